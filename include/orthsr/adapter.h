@@ -1,0 +1,99 @@
+/* adapter.h - named orthogonal factors on named linear maps. It knows nothing of CLIP: give it your own layers.
+ *
+ * Each target (name, in_features, out_features) carries one block-diagonal factor A on the map's input side, `blocks`
+ * blocks of block_size x block_size with blocks * block_size = in_features. With x a row of activations and W
+ * (out_features, in_features) the frozen weight,
+ *     y = (x A) W^T = x (W A^T)^T        rotate the activations, or merge the weight: the same map.
+ * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block
+ * b(b-1)/2 skew entries (ORTHSR_CAYLEY) or b*b entries of A - I row by row (ORTHSR_FREE). Zero parameters are A = I.
+ *
+ * An adapter may be read by many threads at once; changing its parameters needs exclusive access.
+ */
+#ifndef ORTHSR_ADAPTER_H
+#define ORTHSR_ADAPTER_H
+
+#include <stddef.h>
+
+#include <orthsr/status.h>
+
+ORTHSR_BEGIN_DECLS
+
+/* How a block of A is built from its parameters. Since 0.1. */
+typedef enum orthsr_parametrization {
+    ORTHSR_CAYLEY = 0, /* A = (I - S)(I + S)^-1, S skew: orthogonal for every parameter value (OFT, arXiv 2306.07280) */
+    ORTHSR_FREE = 1    /* A = I + P, P any matrix: NOT orthogonal; the control that shows what orthogonality buys */
+} orthsr_parametrization;
+
+typedef struct orthsr_adapter_options orthsr_adapter_options;
+typedef struct orthsr_adapter orthsr_adapter;
+
+/* Options with their defaults: Cayley; 4 blocks per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every
+ * layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error);
+ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
+
+/* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization, orthsr_error *error);
+/* blocks > 0 per map; replaces an earlier block size. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
+/* block_size > 0, the same for every map; replaces an earlier number of blocks. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *options, size_t block_size, orthsr_error *error);
+/* Comma-separated subset of "q,k,v,out,fc1,fc2": which maps of a layer orthsr_model_adapter targets. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options *options, const char *maps, orthsr_error *error);
+/* Comma-separated subset of "image,text": which towers orthsr_model_adapter targets. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error);
+
+/* An adapter without targets, taking parametrisation and blocks from options (NULL: the defaults).
+ * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
+
+/* Adds a target with A = I; other parameters keep their values. Its index is the former orthsr_adapter_target_count.
+ * Errors: ARGUMENT (NULL, zero extent, name used already, blocks that do not divide in_features), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error);
+
+ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op. Since 0.1. */
+
+/* What the adapter holds. Names are borrowed, valid until the next add_target. An index out of range gives NULL or 0. Since 0.1. */
+ORTHSR_API orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter);
+ORTHSR_API size_t orthsr_adapter_target_count(const orthsr_adapter *adapter);
+ORTHSR_API const char *orthsr_adapter_target_name(const orthsr_adapter *adapter, size_t target);
+ORTHSR_API size_t orthsr_adapter_in_features(const orthsr_adapter *adapter, size_t target);
+ORTHSR_API size_t orthsr_adapter_out_features(const orthsr_adapter *adapter, size_t target);
+ORTHSR_API size_t orthsr_adapter_block_size(const orthsr_adapter *adapter, size_t target);
+ORTHSR_API size_t orthsr_adapter_parameter_count(const orthsr_adapter *adapter);
+
+/* The flat parameters: copied out to / in from parameters (orthsr_adapter_parameter_count values). Setting them rebuilds every A.
+ * Errors of set: ARGUMENT (NULL, count differs), NUMERIC (a value is not finite), MEMORY; the adapter is then as it was. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float *parameters, size_t count, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_set_parameters(orthsr_adapter *adapter, const float *parameters, size_t count, orthsr_error *error);
+
+/* y (rows, in_features) = x (rows, in_features) A. x and y may not overlap. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target, float *y, const float *x, size_t rows, orthsr_error *error);
+
+/* Adjoint of rotate: given grad_y (rows, in_features), grad_x = grad_y A^T is written (may be NULL), and dL/dparameters of this
+ * target is ADDED at its place in grad_parameters (orthsr_adapter_parameter_count values; may be NULL).
+ * Errors: ARGUMENT, MEMORY, NUMERIC. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
+                                                       const float *x, size_t rows, orthsr_error *error);
+
+/* W (out_features, in_features), row-major with leading dimension ld >= in_features: W <- W A^T, and back W <- W A^-1^T (for
+ * orthogonal A the transpose, exactly; ORTHSR_FREE solves). Errors: ARGUMENT, MEMORY, NUMERIC (unmerge of a singular A). Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
+
+/* Largest |A^T A - I| entry over all blocks of all targets, in float64. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error);
+
+/* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), float32, and in
+ * the metadata format version, parametrisation, in/out features and the base model's fingerprint (docs/formats.md).
+ * path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save).
+ * fingerprint (may be NULL): orthsr_model_fingerprint of the model it was trained on; load gives it back through
+ * orthsr_adapter_fingerprint, empty when unknown. Writing is atomic.
+ * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter is not finite), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error);
+ORTHSR_API const char *orthsr_adapter_fingerprint(const orthsr_adapter *adapter);
+
+ORTHSR_END_DECLS
+
+#endif

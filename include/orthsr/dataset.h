@@ -1,0 +1,59 @@
+/* dataset.h - labelled images: a folder of classes or IDX files, and the few shots drawn from them.
+ *
+ * Layouts of the directory D:
+ *   D/train/<class>/<image>, D/test/..., D/val/...   one folder per class; or D/<class>/<image> without a split;
+ *   IDX (MNIST's format, plain or .gz): train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-..., t10k-labels-...,
+ *   with classes.txt beside them: one class name per line, in label order.
+ * Classes of folders are sorted by name in byte order, images by path. Files are .png, .jpg, .jpeg in any case; others are passed over.
+ * Views made by draw/select share the images of the dataset they come from, which must outlive them.
+ */
+#ifndef ORTHSR_DATASET_H
+#define ORTHSR_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <orthsr/model.h>
+#include <orthsr/status.h>
+
+ORTHSR_BEGIN_DECLS
+
+typedef struct orthsr_dataset orthsr_dataset;
+
+/* split: "train", "test" or "val"; NULL for a directory whose class folders lie directly in it.
+ * Errors: ARGUMENT, IO (missing directory or split), FORMAT (a class folder without an image, a bad IDX file, a label without a class
+ * name; named), MISMATCH (IDX images and labels differ in number), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error);
+
+/* 1 when directory holds the split (a folder of that name, or its IDX files), else 0. Since 0.1. */
+ORTHSR_API int orthsr_dataset_has_split(const char *directory, const char *split);
+
+/* From memory: pixels (n, height, width, channels) uint8, channels 1 or 3, labels (n) below n_classes. Everything is copied.
+ * Errors: ARGUMENT (a label out of range; its item named), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_new(orthsr_dataset **out, const uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels,
+                                            const int32_t *labels, const char *const *class_names, size_t n_classes, orthsr_error *error);
+ORTHSR_API void orthsr_dataset_free(orthsr_dataset *dataset); /* NULL is a no-op. Since 0.1. */
+
+ORTHSR_API size_t orthsr_dataset_count(const orthsr_dataset *dataset);
+ORTHSR_API size_t orthsr_dataset_class_count(const orthsr_dataset *dataset);
+ORTHSR_API const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label); /* borrowed; NULL out of range */
+ORTHSR_API size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item);            /* (size_t)-1 out of range */
+ORTHSR_API const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item);   /* path or "index N"; borrowed */
+ORTHSR_API size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label);      /* items of a class */
+
+/* Draws `shots` items of every class as CoOp and Dassl do for this seed (Python's random.seed and random.sample, classes in order of first
+ * appearance); a class with fewer gives all it has. shots = 0 takes everything, in order. *rest (may be NULL): what was not drawn.
+ * Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_dataset **rest, const orthsr_dataset *dataset, size_t shots, uint64_t seed,
+                                             orthsr_error *error);
+
+/* Only classes first, ..., first + count - 1, relabelled from 0. The base-to-new protocol: base is the first half, rounded up.
+ * Errors: ARGUMENT (outside the classes), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
+
+/* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);
+
+ORTHSR_END_DECLS
+
+#endif

@@ -1,0 +1,78 @@
+/* model.h - a pretrained CLIP, opened read-only. A model never changes after opening and may be shared by threads; what
+ * computes with it is a session (session.h).
+ *
+ * A path is a directory or a .safetensors file in it:
+ *   open_clip      open_clip_config.json, open_clip_model.safetensors
+ *   Hugging Face   config.json, model.safetensors (or sharded with model.safetensors.index.json)
+ *   OpenAI names   one .safetensors without a config; sizes inferred from shapes, QuickGELU
+ * float32, float16 and bfloat16 tensors, mixed; computing is in float32, and float32 weights are used where they are mapped.
+ */
+#ifndef ORTHSR_MODEL_H
+#define ORTHSR_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <orthsr/adapter.h>
+#include <orthsr/image.h>
+#include <orthsr/status.h>
+#include <orthsr/tokenizer.h>
+
+ORTHSR_BEGIN_DECLS
+
+typedef struct orthsr_model orthsr_model;
+
+/* Errors: ARGUMENT, IO, FORMAT (malformed config or safetensors), MISMATCH (a tensor is missing or has the wrong shape; named),
+ * UNSUPPORTED (dtype, activation or architecture; named), NUMERIC (a weight is not finite; its tensor named), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error);
+ORTHSR_API void orthsr_model_free(orthsr_model *model); /* NULL is a no-op; sessions and trainers on it must be gone. Since 0.1. */
+
+/* Facts about the architecture. Strings are borrowed, valid while the model lives. Since 0.1. */
+ORTHSR_API const char *orthsr_model_family(const orthsr_model *model);      /* "open_clip", "huggingface" or "openai" */
+ORTHSR_API const char *orthsr_model_activation(const orthsr_model *model);  /* "quick_gelu", "gelu" or "gelu_tanh" */
+ORTHSR_API const char *orthsr_model_fingerprint(const orthsr_model *model); /* "orthsr1:" and 16 hex digits over tensor names, shapes, contents */
+ORTHSR_API size_t orthsr_model_embed_dim(const orthsr_model *model);        /* width of the joint space */
+ORTHSR_API size_t orthsr_model_image_size(const orthsr_model *model);       /* pixels a side */
+ORTHSR_API size_t orthsr_model_patch_size(const orthsr_model *model);       /* pixels a side */
+ORTHSR_API size_t orthsr_model_context_length(const orthsr_model *model);   /* token positions */
+ORTHSR_API size_t orthsr_model_vocab_size(const orthsr_model *model);       /* rows of the token embedding */
+ORTHSR_API size_t orthsr_model_parameter_count(const orthsr_model *model);
+ORTHSR_API float orthsr_model_logit_scale(const orthsr_model *model); /* the factor on cosines, exp of the stored value */
+
+/* One tower: tower is "image" or "text"; 0 for another name. Since 0.1. */
+ORTHSR_API size_t orthsr_model_layers(const orthsr_model *model, const char *tower);
+ORTHSR_API size_t orthsr_model_width(const orthsr_model *model, const char *tower);
+ORTHSR_API size_t orthsr_model_heads(const orthsr_model *model, const char *tower);
+ORTHSR_API size_t orthsr_model_mlp_width(const orthsr_model *model, const char *tower);
+
+/* Tensors of the checkpoint as it lies on disk, in file order; expected is 0 for one the architecture does not use. Any out-pointer may
+ * be NULL; shape is borrowed. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API size_t orthsr_model_tensor_count(const orthsr_model *model);
+ORTHSR_API orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i, const char **name, const char **dtype, const size_t **shape, size_t *rank,
+                                             uint64_t *bytes, int *expected, orthsr_error *error);
+
+/* The linear maps an adapter can target, named "<tower>.<layer>.<map>", e.g. "image.0.fc1"; the names do not depend on the checkpoint's
+ * family. Any out-pointer may be NULL. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API size_t orthsr_model_map_count(const orthsr_model *model);
+ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features, orthsr_error *error);
+
+/* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide a
+ * map's in_features; named), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
+
+/* The vocabulary found beside the weights; borrowed. NULL when there is none (text then fails with a message that says so). Since 0.1. */
+ORTHSR_API const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *model);
+
+/* One image to network input: resize, centre crop, /255, mean and std as the model's own preprocess file says (CLIP's where it has none).
+ * pixels: (3, image_size, image_size) float32. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error);
+
+/* Writes the checkpoint into directory (made when absent; not the model's own) with the adapter's maps merged: same files, names, dtypes,
+ * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype.
+ * *deviation (may be NULL): largest |stored - exact| over the merged entries. Each file is written atomically.
+ * Errors: ARGUMENT, IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (overflow of the dtype), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error);
+
+ORTHSR_END_DECLS
+
+#endif

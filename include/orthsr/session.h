@@ -1,0 +1,47 @@
+/* session.h - computing features: a model, perhaps an adapter, and the working memory. One session per thread; any number on one model.
+ *
+ * Features are rows of embed_dim float32. They are raw (not normalised) unless said otherwise; orthsr_features_normalize makes them unit.
+ */
+#ifndef ORTHSR_SESSION_H
+#define ORTHSR_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <orthsr/adapter.h>
+#include <orthsr/model.h>
+#include <orthsr/status.h>
+
+ORTHSR_BEGIN_DECLS
+
+typedef struct orthsr_session orthsr_session;
+
+/* Model and adapter (NULL: none) are borrowed and must outlive the session.
+ * Errors: ARGUMENT, MISMATCH (a target the model lacks, or of another shape; named), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
+ORTHSR_API void orthsr_session_free(orthsr_session *session); /* NULL is a no-op. Since 0.1. */
+
+/* features (n, embed_dim) of pixels (n, 3, image_size, image_size), already normalised (orthsr_model_preprocess).
+ * Errors: ARGUMENT, NUMERIC (a pixel or feature is not finite; the row is named), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_encode_pixels(orthsr_session *session, float *features, const float *pixels, size_t n, orthsr_error *error);
+
+/* features (n, embed_dim) of tokens (n, context_length); the feature is read at the first end-of-text id (see docs/formats.md).
+ * Errors: ARGUMENT (an id outside the vocabulary; row and position named), NUMERIC, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_encode_tokens(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error);
+
+/* features (n, embed_dim) of n zero-terminated UTF-8 texts through the model's tokenizer.
+ * Errors: as encode_tokens, and UNSUPPORTED (the model has no tokenizer). Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_encode_texts(orthsr_session *session, float *features, const char *const *texts, size_t n, orthsr_error *error);
+
+/* Unit class features (n_classes, embed_dim): each name is put for "{}" in each template, the unit features of a class's prompts are
+ * averaged and made unit again (CLIP's prompt ensemble). Underscores in names are read as spaces.
+ * Errors: as encode_texts, and ARGUMENT (a template without "{}"). Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_encode_classes(orthsr_session *session, float *features, const char *const *names, size_t n_classes,
+                                                       const char *const *templates, size_t n_templates, orthsr_error *error);
+
+/* Divides each of n rows of dim values by its Euclidean norm; a zero row stays zero. Since 0.1. */
+ORTHSR_API void orthsr_features_normalize(float *features, size_t n, size_t dim);
+
+ORTHSR_END_DECLS
+
+#endif

@@ -1,0 +1,65 @@
+/* adapter.h (internal) - the adapter's fields and its kernels on `real` buffers, for the towers and the trainer. */
+#ifndef ORTHSR_ADAPTER_ADAPTER_H
+#define ORTHSR_ADAPTER_ADAPTER_H
+
+#include <stdbool.h>
+
+#include <orthsr/adapter.h>
+
+#include "base/real.h"
+
+struct orthsr_adapter_options {
+    orthsr_parametrization parametrization;
+    size_t blocks;        /* per map; 0 when block_size rules */
+    size_t block_size;    /* 0 when blocks rules */
+    bool maps[6];         /* q, k, v, out, fc1, fc2: see clip */
+    bool image, text;     /* towers */
+};
+
+/* One orthogonal factor on one linear map. Offsets count reals in the adapter's flat arrays. */
+typedef struct orthsr__target {
+    char *name;
+    size_t in, out;            /* features of the map */
+    size_t block, blocks;      /* block * blocks == in */
+    size_t parameter_offset;   /* into parameters */
+    size_t parameter_count;    /* blocks * (b(b-1)/2 or b*b) */
+    size_t rotation_offset;    /* into rotations and inverses: (blocks, block, block) */
+} orthsr__target;
+
+struct orthsr_adapter {
+    orthsr_parametrization parametrization;
+    size_t blocks, block_size; /* as asked for */
+    orthsr__target *targets;   /* (target_count) */
+    size_t target_count, target_capacity;
+    real *parameters;          /* (parameter_count), one table for files, gradients and optimizer */
+    size_t parameter_count;
+    real *rotations;           /* (rotation_count): A of every block */
+    real *inverses;            /* (rotation_count): M = (I + S)^-1, for the Cayley adjoint */
+    size_t rotation_count;
+    char *fingerprint;         /* of the base model; "" when unknown */
+};
+
+/* Index of the named target, or -1. */
+ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
+
+/* Replaces all parameters (parameter_count reals) and rebuilds every A; on failure the adapter is as it was. */
+orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
+
+/* y (rows, in) = x (rows, in) A, blockwise, leading dimensions = in. x and y may not overlap. */
+void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
+
+/* grad_x (rows, in) = grad_y A^T (NULL: not wanted); grad_rotations (blocks, b, b of THIS target) += x^T grad_y per block (NULL: not wanted).
+ * No buffers overlap. */
+void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
+                            size_t rows);
+
+/* grad_parameters (parameter_count) += chain rule of grad_rotations (rotation_count) through the parametrisation, all targets.
+ * work: orthsr__adapter_work_size reals. */
+size_t orthsr__adapter_work_size(const orthsr_adapter *adapter);
+void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work);
+
+/* exact (out, in) = W A^T in float64 from a float64 W (out, in): what a merged checkpoint rounds from. Defect-free: A is rebuilt from the
+ * parameters in float64. */
+orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *exact, const double *weight, orthsr_error *error);
+
+#endif

@@ -1,0 +1,139 @@
+/* file.c - mapped reading and atomic writing. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+
+orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error) {
+    *out = (orthsr__mapping){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return orthsr__fail_errno(error, "open", path);
+    struct stat info;
+    orthsr_status status = ORTHSR_OK;
+    if (fstat(fd, &info) != 0) {
+        status = orthsr__fail_errno(error, "inspect", path);
+    } else if (!S_ISREG(info.st_mode)) {
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file", path);
+    } else if (info.st_size > 0) {
+        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED) status = orthsr__fail_errno(error, "map", path);
+        else *out = (orthsr__mapping){.data = data, .size = (size_t)info.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void orthsr__unmap(orthsr__mapping *mapping) {
+    if (mapping->data) munmap((void *)mapping->data, mapping->size);
+    *mapping = (orthsr__mapping){0};
+}
+
+static bool mode_is(const char *path, mode_t kind) {
+    struct stat info;
+    return stat(path, &info) == 0 && (info.st_mode & S_IFMT) == kind;
+}
+
+bool orthsr__is_directory(const char *path) { return mode_is(path, S_IFDIR); }
+bool orthsr__is_file(const char *path) { return mode_is(path, S_IFREG); }
+
+char *orthsr__join(const char *directory, const char *name) {
+    size_t length = strlen(directory);
+    while (length > 1 && directory[length - 1] == '/') length--;
+    return orthsr__format("%.*s/%s", (int)length, directory, name);
+}
+
+orthsr_status orthsr__make_directory(const char *path, orthsr_error *error) {
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && orthsr__is_directory(path))) return ORTHSR_OK;
+    return orthsr__fail_errno(error, "make directory", path);
+}
+
+orthsr_status orthsr__writer_open(orthsr__writer *writer, const char *path, orthsr_error *error) {
+    *writer = (orthsr__writer){.fd = -1, .path = orthsr__strdup(path), .temporary = orthsr__format("%s.tmp-XXXXXX", path)};
+    if (!writer->path || !writer->temporary) {
+        free(writer->path);
+        free(writer->temporary);
+        *writer = (orthsr__writer){.fd = -1};
+        return orthsr__fail_memory(error, "a file name");
+    }
+    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
+    if (writer->fd < 0) {
+        orthsr_status status = orthsr__fail_errno(error, "create a file beside", path);
+        free(writer->path);
+        free(writer->temporary);
+        *writer = (orthsr__writer){.fd = -1};
+        return status;
+    }
+    /* mkostemp makes private files; a file that others should read gets the permissions open() would have given. */
+    mode_t mask = umask(0);
+    umask(mask);
+    (void)fchmod(writer->fd, 0666 & ~mask);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__writer_write(orthsr__writer *writer, const void *bytes, size_t size, orthsr_error *error) {
+    const char *at = bytes;
+    for (size_t left = size; left > 0;) {
+        ssize_t n = write(writer->fd, at, left < (1u << 30) ? left : (1u << 30));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return orthsr__fail_errno(error, "write", writer->path);
+        at += n;
+        left -= (size_t)n;
+    }
+    writer->written += size;
+    return ORTHSR_OK;
+}
+
+void orthsr__writer_discard(orthsr__writer *writer) {
+    if (writer->fd >= 0) close(writer->fd);
+    if (writer->temporary) unlink(writer->temporary);
+    free(writer->path);
+    free(writer->temporary);
+    *writer = (orthsr__writer){.fd = -1};
+}
+
+/* The rename is durable only once the directory is synced; a file system that cannot do that has promised nothing either way. */
+static void sync_directory_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? orthsr__strndup(path, slash == path ? 1 : (size_t)(slash - path)) : orthsr__strdup(".");
+    int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    free(directory);
+}
+
+orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error) {
+    orthsr_status status = ORTHSR_OK;
+    if (fsync(writer->fd) != 0) status = orthsr__fail_errno(error, "sync", writer->path);
+    if (close(writer->fd) != 0 && !status) status = orthsr__fail_errno(error, "close", writer->path);
+    writer->fd = -1;
+    if (!status && rename(writer->temporary, writer->path) != 0) status = orthsr__fail_errno(error, "rename a file to", writer->path);
+    if (!status) {
+        sync_directory_of(writer->path);
+        free(writer->temporary);
+        writer->temporary = NULL;
+    }
+    orthsr__writer_discard(writer);
+    return status;
+}
+
+orthsr_status orthsr__write_file(const char *path, const void *bytes, size_t size, orthsr_error *error) {
+    orthsr__writer writer;
+    ORTHSR__TRY(orthsr__writer_open(&writer, path, error));
+    orthsr_status status = orthsr__writer_write(&writer, bytes, size, error);
+    if (status) {
+        orthsr__writer_discard(&writer);
+        return status;
+    }
+    return orthsr__writer_commit(&writer, error);
+}

@@ -1,0 +1,46 @@
+/* file.h - files mapped read-only, and files written so that a failure loses nothing. */
+#ifndef ORTHSR_BASE_FILE_H
+#define ORTHSR_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <orthsr/status.h>
+
+/* A whole regular file, mapped. data is NULL when size is 0. */
+typedef struct orthsr__mapping {
+    const uint8_t *data; /* (size) */
+    size_t size;
+} orthsr__mapping;
+
+orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error);
+void orthsr__unmap(orthsr__mapping *mapping);
+
+bool orthsr__is_directory(const char *path);
+bool orthsr__is_file(const char *path);
+
+/* "directory/name" in fresh memory; NULL when memory is short. */
+char *orthsr__join(const char *directory, const char *name);
+
+/* Makes the directory when it is absent (its parent must exist). */
+orthsr_status orthsr__make_directory(const char *path, orthsr_error *error);
+
+/* Atomic writing: bytes go to "<path>.tmp-XXXXXX" beside path; commit syncs and renames it over path, discard removes it. After a failed
+ * write the writer only needs discard; after commit, failed or not, nothing. A file that was at path stays whole until the rename. */
+typedef struct orthsr__writer {
+    int fd;           /* -1 when closed */
+    char *path;       /* final name */
+    char *temporary;  /* name now */
+    uint64_t written; /* bytes so far */
+} orthsr__writer;
+
+orthsr_status orthsr__writer_open(orthsr__writer *writer, const char *path, orthsr_error *error);
+orthsr_status orthsr__writer_write(orthsr__writer *writer, const void *bytes, size_t size, orthsr_error *error);
+orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error);
+void orthsr__writer_discard(orthsr__writer *writer);
+
+/* All of it at once. */
+orthsr_status orthsr__write_file(const char *path, const void *bytes, size_t size, orthsr_error *error);
+
+#endif

@@ -1,0 +1,62 @@
+/* linalg.c - the seam to CBLAS and LAPACKE. */
+#include "base/linalg.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#ifdef ORTHSR_DOUBLE
+#define XGEMM cblas_dgemm
+#define XGETRF LAPACKE_dgetrf
+#define XGETRI LAPACKE_dgetri
+#define XGEQRF LAPACKE_dgeqrf
+#define XORGQR LAPACKE_dorgqr
+#else
+#define XGEMM cblas_sgemm
+#define XGETRF LAPACKE_sgetrf
+#define XGETRI LAPACKE_sgetri
+#define XGEQRF LAPACKE_sgeqrf
+#define XORGQR LAPACKE_sorgqr
+#endif
+
+void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c, size_t ldc) {
+    XGEMM(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+void orthsr__dgemm(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta, double *c,
+                   size_t ldc) {
+    cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c,
+                (int)ldc);
+}
+
+/* A row-major matrix is its transpose to Fortran, and inversion commutes with transposition: the column-major entry
+ * avoids LAPACKE's transposed copies. */
+int orthsr__invert(real *a, size_t n) {
+    lapack_int *pivots = orthsr__calloc(n, sizeof *pivots);
+    if (!pivots) return -1;
+    lapack_int info = XGETRF(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)n, a, (lapack_int)n, pivots);
+    if (info == 0) info = XGETRI(LAPACK_COL_MAJOR, (lapack_int)n, a, (lapack_int)n, pivots);
+    free(pivots);
+    return info;
+}
+
+int orthsr__dinvert(double *a, size_t n) {
+    lapack_int *pivots = orthsr__calloc(n, sizeof *pivots);
+    if (!pivots) return -1;
+    lapack_int info = LAPACKE_dgetrf(LAPACK_COL_MAJOR, (lapack_int)n, (lapack_int)n, a, (lapack_int)n, pivots);
+    if (info == 0) info = LAPACKE_dgetri(LAPACK_COL_MAJOR, (lapack_int)n, a, (lapack_int)n, pivots);
+    free(pivots);
+    return info;
+}
+
+int orthsr__qr(real *x, real *diag, size_t n, size_t p) {
+    real *tau = orthsr__aligned(p, sizeof *tau);
+    if (!tau) return -1;
+    lapack_int info = XGEQRF(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)p, x, (lapack_int)p, tau);
+    for (size_t j = 0; j < p && info == 0; j++) diag[j] = x[j * p + j];
+    if (info == 0) info = XORGQR(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)p, (lapack_int)p, x, (lapack_int)p, tau);
+    free(tau);
+    return info;
+}

@@ -1,0 +1,25 @@
+/* linalg.h - the few calls this library makes to CBLAS and LAPACKE; nothing else includes their headers.
+ *
+ * Row-major throughout. Any CBLAS and LAPACKE will do; a Fortran-integer of 32 bits is assumed, so extents are below 2^31.
+ */
+#ifndef ORTHSR_BASE_LINALG_H
+#define ORTHSR_BASE_LINALG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/real.h"
+
+/* C (m, n) = alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n); ta, tb: transposed as stored. */
+void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c, size_t ldc);
+void orthsr__dgemm(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta, double *c,
+                   size_t ldc);
+
+/* A (n, n) <- A^-1 by LU with partial pivoting. 0; > 0 singular; < 0 out of memory. */
+int orthsr__invert(real *a, size_t n);
+int orthsr__dinvert(double *a, size_t n);
+
+/* X (n, p), n >= p: X <- Q of X = QR, diag (p) <- diagonal of R. 0, or < 0 out of memory. */
+int orthsr__qr(real *x, real *diag, size_t n, size_t p);
+
+#endif

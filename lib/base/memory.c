@@ -1,0 +1,55 @@
+/* memory.c - allocation with checked sizes. */
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+void *orthsr__calloc(size_t n, size_t size) {
+    return calloc(n ? n : 1, size);
+}
+
+void *orthsr__aligned(size_t n, size_t size) {
+    size_t bytes;
+    if (!orthsr__mul(&bytes, n ? n : 1, size) || bytes > SIZE_MAX - 63) return NULL;
+    return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+}
+
+bool orthsr__reserve(void **items, size_t *capacity, size_t n, size_t size) {
+    if (n <= *capacity) return true;
+    size_t wanted = *capacity < 8 ? 8 : *capacity;
+    while (wanted < n)
+        if (!orthsr__mul(&wanted, wanted, 2)) return false;
+    size_t bytes;
+    if (!orthsr__mul(&bytes, wanted, size)) return false;
+    void *grown = realloc(*items, bytes);
+    if (!grown) return false;
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+char *orthsr__strndup(const char *text, size_t length) {
+    char *copy = malloc(length + 1);
+    if (!copy) return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+char *orthsr__strdup(const char *text) { return orthsr__strndup(text, strlen(text)); }
+
+char *orthsr__format(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0) return NULL;
+    char *text = malloc((size_t)length + 1);
+    if (!text) return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    return text;
+}

@@ -1,0 +1,19 @@
+/* json.h - reading small JSON files (configs, indexes) with jansson, errors in our form. */
+#ifndef ORTHSR_IO_JSON_H
+#define ORTHSR_IO_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include <orthsr/status.h>
+
+/* The whole file as one JSON object; at most max_bytes. *out is a new reference (json_decref). Errors: IO, FORMAT (line and column named), MEMORY. */
+orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error);
+
+/* Optional members with a type check. Absent or null: *out keeps its value. A wrong type or a negative/fractional size: FORMAT, naming path and key. */
+orthsr_status orthsr__json_size(size_t *out, const json_t *object, const char *key, const char *path, orthsr_error *error);
+orthsr_status orthsr__json_number(double *out, const json_t *object, const char *key, const char *path, orthsr_error *error);
+orthsr_status orthsr__json_bool(bool *out, const json_t *object, const char *key, const char *path, orthsr_error *error);
+orthsr_status orthsr__json_string(const char **out, const json_t *object, const char *key, const char *path, orthsr_error *error);
+
+#endif

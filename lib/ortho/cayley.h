@@ -1,0 +1,16 @@
+/* cayley.h - the Cayley transform of one block and its adjoint (docs/cayley.md). */
+#ifndef ORTHSR_ORTHO_CAYLEY_H
+#define ORTHSR_ORTHO_CAYLEY_H
+
+#include <orthsr/status.h>
+
+#include "base/real.h"
+
+/* R (b, b) = (I - S)(I + S)^-1 = 2M - I with M (b, b) = (I + S)^-1, which is kept for the adjoint. S from v (b(b-1)/2).
+ * I + S has singular values >= 1: the solve is well conditioned for every v. R and M may not overlap. */
+orthsr_status orthsr__cayley_forward(real *r, real *m, const real *v, size_t b, orthsr_error *error);
+
+/* grad_v += adjoint: grad_S = -2 M^T grad_R M^T, then skew. work: (2, b, b). */
+void orthsr__cayley_adjoint(real *grad_v, const real *grad_r, const real *m, size_t b, real *work);
+
+#endif
