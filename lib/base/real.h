@@ -19,9 +19,16 @@ typedef float real;
 
 /* Hot loops over whole arrays are compiled for several instruction sets; the dynamic loader picks one. */
 #if defined(__x86_64__) && defined(__ELF__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define ORTHSR__SIMD __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define ORTHSR__SIMD __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define ORTHSR__SIMD
+#endif
+
+/* Small functions called in such loops: GCC inlines across instruction sets only when told to. */
+#if defined(__GNUC__)
+#define ORTHSR__INLINE static inline __attribute__((always_inline))
+#else
+#define ORTHSR__INLINE static inline
 #endif
 
 static inline void orthsr__real_from_float(real *to, const float *from, size_t n) {
@@ -35,6 +42,7 @@ static inline void orthsr__real_to_float(float *to, const real *from, size_t n) 
 /* True when all n values are finite: x - x is 0 exactly for those, NaN for the others. */
 static inline int orthsr__all_finite(const real *x, size_t n) {
     real sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++) sum += x[i] - x[i];
     return sum == 0;
 }

@@ -1,0 +1,179 @@
+/* merge.c - the checkpoint written again with an adapter's rotations in its weights, everything else byte for byte. */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/half.h"
+#include "base/memory.h"
+#include "clip/model.h"
+
+/* Files that belong to a checkpoint and are copied as they are. */
+static const char *const companions[] = {
+    "open_clip_config.json", "config.json",     "preprocessor_config.json", "processor_config.json",        "tokenizer.json",
+    "tokenizer_config.json", "vocab.json",      "merges.txt",               "bpe_simple_vocab_16e6.txt.gz", "special_tokens_map.json",
+    "added_tokens.json",     "model.safetensors.index.json",
+};
+
+/* Which map each target sits on, and what has been written so far, so that a failure can take it back. */
+typedef struct merge {
+    const orthsr_model *model;
+    const orthsr_adapter *adapter;
+    const orthsr__target **binding; /* (map_count) */
+    const char *directory;
+    double deviation;
+    bool made_directory;
+    char **created; /* (created_count): files that were not there before */
+    size_t created_count, created_capacity;
+} merge;
+
+static bool adapts(const merge *m, const orthsr__tensor *tensor) {
+    for (size_t i = 0; i < m->model->map_count; i++)
+        if (m->binding[i] && orthsr__model_map(m->model, i)->source == tensor) return true;
+    return false;
+}
+
+/* exact (elements): the tensor in float64, with the rows of every adapted map replaced by W A^T. */
+static orthsr_status merge_tensor(const merge *m, double *exact, const orthsr__tensor *tensor, orthsr_error *error) {
+    size_t in = tensor->shape[1];
+    double *merged = orthsr__aligned(tensor->elements, sizeof *merged);
+    if (!merged) return orthsr__fail_memory(error, "a merged weight");
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < m->model->map_count && !status; i++) {
+        const orthsr__linear *map = orthsr__model_map(m->model, i);
+        if (!m->binding[i] || map->source != tensor) continue;
+        double *rows = exact + map->source_row * in;
+        status = orthsr__merge_double(m->adapter, m->binding[i], merged, rows, error);
+        if (!status) memcpy(rows, merged, map->out * in * sizeof *rows);
+    }
+    free(merged);
+    return status;
+}
+
+/* out: exact rounded to the tensor's dtype; the largest rounding enters the deviation. */
+static orthsr_status round_tensor(merge *m, void *out, const double *exact, const orthsr__tensor *tensor, orthsr_error *error) {
+    for (size_t i = 0; i < tensor->elements; i++) {
+        double stored;
+        if (tensor->dtype == ORTHSR__F16) stored = (double)orthsr__from_f16(((uint16_t *)out)[i] = orthsr__to_f16(exact[i]));
+        else if (tensor->dtype == ORTHSR__BF16) stored = (double)orthsr__from_bf16(((uint16_t *)out)[i] = orthsr__to_bf16(exact[i]));
+        else if (tensor->dtype == ORTHSR__F32) stored = (double)(((float *)out)[i] = (float)exact[i]);
+        else stored = ((double *)out)[i] = exact[i];
+        if (!isfinite(stored))
+            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "merging: element %zu of '%s' overflows %s", i, tensor->name, tensor->dtype_name);
+        double rounding = fabs(stored - exact[i]);
+        if (rounding > m->deviation) m->deviation = rounding;
+    }
+    return ORTHSR_OK;
+}
+
+static void tensor_to_double(double *out, const orthsr__tensor *tensor) {
+    for (size_t i = 0; i < tensor->elements; i++) {
+        const uint8_t *at = tensor->data + i * orthsr__dtype_size(tensor->dtype);
+        uint16_t half;
+        float single;
+        if (tensor->dtype == ORTHSR__F64) {
+            memcpy(&out[i], at, sizeof *out);
+        } else if (tensor->dtype == ORTHSR__F32) {
+            memcpy(&single, at, sizeof single);
+            out[i] = (double)single;
+        } else {
+            memcpy(&half, at, sizeof half);
+            out[i] = (double)(tensor->dtype == ORTHSR__F16 ? orthsr__from_f16(half) : orthsr__from_bf16(half));
+        }
+    }
+}
+
+static orthsr_status write_tensor(merge *m, orthsr__writer *writer, const orthsr__tensor *tensor, orthsr_error *error) {
+    if (!adapts(m, tensor)) return orthsr__writer_write(writer, tensor->data, tensor->bytes, error);
+    double *exact = orthsr__aligned(tensor->elements, sizeof *exact);
+    void *stored = orthsr__aligned(tensor->bytes, 1);
+    orthsr_status status = exact && stored ? ORTHSR_OK : orthsr__fail_memory(error, "a merged weight");
+    if (!status) {
+        tensor_to_double(exact, tensor);
+        status = merge_tensor(m, exact, tensor, error);
+    }
+    if (!status) status = round_tensor(m, stored, exact, tensor, error);
+    if (!status) status = orthsr__writer_write(writer, stored, tensor->bytes, error);
+    free(exact);
+    free(stored);
+    return status;
+}
+
+/* Remembers a file that was not there, before it is. */
+static orthsr_status remember(merge *m, const char *path, orthsr_error *error) {
+    if (access(path, F_OK) == 0) return ORTHSR_OK;
+    char *copy = orthsr__strdup(path);
+    if (!copy || !orthsr__reserve((void **)&m->created, &m->created_capacity, m->created_count + 1, sizeof *m->created)) {
+        free(copy);
+        return orthsr__fail_memory(error, "a file name");
+    }
+    m->created[m->created_count++] = copy;
+    return ORTHSR_OK;
+}
+
+static orthsr_status write_shard(merge *m, const orthsr__safetensors *file, orthsr_error *error) {
+    const char *slash = strrchr(file->path, '/');
+    char *path = orthsr__join(m->directory, slash ? slash + 1 : file->path);
+    orthsr__tensor_spec *specs = orthsr__calloc(file->count, sizeof *specs);
+    orthsr__writer writer = {.fd = -1};
+    orthsr_status status = path && specs ? ORTHSR_OK : orthsr__fail_memory(error, "a file header");
+    if (!status) status = remember(m, path, error);
+    for (size_t i = 0; i < file->count && !status; i++) {
+        const orthsr__tensor *tensor = &file->tensors[i];
+        specs[i] = (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
+    }
+    if (!status) status = orthsr__writer_open(&writer, path, error);
+    if (!status) {
+        status = orthsr__safetensors_write_header(&writer, specs, file->count, file->metadata, error);
+        for (size_t i = 0; i < file->count && !status; i++) status = write_tensor(m, &writer, &file->tensors[i], error);
+        if (!status) status = orthsr__writer_commit(&writer, error);
+        else orthsr__writer_discard(&writer);
+    }
+    free(specs);
+    free(path);
+    return status;
+}
+
+static orthsr_status copy_companion(merge *m, const char *name, orthsr_error *error) {
+    char *from = orthsr__join(m->model->directory, name), *to = orthsr__join(m->directory, name);
+    orthsr_status status = from && to ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+    orthsr__mapping mapping = {0};
+    if (!status && orthsr__is_file(from)) {
+        status = orthsr__map(&mapping, from, error);
+        if (!status) status = remember(m, to, error);
+        if (!status) status = orthsr__write_file(to, mapping.data, mapping.size, error);
+        orthsr__unmap(&mapping);
+    }
+    free(from);
+    free(to);
+    return status;
+}
+
+static bool same_place(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+    if (same_place(model->directory, directory))
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; merge into another one", directory);
+    merge m = {.model = model, .adapter = adapter, .directory = directory};
+    ORTHSR__TRY(orthsr__bind(&m.binding, model, adapter, error));
+    m.made_directory = !orthsr__is_directory(directory);
+    orthsr_status status = orthsr__make_directory(directory, error);
+    for (size_t f = 0; f < model->file_count && !status; f++) status = write_shard(&m, &model->files[f], error);
+    for (size_t i = 0; i < sizeof companions / sizeof *companions && !status; i++) status = copy_companion(&m, companions[i], error);
+    for (size_t i = 0; i < m.created_count; i++) {
+        if (status) unlink(m.created[i]);
+        free(m.created[i]);
+    }
+    if (status && m.made_directory) rmdir(directory);
+    free(m.created);
+    free(m.binding);
+    if (!status && deviation) *deviation = m.deviation;
+    return status;
+}

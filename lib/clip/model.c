@@ -1,0 +1,335 @@
+/* model.c - opening a checkpoint, and what there is to know about it. */
+#include "clip/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "io/json.h"
+
+static const char *const map_suffix[ORTHSR__MAPS] = {"q", "k", "v", "out", "fc1", "fc2"};
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+
+/* Opens one shard and appends it. name: relative to the model's directory. */
+static orthsr_status open_file(orthsr_model *model, const char *path, orthsr_error *error) {
+    orthsr__safetensors *grown = realloc(model->files, (model->file_count + 1) * sizeof *grown);
+    if (!grown) return orthsr__fail_memory(error, "a list of files");
+    model->files = grown;
+    grown[model->file_count] = (orthsr__safetensors){0};
+    ORTHSR__TRY(orthsr__safetensors_open(&grown[model->file_count], path, error));
+    model->file_count++;
+    return ORTHSR_OK;
+}
+
+static orthsr_status open_in_directory(orthsr_model *model, const char *name, orthsr_error *error) {
+    char *path = orthsr__join(model->directory, name);
+    if (!path) return orthsr__fail_memory(error, "a file name");
+    orthsr_status status = open_file(model, path, error);
+    free(path);
+    return status;
+}
+
+/* The shards an index names, each once. Names with a slash would leave the directory and are refused. */
+static orthsr_status open_shards(orthsr_model *model, const char *index_path, orthsr_error *error) {
+    json_t *root;
+    ORTHSR__TRY(orthsr__json_load(&root, index_path, (size_t)64 << 20, error));
+    json_t *map = json_object_get(root, "weight_map"), *value, *seen = json_object();
+    const char *tensor;
+    orthsr_status status = seen ? ORTHSR_OK : orthsr__fail_memory(error, "an index");
+    if (!status && !json_is_object(map)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: object 'weight_map' is missing", index_path);
+    if (!status)
+        json_object_foreach(map, tensor, value) {
+            const char *name = json_string_value(value);
+            if (!name || strchr(name, '/') || name[0] == '.' || name[0] == '\0')
+                status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: the file of tensor '%s' is not a plain file name", index_path, tensor);
+            else if (json_object_get(seen, name)) continue;
+            else if (json_object_set_new(seen, name, json_true())) status = orthsr__fail_memory(error, "an index");
+            else status = open_in_directory(model, name, error);
+            if (status) break;
+        }
+    /* a promise of the index that no shard keeps is a truncated download */
+    if (!status)
+        json_object_foreach(map, tensor, value) {
+            if (orthsr__model_find(model, tensor, NULL)) continue;
+            status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is not in '%s'", index_path, tensor, json_string_value(value));
+            break;
+        }
+    json_decref(seen);
+    json_decref(root);
+    return status;
+}
+
+/* The weights in a directory: the first of the names people's checkpoints have, or the only .safetensors there. */
+static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
+    static const char *const names[] = {"open_clip_model.safetensors", "model.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = orthsr__join(model->directory, names[i]);
+        if (!path) return orthsr__fail_memory(error, "a file name");
+        bool there = orthsr__is_file(path);
+        orthsr_status status = there ? open_file(model, path, error) : ORTHSR_OK;
+        free(path);
+        if (there) return status;
+    }
+    char *index = orthsr__join(model->directory, "model.safetensors.index.json");
+    if (!index) return orthsr__fail_memory(error, "a file name");
+    orthsr_status status = orthsr__is_file(index) ? open_shards(model, index, error)
+                                                  : orthsr__fail(error, ORTHSR_ERROR_IO,
+                                                                 "no weights in '%s': open_clip_model.safetensors, model.safetensors or model.safetensors.index.json",
+                                                                 model->directory);
+    free(index);
+    return status;
+}
+
+static orthsr_status refuse_duplicates(const orthsr_model *model, orthsr_error *error) {
+    for (size_t f = 1; f < model->file_count; f++)
+        for (size_t i = 0; i < model->files[f].count; i++)
+            for (size_t g = 0; g < f; g++)
+                if (orthsr__safetensors_find(&model->files[g], model->files[f].tensors[i].name))
+                    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "tensor '%s' is in '%s' and in '%s'", model->files[f].tensors[i].name, model->files[g].path,
+                                        model->files[f].path);
+    return ORTHSR_OK;
+}
+
+static orthsr_status name_maps(orthsr_model *model, orthsr_error *error) {
+    size_t image = model->image.config.layers * ORTHSR__MAPS;
+    model->text.first_map = image;
+    model->map_count = image + model->text.config.layers * ORTHSR__MAPS;
+    model->map_names = orthsr__calloc(model->map_count, sizeof *model->map_names);
+    if (!model->map_names) return orthsr__fail_memory(error, "names");
+    for (size_t i = 0; i < model->map_count; i++) {
+        bool text = i >= image;
+        size_t local = text ? i - image : i;
+        model->map_names[i] = orthsr__format("%s.%zu.%s", text ? "text" : "image", local / ORTHSR__MAPS, map_suffix[local % ORTHSR__MAPS]);
+        if (!model->map_names[i]) return orthsr__fail_memory(error, "names");
+    }
+    return ORTHSR_OK;
+}
+
+/* Over name, dtype, shape and the first and last 4 KiB of every tensor: tells models apart without reading them whole. */
+static void fingerprint(orthsr_model *model) {
+    enum { SAMPLE = 4096 };
+    uLong low = crc32(0, NULL, 0), high = adler32(0, NULL, 0);
+    for (size_t f = 0; f < model->file_count; f++)
+        for (size_t i = 0; i < model->files[f].count; i++) {
+            const orthsr__tensor *tensor = &model->files[f].tensors[i];
+            char head[512];
+            int n = snprintf(head, sizeof head, "%s %s", tensor->name, tensor->dtype_name);
+            for (size_t r = 0; r < tensor->rank && n < (int)sizeof head - 24; r++) n += snprintf(head + n, sizeof head - (size_t)n, " %zu", tensor->shape[r]);
+            if (n >= (int)sizeof head) n = sizeof head - 1;
+            size_t sample = tensor->bytes < SAMPLE ? tensor->bytes : SAMPLE;
+            const uint8_t *parts[3] = {(const uint8_t *)head, tensor->data, tensor->data ? tensor->data + tensor->bytes - sample : NULL};
+            const size_t sizes[3] = {(size_t)n, sample, sample};
+            for (size_t p = 0; p < 3; p++) {
+                if (!parts[p]) continue;
+                low = crc32(low, parts[p], (uInt)sizes[p]);
+                high = adler32(high, parts[p], (uInt)sizes[p]);
+            }
+        }
+    snprintf(model->fingerprint, sizeof model->fingerprint, "orthsr1:%08lx%08lx", high & 0xffffffff, low & 0xffffffff);
+}
+
+/* The vocabulary beside the weights; a model without one still embeds images and tokens. */
+static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = orthsr__join(model->directory, names[i]);
+        if (!path) return orthsr__fail_memory(error, "a file name");
+        bool there = orthsr__is_file(path);
+        free(path);
+        if (!there) continue;
+        ORTHSR__TRY(orthsr_tokenizer_open(&model->tokenizer, model->directory, error));
+        if (orthsr_tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size)
+            return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the vocabulary in '%s' has %zu entries, the token embedding only %zu", model->directory,
+                                orthsr_tokenizer_vocab_size(model->tokenizer), model->config.vocab_size);
+        return ORTHSR_OK;
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error) {
+    ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(path != NULL, error, "path is NULL");
+    orthsr_model *model = orthsr__calloc(1, sizeof *model);
+    if (!model) return orthsr__fail_memory(error, "a model");
+    orthsr_status status = ORTHSR_OK;
+    if (orthsr__is_directory(path)) {
+        model->directory = orthsr__strdup(path);
+        status = model->directory ? open_files(model, error) : orthsr__fail_memory(error, "a file name");
+    } else {
+        const char *slash = strrchr(path, '/');
+        model->directory = slash ? orthsr__strndup(path, slash == path ? 1 : (size_t)(slash - path)) : orthsr__strdup(".");
+        status = model->directory ? open_file(model, path, error) : orthsr__fail_memory(error, "a file name");
+    }
+    size_t tensors = 0;
+    for (size_t f = 0; f < model->file_count; f++) tensors += model->files[f].count;
+    model->expected = orthsr__calloc(tensors, sizeof *model->expected);
+    if (!status && !model->expected) status = orthsr__fail_memory(error, "a model");
+    if (!status) status = refuse_duplicates(model, error);
+    if (!status) status = orthsr__config_read(model, error);
+    if (!status) {
+        model->image = (orthsr__tower){.config = model->config.image};
+        model->text = (orthsr__tower){.config = model->config.text, .causal = true};
+        status = orthsr__weights_load(model, error);
+    }
+    if (!status) status = name_maps(model, error);
+    if (!status) status = open_tokenizer(model, error);
+    if (status) {
+        orthsr_model_free(model);
+        return status;
+    }
+    fingerprint(model);
+    *out = model;
+    return ORTHSR_OK;
+}
+
+void orthsr_model_free(orthsr_model *model) {
+    if (!model) return;
+    for (size_t i = 0; i < model->owned_count; i++) free(model->owned[i]);
+    free(model->owned);
+    for (size_t i = 0; model->map_names && i < model->map_count; i++) free(model->map_names[i]);
+    free(model->map_names);
+    free(model->expected);
+    free(model->image.layer);
+    free(model->text.layer);
+    for (size_t f = 0; f < model->file_count; f++) orthsr__safetensors_close(&model->files[f]);
+    free(model->files);
+    orthsr_tokenizer_free(model->tokenizer);
+    free(model->directory);
+    free(model);
+}
+
+/* ---- facts ------------------------------------------------------------------------------------------------------------------ */
+
+const char *orthsr_model_family(const orthsr_model *model) {
+    static const char *const names[] = {"open_clip", "huggingface", "openai"};
+    return names[model->config.family];
+}
+
+const char *orthsr_model_activation(const orthsr_model *model) {
+    static const char *const names[] = {"quick_gelu", "gelu", "gelu_tanh"};
+    return names[model->config.image.activation];
+}
+
+const char *orthsr_model_fingerprint(const orthsr_model *model) { return model->fingerprint; }
+size_t orthsr_model_embed_dim(const orthsr_model *model) { return model->config.embed_dim; }
+size_t orthsr_model_image_size(const orthsr_model *model) { return model->config.image_size; }
+size_t orthsr_model_patch_size(const orthsr_model *model) { return model->config.patch_size; }
+size_t orthsr_model_context_length(const orthsr_model *model) { return model->config.context_length; }
+size_t orthsr_model_vocab_size(const orthsr_model *model) { return model->config.vocab_size; }
+float orthsr_model_logit_scale(const orthsr_model *model) { return (float)model->logit_scale; }
+const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *model) { return model->tokenizer; }
+
+static const orthsr__tower_config *tower_named(const orthsr_model *model, const char *tower) {
+    if (tower && strcmp(tower, "image") == 0) return &model->config.image;
+    if (tower && strcmp(tower, "text") == 0) return &model->config.text;
+    return NULL;
+}
+
+size_t orthsr_model_layers(const orthsr_model *model, const char *tower) { return tower_named(model, tower) ? tower_named(model, tower)->layers : 0; }
+size_t orthsr_model_width(const orthsr_model *model, const char *tower) { return tower_named(model, tower) ? tower_named(model, tower)->width : 0; }
+size_t orthsr_model_heads(const orthsr_model *model, const char *tower) { return tower_named(model, tower) ? tower_named(model, tower)->heads : 0; }
+size_t orthsr_model_mlp_width(const orthsr_model *model, const char *tower) { return tower_named(model, tower) ? tower_named(model, tower)->mlp : 0; }
+
+size_t orthsr_model_tensor_count(const orthsr_model *model) {
+    size_t count = 0;
+    for (size_t f = 0; f < model->file_count; f++) count += model->files[f].count;
+    return count;
+}
+
+size_t orthsr_model_parameter_count(const orthsr_model *model) {
+    size_t count = 0;
+    for (size_t f = 0; f < model->file_count; f++)
+        for (size_t i = 0; i < model->files[f].count; i++) {
+            const orthsr__tensor *tensor = &model->files[f].tensors[i];
+            bool is_float = tensor->dtype == ORTHSR__F32 || tensor->dtype == ORTHSR__F16 || tensor->dtype == ORTHSR__BF16 || tensor->dtype == ORTHSR__F64;
+            count += is_float ? tensor->elements : 0;
+        }
+    return count;
+}
+
+orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i, const char **name, const char **dtype, const size_t **shape, size_t *rank, uint64_t *bytes,
+                                  int *expected, orthsr_error *error) {
+    ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
+    ORTHSR__REQUIRE(i < orthsr_model_tensor_count(model), error, "no tensor with this index");
+    size_t f = 0, at = i;
+    while (at >= model->files[f].count) at -= model->files[f++].count;
+    const orthsr__tensor *tensor = &model->files[f].tensors[at];
+    if (name) *name = tensor->name;
+    if (dtype) *dtype = tensor->dtype_name;
+    if (shape) *shape = tensor->shape;
+    if (rank) *rank = tensor->rank;
+    if (bytes) *bytes = tensor->bytes;
+    if (expected) *expected = model->expected[i];
+    return ORTHSR_OK;
+}
+
+/* ---- maps and adapters --------------------------------------------------------------------------------------------------------- */
+
+const orthsr__linear *orthsr__model_map(const orthsr_model *model, size_t map) {
+    const orthsr__tower *tower = map >= model->text.first_map ? &model->text : &model->image;
+    size_t local = map - tower->first_map;
+    return &tower->layer[local / ORTHSR__MAPS].map[local % ORTHSR__MAPS];
+}
+
+size_t orthsr_model_map_count(const orthsr_model *model) { return model->map_count; }
+
+orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features, orthsr_error *error) {
+    ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
+    ORTHSR__REQUIRE(i < model->map_count, error, "no map with this index");
+    const orthsr__linear *map = orthsr__model_map(model, i);
+    if (name) *name = model->map_names[i];
+    if (in_features) *in_features = map->in;
+    if (out_features) *out_features = map->out;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error) {
+    ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
+    orthsr_adapter_options *defaults = NULL;
+    if (!options) {
+        ORTHSR__TRY(orthsr_adapter_options_new(&defaults, error));
+        options = defaults;
+    }
+    orthsr_adapter *adapter = NULL;
+    orthsr_status status = orthsr_adapter_new(&adapter, options, error);
+    for (size_t i = 0; !status && i < model->map_count; i++) {
+        bool wanted = (i >= model->text.first_map ? options->text : options->image) && options->maps[i % ORTHSR__MAPS];
+        const orthsr__linear *map = orthsr__model_map(model, i);
+        if (wanted) status = orthsr_adapter_add_target(adapter, model->map_names[i], map->in, map->out, error);
+    }
+    orthsr_adapter_options_free(defaults);
+    if (status) {
+        orthsr_adapter_free(adapter);
+        return status;
+    }
+    *out = adapter;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error) {
+    *out = orthsr__calloc(model->map_count, sizeof **out);
+    if (!*out) return orthsr__fail_memory(error, "a binding");
+    for (size_t t = 0; adapter && t < adapter->target_count; t++) {
+        const orthsr__target *target = &adapter->targets[t];
+        size_t i = 0;
+        while (i < model->map_count && strcmp(model->map_names[i], target->name) != 0) i++;
+        const orthsr__linear *map = i < model->map_count ? orthsr__model_map(model, i) : NULL;
+        if (map && map->in == target->in && map->out == target->out) {
+            (*out)[i] = target;
+            continue;
+        }
+        free(*out);
+        *out = NULL;
+        if (!map) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is no map of this model", target->name);
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is %zu -> %zu, the model's map %zu -> %zu", target->name, target->in, target->out,
+                            map->in, map->out);
+    }
+    return ORTHSR_OK;
+}

@@ -1,0 +1,132 @@
+/* session.c - features for users: any number of inputs, cut into tiles. */
+#include <orthsr/session.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/encoder.h"
+#include "clip/prompt.h"
+
+struct orthsr_session {
+    orthsr__encoder encoder;
+    real *features; /* (tile, embed): one tile's, before they become the caller's floats */
+};
+
+orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error) {
+    ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
+    orthsr_session *session = orthsr__calloc(1, sizeof *session);
+    if (!session) return orthsr__fail_memory(error, "a session");
+    size_t image = orthsr__image_tile(model), text = orthsr__text_tile(model);
+    session->features = orthsr__aligned((image > text ? image : text) * model->config.embed_dim, sizeof(real));
+    orthsr_status status = session->features ? orthsr__encoder_new(&session->encoder, model, adapter, false, error) : orthsr__fail_memory(error, "a session");
+    if (status) {
+        orthsr_session_free(session);
+        return status;
+    }
+    *out = session;
+    return ORTHSR_OK;
+}
+
+void orthsr_session_free(orthsr_session *session) {
+    if (!session) return;
+    orthsr__encoder_free(&session->encoder);
+    free(session->features);
+    free(session);
+}
+
+const orthsr_model *orthsr__session_model(const orthsr_session *session) { return session->encoder.model; }
+
+/* The tile's features to the caller; first: index of its first row among all, for the message. */
+static orthsr_status deliver(const orthsr_session *session, float *features, size_t n, size_t first, const char *what, orthsr_error *error) {
+    size_t embed = session->encoder.model->config.embed_dim;
+    for (size_t i = 0; i < n; i++)
+        if (!orthsr__all_finite(session->features + i * embed, embed))
+            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the features of %s %zu are not finite", what, first + i);
+    orthsr__real_to_float(features, session->features, n * embed);
+    return ORTHSR_OK;
+}
+
+static bool pixels_finite(const float *pixels, size_t n) {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) sum += pixels[i] - pixels[i];
+    return sum == 0;
+}
+
+orthsr_status orthsr_session_encode_pixels(orthsr_session *session, float *features, const float *pixels, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && (n == 0 || (features && pixels)), error, "an argument is NULL");
+    const orthsr_model *model = session->encoder.model;
+    size_t tile = orthsr__image_tile(model), image = 3 * model->config.image_size * model->config.image_size, embed = model->config.embed_dim;
+    for (size_t i = 0; i < n; i++)
+        if (!pixels_finite(pixels + i * image, image)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "image %zu holds a pixel that is not finite", i);
+    for (size_t i = 0; i < n; i += tile) {
+        size_t count = n - i < tile ? n - i : tile;
+        ORTHSR__TRY(orthsr__encode_image_tile(&session->encoder, session->features, pixels + i * image, count, error));
+        ORTHSR__TRY(deliver(session, features + i * embed, count, i, "image", error));
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_session_encode_tokens(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && (n == 0 || (features && tokens)), error, "an argument is NULL");
+    const orthsr_model *model = session->encoder.model;
+    size_t tile = orthsr__text_tile(model), context = model->config.context_length, embed = model->config.embed_dim;
+    for (size_t i = 0; i < n * context; i++)
+        if (tokens[i] < 0 || (size_t)tokens[i] >= model->config.vocab_size)
+            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "text %zu, position %zu: token %d is outside the vocabulary of %zu", i / context, i % context, (int)tokens[i],
+                                model->config.vocab_size);
+    for (size_t i = 0; i < n; i += tile) {
+        size_t count = n - i < tile ? n - i : tile;
+        ORTHSR__TRY(orthsr__encode_text_tile(&session->encoder, session->features, tokens + i * context, count, error));
+        ORTHSR__TRY(deliver(session, features + i * embed, count, i, "text", error));
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_session_encode_texts(orthsr_session *session, float *features, const char *const *texts, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && (n == 0 || (features && texts)), error, "an argument is NULL");
+    int32_t *tokens;
+    ORTHSR__TRY(orthsr__tokenize(&tokens, session->encoder.model, texts, n, error));
+    orthsr_status status = orthsr_session_encode_tokens(session, features, tokens, n, error);
+    free(tokens);
+    return status;
+}
+
+orthsr_status orthsr_session_encode_classes(orthsr_session *session, float *features, const char *const *names, size_t n_classes, const char *const *templates,
+                                            size_t n_templates, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && features && names && templates, error, "an argument is NULL");
+    ORTHSR__REQUIRE(n_classes > 0 && n_templates > 0, error, "no class or no template");
+    size_t embed = session->encoder.model->config.embed_dim, n = n_classes * n_templates;
+    int32_t *tokens = NULL;
+    float *raw = orthsr__aligned(n * embed, sizeof *raw);
+    orthsr_status status = raw ? orthsr__tokenize_classes(&tokens, session->encoder.model, names, n_classes, templates, n_templates, error)
+                               : orthsr__fail_memory(error, "class features");
+    if (!status) status = orthsr_session_encode_tokens(session, raw, tokens, n, error);
+    if (!status) {
+        orthsr_features_normalize(raw, n, embed);
+        for (size_t c = 0; c < n_classes; c++)
+            for (size_t e = 0; e < embed; e++) {
+                float sum = 0;
+                for (size_t k = 0; k < n_templates; k++) sum += raw[(c * n_templates + k) * embed + e];
+                features[c * embed + e] = sum / (float)n_templates;
+            }
+        orthsr_features_normalize(features, n_classes, embed);
+    }
+    free(tokens);
+    free(raw);
+    return status;
+}
+
+void orthsr_features_normalize(float *features, size_t n, size_t dim) {
+    for (size_t i = 0; i < n; i++) {
+        float *row = features + i * dim;
+        double square = 0;
+        for (size_t j = 0; j < dim; j++) square += (double)row[j] * (double)row[j];
+        float scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
+        for (size_t j = 0; j < dim; j++) row[j] *= scale;
+    }
+}

@@ -1,0 +1,299 @@
+/* weights.c - every tensor of a CLIP by its name in each family, checked and brought to one layout.
+ *
+ * float32 tensors are used where they are mapped; float16 and bfloat16 are widened once. Projections, which open_clip and OpenAI
+ * store (width, embed), are transposed to (embed, width).
+ */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/model.h"
+
+/* ---- finding ----------------------------------------------------------------------------------------------------------- */
+
+const orthsr__tensor *orthsr__model_find(const orthsr_model *model, const char *name, size_t *index) {
+    for (size_t f = 0, base = 0; f < model->file_count; base += model->files[f++].count) {
+        const orthsr__tensor *tensor = orthsr__safetensors_find(&model->files[f], name);
+        if (!tensor) continue;
+        if (index) *index = base + (size_t)(tensor - model->files[f].tensors);
+        return tensor;
+    }
+    return NULL;
+}
+
+static bool ends_with(const char *text, const char *suffix) {
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+const orthsr__tensor *orthsr__model_find_suffix(const orthsr_model *model, const char *suffix) {
+    for (size_t f = 0; f < model->file_count; f++)
+        for (size_t i = 0; i < model->files[f].count; i++)
+            if (ends_with(model->files[f].tensors[i].name, suffix)) return &model->files[f].tensors[i];
+    return NULL;
+}
+
+const orthsr__safetensors *orthsr__model_file_of(const orthsr_model *model, const orthsr__tensor *tensor) {
+    size_t f = 0;
+    while (tensor < model->files[f].tensors || tensor >= model->files[f].tensors + model->files[f].count) f++;
+    return &model->files[f];
+}
+
+/* ---- taking one tensor --------------------------------------------------------------------------------------------------- */
+
+typedef struct loader {
+    orthsr_model *model;
+    orthsr_error *error;
+    char image_prefix[128], text_prefix[128]; /* what precedes "visual." and "token_embedding." (or "vision_model.", "text_model.") */
+} loader;
+
+static void describe_shape(char *text, size_t size, const size_t *shape, size_t rank) {
+    size_t at = (size_t)snprintf(text, size, "(");
+    for (size_t i = 0; i < rank && at < size; i++) at += (size_t)snprintf(text + at, size - at, "%s%zu", i ? ", " : "", shape[i]);
+    if (at < size) snprintf(text + at, size - at, ")");
+}
+
+static orthsr_status find_shaped(const loader *load, const orthsr__tensor **out, const char *name, const size_t *shape, size_t rank) {
+    orthsr_model *model = load->model;
+    size_t index;
+    const orthsr__tensor *tensor = orthsr__model_find(model, name, &index);
+    if (!tensor) return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is missing", model->files[0].path, name);
+    const char *path = orthsr__model_file_of(model, tensor)->path;
+    bool same = tensor->rank == rank;
+    for (size_t i = 0; i < rank && same; i++) same = tensor->shape[i] == shape[i];
+    if (!same) {
+        char have[128], want[128];
+        describe_shape(have, sizeof have, tensor->shape, tensor->rank);
+        describe_shape(want, sizeof want, shape, rank);
+        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' has shape %s where the architecture needs %s", path, name, have, want);
+    }
+    model->expected[index] = true;
+    *out = tensor;
+    return ORTHSR_OK;
+}
+
+static orthsr_status keep(orthsr_model *model, void *memory, orthsr_error *error) {
+    if (!memory || !orthsr__reserve((void **)&model->owned, &model->owned_capacity, model->owned_count + 1, sizeof *model->owned)) {
+        free(memory);
+        return orthsr__fail_memory(error, "weights");
+    }
+    model->owned[model->owned_count++] = memory;
+    return ORTHSR_OK;
+}
+
+/* The tensor's values as reals: in the mapping when that is what lies there, else a converted copy the model owns. */
+static orthsr_status values_of(const loader *load, const real **out, const orthsr__tensor *tensor) {
+    const char *path = orthsr__model_file_of(load->model, tensor)->path;
+    if (sizeof(real) == sizeof(float) && tensor->dtype == ORTHSR__F32 && (uintptr_t)tensor->data % sizeof(float) == 0) {
+        *out = (const real *)(const void *)tensor->data;
+    } else {
+        real *copy = orthsr__aligned(tensor->elements, sizeof *copy);
+        ORTHSR__TRY(keep(load->model, copy, load->error));
+        ORTHSR__TRY(orthsr__tensor_to_real(copy, tensor, path, load->error));
+        *out = copy;
+    }
+    if (orthsr__all_finite(*out, tensor->elements)) return ORTHSR_OK;
+    size_t i = 0;
+    while (isfinite((*out)[i])) i++;
+    return orthsr__fail(load->error, ORTHSR_ERROR_NUMERIC, "%s: tensor '%s' holds a value that is not finite (element %zu)", path, tensor->name, i);
+}
+
+static orthsr_status take(const loader *load, const real **out, const char *name, const size_t *shape, size_t rank) {
+    const orthsr__tensor *tensor;
+    ORTHSR__TRY(find_shaped(load, &tensor, name, shape, rank));
+    return values_of(load, out, tensor);
+}
+
+static orthsr_status take_vector(const loader *load, const real **out, const char *prefix, const char *name, size_t n) {
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    return take(load, out, full, (const size_t[]){n}, 1);
+}
+
+static orthsr_status take_matrix(const loader *load, const real **out, const char *prefix, const char *name, size_t rows, size_t columns) {
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    return take(load, out, full, (const size_t[]){rows, columns}, 2);
+}
+
+static orthsr_status take_norm(const loader *load, orthsr__norm *out, const char *prefix, const char *name, size_t width) {
+    char full[256];
+    snprintf(full, sizeof full, "%s%s.weight", prefix, name);
+    ORTHSR__TRY(take(load, &out->gamma, full, (const size_t[]){width}, 1));
+    snprintf(full, sizeof full, "%s%s.bias", prefix, name);
+    return take(load, &out->beta, full, (const size_t[]){width}, 1);
+}
+
+/* rows of a (total, in) weight and its (total) bias, named "<prefix><name><separator>weight". */
+static orthsr_status take_rows(const loader *load, orthsr__linear *out, const char *prefix, const char *name, const char *separator, size_t first, size_t rows,
+                               size_t total, size_t in) {
+    char full[256];
+    const orthsr__tensor *tensor;
+    const real *weight, *bias;
+    snprintf(full, sizeof full, "%s%s%sweight", prefix, name, separator);
+    ORTHSR__TRY(find_shaped(load, &tensor, full, (const size_t[]){total, in}, 2));
+    ORTHSR__TRY(values_of(load, &weight, tensor));
+    snprintf(full, sizeof full, "%s%s%sbias", prefix, name, separator);
+    ORTHSR__TRY(take(load, &bias, full, (const size_t[]){total}, 1));
+    *out = (orthsr__linear){.weight = weight + first * in, .bias = bias + first, .in = in, .out = rows, .source = tensor, .source_row = first};
+    return ORTHSR_OK;
+}
+
+static orthsr_status take_linear(const loader *load, orthsr__linear *out, const char *prefix, const char *name, size_t rows, size_t in) {
+    return take_rows(load, out, prefix, name, ".", 0, rows, rows, in);
+}
+
+/* A projection without bias: (embed, width) as Hugging Face stores it, or (width, embed) transposed here. */
+static orthsr_status take_projection(const loader *load, orthsr__linear *out, const char *prefix, const char *name, size_t embed, size_t width, bool transposed) {
+    *out = (orthsr__linear){.in = width, .out = embed};
+    if (!transposed) return take_matrix(load, &out->weight, prefix, name, embed, width);
+    const real *stored;
+    ORTHSR__TRY(take_matrix(load, &stored, prefix, name, width, embed));
+    real *copy = orthsr__aligned(embed * width, sizeof *copy);
+    ORTHSR__TRY(keep(load->model, copy, load->error));
+    for (size_t e = 0; e < embed; e++)
+        for (size_t w = 0; w < width; w++) copy[e * width + w] = stored[w * embed + e];
+    out->weight = copy;
+    return ORTHSR_OK;
+}
+
+/* ---- towers ---------------------------------------------------------------------------------------------------------------- */
+
+/* The fused in_proj of open_clip and OpenAI is widened once; q, k, v are its three thirds. */
+static orthsr_status load_open_layer(const loader *load, orthsr__layer *layer, const char *prefix, size_t d, size_t mlp) {
+    ORTHSR__TRY(take_norm(load, &layer->norm1, prefix, "ln_1", d));
+    ORTHSR__TRY(take_norm(load, &layer->norm2, prefix, "ln_2", d));
+    orthsr__linear fused;
+    ORTHSR__TRY(take_rows(load, &fused, prefix, "attn.in_proj", "_", 0, 3 * d, 3 * d, d));
+    for (size_t i = 0; i < 3; i++)
+        layer->map[ORTHSR__Q + i] = (orthsr__linear){
+            .weight = fused.weight + i * d * d, .bias = fused.bias + i * d, .in = d, .out = d, .source = fused.source, .source_row = i * d};
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__OUT], prefix, "attn.out_proj", d, d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__FC1], prefix, "mlp.c_fc", mlp, d));
+    return take_linear(load, &layer->map[ORTHSR__FC2], prefix, "mlp.c_proj", d, mlp);
+}
+
+static orthsr_status load_hf_layer(const loader *load, orthsr__layer *layer, const char *prefix, size_t d, size_t mlp) {
+    ORTHSR__TRY(take_norm(load, &layer->norm1, prefix, "layer_norm1", d));
+    ORTHSR__TRY(take_norm(load, &layer->norm2, prefix, "layer_norm2", d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__Q], prefix, "self_attn.q_proj", d, d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__K], prefix, "self_attn.k_proj", d, d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__V], prefix, "self_attn.v_proj", d, d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__OUT], prefix, "self_attn.out_proj", d, d));
+    ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__FC1], prefix, "mlp.fc1", mlp, d));
+    return take_linear(load, &layer->map[ORTHSR__FC2], prefix, "mlp.fc2", d, mlp);
+}
+
+/* layers: "<prefix><stem><index>." ; a layer beyond the config's number means that config and weights disagree. */
+static orthsr_status load_layers(const loader *load, orthsr__tower *tower, const char *prefix, const char *stem, bool huggingface) {
+    const orthsr__tower_config *config = &tower->config;
+    tower->layer = orthsr__calloc(config->layers, sizeof *tower->layer);
+    if (!tower->layer) return orthsr__fail_memory(load->error, "a tower");
+    char name[256];
+    for (size_t i = 0; i < config->layers; i++) {
+        snprintf(name, sizeof name, "%s%s%zu.", prefix, stem, i);
+        ORTHSR__TRY((huggingface ? load_hf_layer : load_open_layer)(load, &tower->layer[i], name, config->width, config->mlp));
+    }
+    snprintf(name, sizeof name, "%s%s%zu.%s", prefix, stem, config->layers, huggingface ? "mlp.fc1.weight" : "mlp.c_fc.weight");
+    if (orthsr__model_find(load->model, name, NULL))
+        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is one layer more than the %zu of the config", load->model->files[0].path, name,
+                            config->layers);
+    return ORTHSR_OK;
+}
+
+static orthsr_status load_open(loader *load) {
+    orthsr_model *model = load->model;
+    const orthsr__config *config = &model->config;
+    size_t d = config->image.width, p = config->patch_size, grid = config->image_size / p;
+    char visual[160];
+    snprintf(visual, sizeof visual, "%svisual.", load->image_prefix);
+    char name[256];
+    snprintf(name, sizeof name, "%sconv1.weight", visual);
+    model->patch = (orthsr__linear){.in = 3 * p * p, .out = d};
+    ORTHSR__TRY(take(load, &model->patch.weight, name, (const size_t[]){d, 3, p, p}, 4));
+    ORTHSR__TRY(take_vector(load, &model->class_embedding, visual, "class_embedding", d));
+    ORTHSR__TRY(take_matrix(load, &model->image_position, visual, "positional_embedding", 1 + grid * grid, d));
+    if (config->pre_norm) ORTHSR__TRY(take_norm(load, &model->pre_norm, visual, "ln_pre", d));
+    ORTHSR__TRY(take_norm(load, &model->post_norm, visual, "ln_post", d));
+    ORTHSR__TRY(take_projection(load, &model->image_projection, visual, "proj", config->embed_dim, d, true));
+    ORTHSR__TRY(load_layers(load, &model->image, visual, "transformer.resblocks.", false));
+
+    size_t w = config->text.width;
+    const char *text = load->text_prefix;
+    ORTHSR__TRY(take_matrix(load, &model->token_embedding, text, "token_embedding.weight", config->vocab_size, w));
+    ORTHSR__TRY(take_matrix(load, &model->text_position, text, "positional_embedding", config->context_length, w));
+    ORTHSR__TRY(take_norm(load, &model->final_norm, text, "ln_final", w));
+    ORTHSR__TRY(take_projection(load, &model->text_projection, text, "text_projection", config->embed_dim, w, true));
+    return load_layers(load, &model->text, text, "transformer.resblocks.", false);
+}
+
+static orthsr_status load_huggingface(loader *load) {
+    orthsr_model *model = load->model;
+    const orthsr__config *config = &model->config;
+    size_t d = config->image.width, p = config->patch_size, grid = config->image_size / p, w = config->text.width;
+    char vision[160], text[160], name[256];
+    snprintf(vision, sizeof vision, "%svision_model.", load->image_prefix);
+    snprintf(text, sizeof text, "%stext_model.", load->text_prefix);
+    snprintf(name, sizeof name, "%sembeddings.patch_embedding.weight", vision);
+    model->patch = (orthsr__linear){.in = 3 * p * p, .out = d};
+    ORTHSR__TRY(take(load, &model->patch.weight, name, (const size_t[]){d, 3, p, p}, 4));
+    ORTHSR__TRY(take_vector(load, &model->class_embedding, vision, "embeddings.class_embedding", d));
+    ORTHSR__TRY(take_matrix(load, &model->image_position, vision, "embeddings.position_embedding.weight", 1 + grid * grid, d));
+    ORTHSR__TRY(take_norm(load, &model->pre_norm, vision, "pre_layrnorm", d)); /* spelt so in the files */
+    ORTHSR__TRY(take_norm(load, &model->post_norm, vision, "post_layernorm", d));
+    ORTHSR__TRY(take_projection(load, &model->image_projection, load->image_prefix, "visual_projection.weight", config->embed_dim, d, false));
+    ORTHSR__TRY(load_layers(load, &model->image, vision, "encoder.layers.", true));
+
+    ORTHSR__TRY(take_matrix(load, &model->token_embedding, text, "embeddings.token_embedding.weight", config->vocab_size, w));
+    ORTHSR__TRY(take_matrix(load, &model->text_position, text, "embeddings.position_embedding.weight", config->context_length, w));
+    ORTHSR__TRY(take_norm(load, &model->final_norm, text, "final_layer_norm", w));
+    ORTHSR__TRY(take_projection(load, &model->text_projection, load->text_prefix, "text_projection.weight", config->embed_dim, w, false));
+    return load_layers(load, &model->text, text, "encoder.layers.", true);
+}
+
+/* What precedes suffix in the one tensor name that ends with it. */
+static orthsr_status find_prefix(const loader *load, char out[128], const char *suffix) {
+    const orthsr__tensor *tensor = orthsr__model_find_suffix(load->model, suffix);
+    if (!tensor)
+        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: no tensor '%s': not a CLIP checkpoint, or an incomplete one", load->model->files[0].path, suffix);
+    size_t length = strlen(tensor->name) - strlen(suffix);
+    if (length >= 100) return orthsr__fail(load->error, ORTHSR_ERROR_UNSUPPORTED, "%s: tensor names begin with more than 100 characters", load->model->files[0].path);
+    memcpy(out, tensor->name, length);
+    out[length] = '\0';
+    return ORTHSR_OK;
+}
+
+/* Tensors that checkpoints carry and no computation needs. */
+static void expect_harmless(orthsr_model *model) {
+    static const char *const harmless[] = {"position_ids", "attn_mask", "input_resolution", "context_length", "vocab_size"};
+    for (size_t f = 0, base = 0; f < model->file_count; base += model->files[f++].count)
+        for (size_t i = 0; i < model->files[f].count; i++)
+            for (size_t h = 0; h < sizeof harmless / sizeof *harmless; h++)
+                if (ends_with(model->files[f].tensors[i].name, harmless[h])) model->expected[base + i] = true;
+}
+
+orthsr_status orthsr__weights_load(orthsr_model *model, orthsr_error *error) {
+    loader load = {.model = model, .error = error};
+    bool huggingface = model->config.family == ORTHSR__HUGGINGFACE;
+    ORTHSR__TRY(find_prefix(&load, load.image_prefix, huggingface ? "vision_model.embeddings.class_embedding" : "visual.class_embedding"));
+    ORTHSR__TRY(find_prefix(&load, load.text_prefix, huggingface ? "text_model.embeddings.token_embedding.weight" : "token_embedding.weight"));
+    ORTHSR__TRY((huggingface ? load_huggingface : load_open)(&load));
+
+    char name[256];
+    snprintf(name, sizeof name, "%slogit_scale", load.image_prefix);
+    size_t index;
+    const orthsr__tensor *tensor = orthsr__model_find(model, name, &index);
+    const real *scale;
+    if (!tensor) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is missing", model->files[0].path, name);
+    if (tensor->elements != 1) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is not a single number", model->files[0].path, name);
+    ORTHSR__TRY(values_of(&load, &scale, tensor));
+    model->expected[index] = true;
+    model->logit_scale = (real)exp((double)*scale);
+    if (!isfinite(model->logit_scale)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "%s: '%s' = %g is too large", model->files[0].path, name, (double)*scale);
+    expect_harmless(model);
+    return ORTHSR_OK;
+}

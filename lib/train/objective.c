@@ -1,0 +1,88 @@
+/* objective.c - the loss of OrthSR on features. */
+#include "train/objective.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/linalg.h"
+#include "base/memory.h"
+#include "ops/ops.h"
+
+orthsr_status orthsr__objective_new(orthsr__objective *objective, size_t classes, size_t templates, size_t embed, size_t tile, orthsr_error *error) {
+    *objective = (orthsr__objective){.classes = classes, .templates = templates, .embed = embed, .tile = tile};
+    size_t prompts = classes * templates;
+    const struct {
+        real **array;
+        size_t size;
+    } parts[] = {
+        {&objective->unit_prompts, prompts * embed},   {&objective->prompt_norms, prompts},         {&objective->means, classes * embed},
+        {&objective->class_norms, classes},            {&objective->class_features, classes * embed}, {&objective->grad_classes, classes * embed},
+        {&objective->unit_images, tile * embed},       {&objective->image_norms, tile},             {&objective->log_p, tile * classes},
+        {&objective->grad_logits, tile * classes},
+    };
+    size_t total = 0, used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) total += parts[i].size;
+    objective->memory = orthsr__aligned(total, sizeof(real));
+    if (!objective->memory) return orthsr__fail_memory(error, "the loss");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i].array = objective->memory + used;
+        used += parts[i].size;
+    }
+    return ORTHSR_OK;
+}
+
+void orthsr__objective_free(orthsr__objective *objective) {
+    free(objective->memory);
+    *objective = (orthsr__objective){0};
+}
+
+void orthsr__objective_begin(orthsr__objective *objective, const real *prompts) {
+    size_t classes = objective->classes, templates = objective->templates, embed = objective->embed;
+    orthsr__normalize_forward(objective->unit_prompts, objective->prompt_norms, prompts, classes * templates, embed);
+    for (size_t c = 0; c < classes; c++)
+        for (size_t e = 0; e < embed; e++) {
+            real sum = 0;
+            for (size_t k = 0; k < templates; k++) sum += objective->unit_prompts[(c * templates + k) * embed + e];
+            objective->means[c * embed + e] = sum / (real)templates;
+        }
+    orthsr__normalize_forward(objective->class_features, objective->class_norms, objective->means, classes, embed);
+    memset(objective->grad_classes, 0, classes * embed * sizeof(real));
+    objective->ce = objective->kl = 0;
+    objective->correct = objective->images = 0;
+}
+
+void orthsr__objective_log_probabilities(orthsr__objective *objective, real *log_p, const real *images, size_t n) {
+    size_t classes = objective->classes, embed = objective->embed;
+    orthsr__normalize_forward(objective->unit_images, objective->image_norms, images, n, embed);
+    orthsr__gemm(false, true, n, classes, embed, objective->scale, objective->unit_images, embed, objective->class_features, embed, 0, log_p, classes);
+    orthsr__log_softmax(log_p, log_p, n, classes);
+}
+
+void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, const real *images, const size_t *labels, const real *frozen, size_t n, size_t batch) {
+    size_t classes = objective->classes, embed = objective->embed;
+    real *log_p = objective->log_p, *grad = objective->grad_logits, weight = 1 / (real)batch;
+    orthsr__objective_log_probabilities(objective, log_p, images, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t best = 0;
+        for (size_t c = 1; c < classes; c++)
+            if (log_p[i * classes + c] > log_p[i * classes + best]) best = c;
+        objective->correct += best == labels[i];
+    }
+    memset(grad, 0, n * classes * sizeof(real));
+    objective->ce += orthsr__cross_entropy(grad, log_p, labels, n, classes, weight);
+    objective->kl += (objective->direction == ORTHSR_KL_FROZEN_TUNED ? orthsr__kl_forward : orthsr__kl_reverse)(grad, log_p, frozen, n, classes,
+                                                                                                             weight * objective->kl_weight);
+    objective->images += n;
+    orthsr__gemm(true, false, classes, embed, n, objective->scale, grad, classes, objective->unit_images, embed, 1, objective->grad_classes, embed);
+    orthsr__gemm(false, false, n, embed, classes, objective->scale, grad, classes, objective->class_features, embed, 0, grad_images, embed);
+    orthsr__normalize_backward(grad_images, grad_images, objective->unit_images, objective->image_norms, n, embed);
+}
+
+void orthsr__objective_end(orthsr__objective *objective, real *grad_prompts) {
+    size_t classes = objective->classes, templates = objective->templates, embed = objective->embed;
+    orthsr__normalize_backward(objective->grad_classes, objective->grad_classes, objective->class_features, objective->class_norms, classes, embed);
+    for (size_t p = 0; p < classes * templates; p++)
+        for (size_t e = 0; e < embed; e++) grad_prompts[p * embed + e] = objective->grad_classes[p / templates * embed + e] / (real)templates;
+    orthsr__normalize_backward(grad_prompts, grad_prompts, objective->unit_prompts, objective->prompt_norms, classes * templates, embed);
+}

@@ -1,0 +1,152 @@
+/* options.c - training options and their setters. */
+#include "train/options.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/prompt.h"
+
+static const char *const default_template = "a photo of a {}.";
+
+static void free_templates(char **templates, size_t n) {
+    for (size_t i = 0; templates && i < n; i++) free(templates[i]);
+    free(templates);
+}
+
+orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error) {
+    ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
+    *out = orthsr__calloc(1, sizeof **out);
+    if (!*out) return orthsr__fail_memory(error, "training options");
+    **out = (orthsr_trainer_options){.optimizer = ORTHSR_ADAMW,
+                                     .momentum = 0.9f,
+                                     .weight_decay = 0.01f,
+                                     .schedule = ORTHSR_SCHEDULE_COSINE,
+                                     .epochs = 60,
+                                     .batch_size = 128,
+                                     .kl_weight = 1,
+                                     .seed = 1};
+    orthsr_status status = orthsr_trainer_options_set_templates(*out, &default_template, 1, error);
+    if (status) {
+        orthsr_trainer_options_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void orthsr_trainer_options_free(orthsr_trainer_options *options) {
+    if (!options) return;
+    free_templates(options->templates, options->template_count);
+    free(options);
+}
+
+orthsr_status orthsr__trainer_options_copy(orthsr_trainer_options **out, const orthsr_trainer_options *options, orthsr_error *error) {
+    ORTHSR__TRY(orthsr_trainer_options_new(out, error));
+    if (!options) return ORTHSR_OK;
+    orthsr_status status = orthsr_trainer_options_set_templates(*out, (const char *const *)options->templates, options->template_count, error);
+    if (status) {
+        orthsr_trainer_options_free(*out);
+        *out = NULL;
+        return status;
+    }
+    char **templates = (*out)->templates;
+    **out = *options;
+    (*out)->templates = templates;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(kind == ORTHSR_SGD || kind == ORTHSR_ADAMW, error, "unknown optimizer");
+    options->optimizer = kind;
+    return ORTHSR_OK;
+}
+
+/* Comparisons are written so that NaN fails them. */
+static bool at_least_zero(float value) { return value >= 0 && isfinite(value); }
+
+orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(at_least_zero(lr), error, "the learning rate must be finite and not negative");
+    options->learning_rate = lr;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(momentum >= 0 && momentum < 1, error, "momentum must be in [0, 1)");
+    options->momentum = momentum;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(at_least_zero(decay), error, "weight decay must be finite and not negative");
+    options->weight_decay = decay;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(schedule == ORTHSR_SCHEDULE_CONSTANT || schedule == ORTHSR_SCHEDULE_COSINE, error, "unknown schedule");
+    options->schedule = schedule;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->warmup_epochs = epochs;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(epochs >= 1, error, "at least one epoch is needed");
+    options->epochs = epochs;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *options, size_t batch, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->batch_size = batch;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(at_least_zero(weight), error, "the KL weight must be finite and not negative");
+    options->kl_weight = weight;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_kl_direction(orthsr_trainer_options *options, orthsr_kl_direction direction, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(direction == ORTHSR_KL_FROZEN_TUNED || direction == ORTHSR_KL_TUNED_FROZEN, error, "unknown direction");
+    options->kl_direction = direction;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->seed = seed;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(options && templates, error, "an argument is NULL");
+    ORTHSR__REQUIRE(n >= 1, error, "at least one template is needed");
+    ORTHSR__TRY(orthsr__check_templates(templates, n, error));
+    char **copies = orthsr__calloc(n, sizeof *copies);
+    bool ok = copies != NULL;
+    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(templates[i])) != NULL;
+    if (!ok) {
+        free_templates(copies, n);
+        return orthsr__fail_memory(error, "templates");
+    }
+    free_templates(options->templates, options->template_count);
+    options->templates = copies;
+    options->template_count = n;
+    return ORTHSR_OK;
+}

@@ -1,0 +1,119 @@
+/* grad_clip.c - the whole loss, pixels and tokens to cross-entropy + KL, against central differences in the adapter's parameters, in float64:
+ * every map of every layer of both towers, both parametrisations, both directions of KL. Observed at most 3e-9. */
+#include "clip/encoder.h"
+#include "train/objective.h"
+#include "util/differences.h"
+#include "util/fixture.h"
+
+#define BOUND 1e-6
+
+enum { CLASSES = 2, TEMPLATES = 2, IMAGES = 3 };
+
+typedef struct problem {
+    orthsr_model *model;
+    orthsr_adapter *adapter;
+    orthsr__encoder encoder;
+    orthsr__objective objective;
+    fixture expected;
+    float *pixels;         /* (IMAGES, 3, S, S) */
+    const int32_t *tokens; /* (CLASSES TEMPLATES, context) */
+    real *frozen;          /* (IMAGES, CLASSES) */
+} problem;
+
+static const size_t labels[IMAGES] = {1, 0, 1};
+
+/* Loss at the adapter's present parameters; with grad_rotations also its gradient. */
+static double loss(problem *p, real *grad_rotations) {
+    size_t embed = p->model->config.embed_dim;
+    orthsr_error error;
+    real prompts[CLASSES * TEMPLATES * 32], images[IMAGES * 32];
+    ck_ok(orthsr__encode_text_tile(&p->encoder, prompts, p->tokens, CLASSES * TEMPLATES, &error));
+    orthsr__objective_begin(&p->objective, prompts);
+    ck_ok(orthsr__encode_image_tile(&p->encoder, images, p->pixels, IMAGES, &error));
+    ck_assert_uint_le(embed, 32);
+    orthsr__objective_tile(&p->objective, images, images, labels, p->frozen, IMAGES, IMAGES);
+    if (grad_rotations) {
+        memset(grad_rotations, 0, p->adapter->rotation_count * sizeof(real));
+        orthsr__image_tile_backward(&p->encoder, images, IMAGES, grad_rotations);
+        orthsr__objective_end(&p->objective, prompts);
+        orthsr__text_tile_backward(&p->encoder, prompts, CLASSES * TEMPLATES, grad_rotations);
+    }
+    return (p->objective.ce + (double)p->objective.kl_weight * p->objective.kl) / IMAGES;
+}
+
+static double value(const real *parameters, void *context) {
+    problem *p = context;
+    orthsr_error error;
+    ck_ok(orthsr__adapter_update(p->adapter, parameters, &error));
+    return loss(p, NULL);
+}
+
+static double check(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride) {
+    problem p = {0};
+    orthsr_error error;
+    orthsr_adapter_options *options;
+    char path[128];
+    ck_ok(orthsr_model_open(&p.model, directory, &error));
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
+    ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_model_adapter(p.model, &p.adapter, options, &error));
+    ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, &error));
+    ck_ok(orthsr__objective_new(&p.objective, CLASSES, TEMPLATES, p.model->config.embed_dim, IMAGES, &error));
+    p.objective.scale = 5;
+    p.objective.kl_weight = 1.5;
+    p.objective.direction = direction;
+    snprintf(path, sizeof path, "%s/expected.safetensors", strstr(directory, "ViT") ? "tests/data/clip/openai" : directory);
+    fixture_open(&p.expected, path);
+    p.pixels = fixture_floats(&p.expected, "pixels", NULL);
+    p.tokens = fixture_raw(&p.expected, "tokens", sizeof *p.tokens, NULL);
+
+    /* the anchor is the model at A = I; the gradient is taken away from it, where KL has a slope */
+    real frozen[IMAGES * CLASSES] = {0};
+    p.frozen = frozen;
+    loss(&p, NULL);
+    memcpy(frozen, p.objective.log_p, sizeof frozen);
+    size_t n = p.adapter->parameter_count;
+    real *parameters = calloc(n, sizeof(real)), *gradient = calloc(n, sizeof(real)), *rotations = calloc(p.adapter->rotation_count, sizeof(real)),
+         *work = calloc(orthsr__adapter_work_size(p.adapter), sizeof(real));
+    fill(parameters, n, 4);
+    for (size_t i = 0; i < n; i++) parameters[i] *= 0.1;
+    ck_ok(orthsr__adapter_update(p.adapter, parameters, &error));
+    loss(&p, rotations);
+    ck_assert_double_gt(p.objective.kl, 1e-3);
+    orthsr__adapter_gradient(p.adapter, gradient, rotations, work);
+    double worst = gradient_error(parameters, gradient, n, stride, value, &p);
+
+    free(parameters);
+    free(gradient);
+    free(rotations);
+    free(work);
+    fixture_close(&p.expected);
+    orthsr__objective_free(&p.objective);
+    orthsr__encoder_free(&p.encoder);
+    orthsr_adapter_free(p.adapter);
+    orthsr_adapter_options_free(options);
+    orthsr_model_free(p.model);
+    return worst;
+}
+
+START_TEST(every_map) { ck_assert_double_le(check("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101), BOUND); }
+END_TEST
+START_TEST(feed_forward_only) { ck_assert_double_le(check("tests/data/clip/openclip", "fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_TUNED_FROZEN, 47), BOUND); }
+END_TEST
+START_TEST(attention_only) { ck_assert_double_le(check("tests/data/clip/openclip", "v,out", ORTHSR_FREE, ORTHSR_KL_FROZEN_TUNED, 47), BOUND); }
+END_TEST
+START_TEST(one_layer) { ck_assert_double_le(check("tests/data/clip/openai/ViT-tiny.safetensors", "k,fc1", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 311), BOUND); }
+END_TEST
+
+static TCase *all(void) {
+    TCase *tc = tcase_create("gradient of the whole loss");
+    tcase_set_timeout(tc, 300);
+    tcase_add_test(tc, every_map);
+    tcase_add_test(tc, feed_forward_only);
+    tcase_add_test(tc, attention_only);
+    tcase_add_test(tc, one_layer);
+    return tc;
+}
+TEST_MAIN("gradient of the whole loss", all)

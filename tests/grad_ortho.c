@@ -1,0 +1,175 @@
+/* grad_ortho.c - float64: every adjoint of the orthogonal layer and of the adapter against central differences. */
+#include "util/check.h"
+
+#include "adapter/adapter.h"
+#include "ortho/cayley.h"
+#include "ortho/skew.h"
+
+static orthsr_error error;
+static const double STEP = 1e-5; /* truncation of order STEP^2, rounding of order 1e-16 / STEP */
+
+static double *numbers(size_t n, double scale, unsigned long seed) {
+    double *x = malloc((n ? n : 1) * sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    for (size_t i = 0; i < n; i++) x[i] = scale * noise(&seed);
+    return x;
+}
+
+static double dot(const double *a, const double *b, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+/* numeric (n): central differences of loss at x. */
+static void differences(double *numeric, double *x, size_t n, double (*loss)(void *context), void *context) {
+    for (size_t i = 0; i < n; i++) {
+        double at = x[i];
+        x[i] = at + STEP;
+        double above = loss(context);
+        x[i] = at - STEP;
+        double below = loss(context);
+        x[i] = at;
+        numeric[i] = (above - below) / (2 * STEP);
+    }
+}
+
+/* ---- one block: loss = <G, S(v)> and <G, R(v)> --------------------------------------------------------------------- */
+
+static const size_t SIZES[] = {1, 2, 3, 5, 8, 17};
+
+typedef struct block {
+    size_t b;
+    double *v, *G, *R, *M;
+} block;
+
+static double skew_loss(void *context) {
+    block *k = context;
+    orthsr__skew_forward(k->R, k->v, k->b);
+    return dot(k->G, k->R, k->b * k->b);
+}
+
+static double cayley_loss(void *context) {
+    block *k = context;
+    ck_ok(orthsr__cayley_forward(k->R, k->M, k->v, k->b, &error));
+    return dot(k->G, k->R, k->b * k->b);
+}
+
+static void check_block(size_t b, double scale, bool cayley) {
+    size_t n = orthsr__skew_size(b);
+    block k = {b, numbers(n, scale, b), numbers(b * b, 1, 2), numbers(b * b, 0, 1), numbers(b * b, 0, 1)};
+    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *work = numbers(2 * b * b, 0, 1);
+    differences(numeric, k.v, n, cayley ? cayley_loss : skew_loss, &k);
+    for (size_t i = 0; i < n; i++) ours[i] = 1; /* adjoints add */
+    if (cayley) {
+        cayley_loss(&k);
+        orthsr__cayley_adjoint(ours, k.G, k.M, b, work);
+    } else {
+        orthsr__skew_adjoint(ours, k.G, b);
+    }
+    for (size_t i = 0; i < n; i++) ours[i] -= 1;
+    ck_assert_double_le(max_relative_double(ours, numeric, n), 1e-6); /* observed: 3e-10 */
+    free(k.v);
+    free(k.G);
+    free(k.R);
+    free(k.M);
+    free(numeric);
+    free(ours);
+    free(work);
+}
+
+START_TEST(skew_adjoint) { check_block(SIZES[_i], 1, false); }
+END_TEST
+
+START_TEST(cayley_adjoint) {
+    check_block(SIZES[_i], 0, true);
+    check_block(SIZES[_i], 0.1, true);
+    check_block(SIZES[_i], 2, true);
+}
+END_TEST
+
+/* ---- the adapter: loss = sum over targets of <G, x A> -------------------------------------------------------------- */
+
+enum { ROWS = 3, IN0 = 12, IN1 = 24, COUNT = 2 };
+static const size_t IN[COUNT] = {IN0, IN1}, BLOCKS[] = {1, 2, 3, 6};
+
+typedef struct chain {
+    orthsr_adapter *adapter;
+    double *parameters, *x[COUNT], *G[COUNT], *y;
+} chain;
+
+static double chain_loss(void *context) {
+    chain *c = context;
+    double sum = 0;
+    ck_ok(orthsr__adapter_update(c->adapter, c->parameters, &error));
+    for (size_t t = 0; t < COUNT; t++) {
+        orthsr__rotate(c->adapter, &c->adapter->targets[t], c->y, c->x[t], ROWS);
+        sum += dot(c->G[t], c->y, ROWS * IN[t]);
+    }
+    return sum;
+}
+
+static void check_chain(size_t blocks, orthsr_parametrization parametrization) {
+    orthsr_adapter_options *options;
+    chain c;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_new(&c.adapter, options, &error));
+    ck_ok(orthsr_adapter_add_target(c.adapter, "first", IN0, 5, &error));
+    ck_ok(orthsr_adapter_add_target(c.adapter, "second", IN1, 7, &error));
+    size_t n = c.adapter->parameter_count;
+    c.parameters = numbers(n, 0.5, 3);
+    c.y = numbers(ROWS * IN1, 0, 1);
+    for (size_t t = 0; t < COUNT; t++) {
+        c.x[t] = numbers(ROWS * IN[t], 1, 5 + t);
+        c.G[t] = numbers(ROWS * IN[t], 1, 8 + t);
+    }
+
+    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *grad_rotations = numbers(c.adapter->rotation_count, 0, 1),
+           *work = numbers(orthsr__adapter_work_size(c.adapter), 0, 1);
+    differences(numeric, c.parameters, n, chain_loss, &c);
+    chain_loss(&c); /* the adapter at the point itself */
+    for (size_t t = 0; t < COUNT; t++) {
+        const orthsr__target *target = &c.adapter->targets[t];
+        double *grad_x = numbers(ROWS * IN[t], 1, 1), *numeric_x = numbers(ROWS * IN[t], 0, 1); /* grad_x is written, not added to */
+        orthsr__rotate_adjoint(c.adapter, target, grad_x, grad_rotations + target->rotation_offset, c.G[t], c.x[t], ROWS);
+        differences(numeric_x, c.x[t], ROWS * IN[t], chain_loss, &c);
+        ck_assert_double_le(max_relative_double(grad_x, numeric_x, ROWS * IN[t]), 1e-6); /* observed: 1.3e-10 */
+        free(grad_x);
+        free(numeric_x);
+    }
+    orthsr__adapter_gradient(c.adapter, ours, grad_rotations, work);
+    ck_assert_double_le(max_relative_double(ours, numeric, n), 1e-6); /* observed: 1.2e-10 */
+
+    orthsr_adapter_options_free(options);
+    orthsr_adapter_free(c.adapter);
+    free(c.parameters);
+    free(c.y);
+    for (size_t t = 0; t < COUNT; t++) {
+        free(c.x[t]);
+        free(c.G[t]);
+    }
+    free(numeric);
+    free(ours);
+    free(grad_rotations);
+    free(work);
+}
+
+START_TEST(adapter_cayley) { check_chain(BLOCKS[_i], ORTHSR_CAYLEY); }
+END_TEST
+
+START_TEST(adapter_free) { check_chain(BLOCKS[_i], ORTHSR_FREE); }
+END_TEST
+
+static TCase *gradient_case(void) {
+    TCase *tcase = tcase_create("gradients");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, skew_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
+    tcase_add_loop_test(tcase, cayley_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
+    tcase_add_loop_test(tcase, adapter_cayley, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_free, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    return tcase;
+}
+
+TEST_MAIN("grad_ortho", gradient_case)

@@ -1,0 +1,489 @@
+/* test_adapter.c - the public adapter: targets, rotating against merging, options, and its file. */
+#include "util/check.h"
+
+#include <jansson.h>
+#include <sys/stat.h>
+
+#include "io/safetensors.h"
+
+static orthsr_error error;
+
+static float *numbers(size_t n, double scale, unsigned long seed) {
+    float *x = malloc((n ? n : 1) * sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * noise(&seed));
+    return x;
+}
+
+/* Two targets: "first" (12 to 5) and "second, wider" (24 to 7), parameters of this scale. */
+static orthsr_adapter *make(size_t blocks, orthsr_parametrization parametrization, double scale) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    ck_ok(orthsr_adapter_add_target(adapter, "first", 12, 5, &error));
+    ck_ok(orthsr_adapter_add_target(adapter, "second, wider", 24, 7, &error));
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = numbers(n, scale, 11);
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    free(parameters);
+    return adapter;
+}
+
+static const struct {
+    size_t blocks;
+    orthsr_parametrization parametrization;
+} KINDS[] = {{1, ORTHSR_CAYLEY}, {3, ORTHSR_CAYLEY}, {6, ORTHSR_CAYLEY}, {1, ORTHSR_FREE}, {3, ORTHSR_FREE}, {12, ORTHSR_FREE}};
+enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
+
+/* ---- the map ------------------------------------------------------------------------------------------------------- */
+
+/* y (rows, out) = x (rows, in) W^T in float64, W with leading dimension ld. */
+static float *linear(const float *x, const float *W, size_t rows, size_t in, size_t out, size_t ld) {
+    float *y = malloc(rows * out * sizeof *y);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t o = 0; o < out; o++) {
+            double sum = 0;
+            for (size_t i = 0; i < in; i++) sum += (double)x[r * in + i] * W[o * ld + i];
+            y[r * out + o] = (float)sum;
+        }
+    return y;
+}
+
+START_TEST(rotating_is_merging) {
+    enum { ROWS = 4, LD = 26 };
+    orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3);
+    for (size_t t = 0; t < 2; t++) {
+        size_t in = orthsr_adapter_in_features(adapter, t), out = orthsr_adapter_out_features(adapter, t);
+        float *W = numbers(out * LD, 1, 21), *kept = numbers(out * LD, 1, 21), *x = numbers(ROWS * in, 1, 22), *xA = numbers(ROWS * in, 0, 1);
+        ck_ok(orthsr_adapter_rotate(adapter, t, xA, x, ROWS, &error));
+        float *rotated = linear(xA, W, ROWS, in, out, LD);
+        ck_ok(orthsr_adapter_merge(adapter, t, W, LD, &error));
+        float *merged = linear(x, W, ROWS, in, out, LD);
+        ck_assert_double_le(max_relative(merged, rotated, ROWS * out), 2e-6); /* observed: 3e-7 */
+        for (size_t o = 0; o < out; o++) /* what lies beyond in_features is not ours */
+            for (size_t i = in; i < LD; i++) ck_assert_float_eq(W[o * LD + i], kept[o * LD + i]);
+        ck_ok(orthsr_adapter_unmerge(adapter, t, W, LD, &error));
+        ck_assert_double_le(max_relative(W, kept, out * LD), 1e-6); /* observed: 2e-7 */
+        free(W);
+        free(kept);
+        free(x);
+        free(xA);
+        free(rotated);
+        free(merged);
+    }
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+/* Block k's parameters turn columns k b to (k + 1) b of x, by orthsr_cayley's R from the right, and no others. */
+START_TEST(blocks_are_in_order) {
+    orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 0);
+    size_t n = orthsr_adapter_parameter_count(adapter), b = orthsr_adapter_block_size(adapter, 1), skew = orthsr_skew_size(b);
+    float *parameters = numbers(n, 0, 1), *v = numbers(skew, 0.5, 2), R[64], y[24];
+    ck_assert_uint_eq(b, 8);
+    memcpy(parameters + 3 * orthsr_skew_size(4) + skew, v, skew * sizeof *v); /* the second target's second block */
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    ck_ok(orthsr_cayley(R, v, b, &error));
+    for (size_t j = 0; j < 24; j++) { /* unit vectors give the rows of A */
+        float x[24] = {0};
+        x[j] = 1;
+        ck_ok(orthsr_adapter_rotate(adapter, 1, y, x, 1, &error));
+        for (size_t i = 0; i < 24; i++) ck_close(y[i], i / b == 1 && j / b == 1 ? R[(j - b) * b + i - b] : i == j, 1e-7);
+    }
+    free(parameters);
+    free(v);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+/* The adjoint is checked by differences in grad_ortho; here: that it adds at the target's place, and only there. */
+START_TEST(adjoint_adds_in_place) {
+    orthsr_adapter *adapter = make(3, KINDS[_i].parametrization, 0.3);
+    size_t n = orthsr_adapter_parameter_count(adapter), first = orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY ? 18 : 48;
+    float *once = numbers(n, 0, 1), *twice = numbers(n, 0, 1), *x = numbers(48, 1, 5), *g = numbers(48, 1, 6), grad_x[48];
+    ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, grad_x, once, g, x, 2, &error));
+    ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, NULL, twice, g, x, 2, &error));
+    ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, NULL, twice, g, x, 2, &error));
+    for (size_t i = 0; i < n; i++) {
+        if (i < first) ck_assert_float_eq(once[i], 0);
+        ck_assert_float_eq(twice[i], 2 * once[i]);
+    }
+    ck_assert(once[first] != 0 && once[n - 1] != 0);
+    float again[48];
+    ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, again, NULL, g, x, 2, &error));
+    ck_assert_mem_eq(again, grad_x, sizeof again);
+    g[0] = NAN;
+    ck_fails(orthsr_adapter_rotate_adjoint(adapter, 1, grad_x, once, g, x, 2, &error), ORTHSR_ERROR_NUMERIC, "'second, wider'");
+    for (size_t i = 0; i < n; i++) ck_assert_float_eq(2 * once[i], twice[i]);
+    ck_assert_mem_eq(again, grad_x, sizeof again);
+    free(once);
+    free(twice);
+    free(x);
+    free(g);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+START_TEST(defect) {
+    double value;
+    orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 1);
+    ck_ok(orthsr_adapter_defect(adapter, &value, &error));
+    ck_assert_double_le(value, 1e-6);
+    orthsr_adapter_free(adapter);
+    adapter = make(3, ORTHSR_FREE, 0.1);
+    ck_ok(orthsr_adapter_defect(adapter, &value, &error));
+    ck_assert_double_gt(value, 0.1);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+/* P = -I makes A = 0: it merges, and cannot be taken out again. */
+START_TEST(singular_factor) {
+    orthsr_adapter *adapter = make(12, ORTHSR_FREE, 0);
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = numbers(n, 0, 1), W[60] = {3};
+    parameters[5] = -1;
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, 12, &error), ORTHSR_ERROR_NUMERIC, "block 5: the factor is singular");
+    ck_assert_float_eq(W[0], 3);
+    W[1] = INFINITY;
+    ck_fails(orthsr_adapter_merge(adapter, 0, W, 12, &error), ORTHSR_ERROR_NUMERIC, "row 0, column 1");
+    ck_assert_float_eq(W[0], 3);
+    free(parameters);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+static TCase *map_case(void) {
+    TCase *tcase = tcase_create("map");
+    tcase_add_loop_test(tcase, rotating_is_merging, 0, KIND_COUNT);
+    tcase_add_test(tcase, blocks_are_in_order);
+    tcase_add_loop_test(tcase, adjoint_adds_in_place, 2, 4);
+    tcase_add_test(tcase, defect);
+    tcase_add_test(tcase, singular_factor);
+    return tcase;
+}
+
+/* ---- options, targets, parameters ---------------------------------------------------------------------------------- */
+
+START_TEST(options_errors) {
+    orthsr_adapter_options *o;
+    ck_fails(orthsr_adapter_options_new(NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_ok(orthsr_adapter_options_new(&o, &error));
+    ck_fails(orthsr_adapter_options_set_blocks(o, 0, &error), ORTHSR_ERROR_ARGUMENT, "blocks is 0");
+    ck_fails(orthsr_adapter_options_set_block_size(o, 0, &error), ORTHSR_ERROR_ARGUMENT, "block_size is 0");
+    ck_fails(orthsr_adapter_options_set_block_size(NULL, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_options_set_parametrization(o, (orthsr_parametrization)2, &error), ORTHSR_ERROR_ARGUMENT, "ORTHSR_FREE");
+    ck_fails(orthsr_adapter_options_set_maps(o, "q,fc3", &error), ORTHSR_ERROR_ARGUMENT, "'fc3'");
+    ck_fails(orthsr_adapter_options_set_maps(o, "", &error), ORTHSR_ERROR_ARGUMENT, "there is no ''");
+    ck_fails(orthsr_adapter_options_set_maps(o, "q,", &error), ORTHSR_ERROR_ARGUMENT, "there is no ''");
+    ck_fails(orthsr_adapter_options_set_maps(o, "fc", &error), ORTHSR_ERROR_ARGUMENT, "'fc'");
+    ck_fails(orthsr_adapter_options_set_maps(o, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_options_set_towers(o, "image,audio", &error), ORTHSR_ERROR_ARGUMENT, "'audio'");
+    ck_ok(orthsr_adapter_options_set_maps(o, "fc2,q,k,v,out,fc1", &error));
+    ck_ok(orthsr_adapter_options_set_towers(o, "text", &error));
+    orthsr_adapter_options_free(o);
+    orthsr_adapter_options_free(NULL);
+}
+END_TEST
+
+START_TEST(targets) {
+    orthsr_adapter *a;
+    ck_fails(orthsr_adapter_new(NULL, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_ok(orthsr_adapter_new(&a, NULL, &error)); /* 4 Cayley blocks */
+    ck_assert_uint_eq(orthsr_adapter_target_count(a), 0);
+    ck_fails(orthsr_adapter_add_target(a, NULL, 8, 8, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_add_target(a, "", 8, 8, &error), ORTHSR_ERROR_ARGUMENT, "empty");
+    ck_fails(orthsr_adapter_add_target(a, "\xff", 8, 8, &error), ORTHSR_ERROR_ARGUMENT, "UTF-8");
+    ck_fails(orthsr_adapter_add_target(a, "x", 0, 8, &error), ORTHSR_ERROR_ARGUMENT, "'x'");
+    ck_fails(orthsr_adapter_add_target(a, "x", 8, 0, &error), ORTHSR_ERROR_ARGUMENT, "'x'");
+    ck_fails(orthsr_adapter_add_target(a, "x", (size_t)1 << 33, 8, &error), ORTHSR_ERROR_ARGUMENT, "2^31");
+    ck_fails(orthsr_adapter_add_target(a, "x", 10, 8, &error), ORTHSR_ERROR_ARGUMENT, "10 input features do not divide into 4 blocks");
+    ck_fails(orthsr_adapter_add_target(a, "x", 4, 8, &error), ORTHSR_ERROR_ARGUMENT, "size 1");
+    ck_fails(orthsr_adapter_add_target(a, "x", (size_t)1 << 30, 8, &error), ORTHSR_ERROR_MEMORY, "target");
+    ck_assert_uint_eq(orthsr_adapter_target_count(a), 0);
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(a), 0);
+
+    ck_ok(orthsr_adapter_add_target(a, "x", 8, 3, &error));
+    ck_fails(orthsr_adapter_add_target(a, "x", 8, 3, &error), ORTHSR_ERROR_ARGUMENT, "exists already");
+    float values[4] = {0.1f, 0.2f, 0.3f, 0.4f}, got[28], x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, before[8], after[8], y[16], wide[16];
+    ck_ok(orthsr_adapter_set_parameters(a, values, 4, &error));
+    ck_ok(orthsr_adapter_rotate(a, 0, before, x, 1, &error));
+    ck_ok(orthsr_adapter_add_target(a, "\xc3\xa9t\xc3\xa9", 16, 2, &error)); /* A = I, and x keeps its values */
+    ck_ok(orthsr_adapter_rotate(a, 0, after, x, 1, &error));
+    ck_assert_mem_eq(before, after, sizeof after);
+    for (size_t i = 0; i < 16; i++) wide[i] = (float)i;
+    ck_ok(orthsr_adapter_rotate(a, 1, y, wide, 1, &error));
+    ck_assert_mem_eq(y, wide, sizeof y);
+    ck_ok(orthsr_adapter_get_parameters(a, got, 28, &error));
+    for (size_t i = 0; i < 28; i++) ck_assert_float_eq(got[i], i < 4 ? values[i] : 0);
+
+    ck_assert_uint_eq(orthsr_adapter_target_count(a), 2);
+    ck_assert_str_eq(orthsr_adapter_target_name(a, 0), "x");
+    ck_assert_uint_eq(orthsr_adapter_in_features(a, 1), 16);
+    ck_assert_uint_eq(orthsr_adapter_out_features(a, 1), 2);
+    ck_assert_uint_eq(orthsr_adapter_block_size(a, 1), 4);
+    ck_assert_ptr_null(orthsr_adapter_target_name(a, 2));
+    ck_assert_uint_eq(orthsr_adapter_in_features(a, 2) + orthsr_adapter_out_features(a, 2) + orthsr_adapter_block_size(a, 2), 0);
+    ck_assert_str_eq(orthsr_adapter_fingerprint(a), "");
+    orthsr_adapter_free(a);
+    orthsr_adapter_free(NULL);
+
+    orthsr_adapter_options *o;
+    ck_ok(orthsr_adapter_options_new(&o, &error));
+    ck_ok(orthsr_adapter_options_set_block_size(o, 6, &error));
+    ck_ok(orthsr_adapter_new(&a, o, &error));
+    ck_fails(orthsr_adapter_add_target(a, "x", 8, 8, &error), ORTHSR_ERROR_ARGUMENT, "blocks of size 6");
+    ck_ok(orthsr_adapter_add_target(a, "x", 18, 8, &error));
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(a), 3 * 15);
+    orthsr_adapter_options_free(o);
+    orthsr_adapter_free(a);
+}
+END_TEST
+
+START_TEST(failed_set_changes_nothing) {
+    orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3);
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *before = numbers(n, 0, 1), *bad = numbers(n, 0.7, 9), *after = numbers(n, 0, 1), *x = numbers(24, 1, 4), y[24], z[24];
+    ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
+    ck_ok(orthsr_adapter_rotate(adapter, 1, y, x, 1, &error));
+    bad[n - 1] = NAN;
+    ck_fails(orthsr_adapter_set_parameters(adapter, bad, n, &error), ORTHSR_ERROR_NUMERIC, "'second, wider'");
+    ck_fails(orthsr_adapter_set_parameters(adapter, bad, n - 1, &error), ORTHSR_ERROR_ARGUMENT, "parameters given");
+    ck_fails(orthsr_adapter_set_parameters(adapter, NULL, n, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_get_parameters(adapter, after, n + 1, &error), ORTHSR_ERROR_ARGUMENT, "room for");
+    ck_ok(orthsr_adapter_get_parameters(adapter, after, n, &error));
+    ck_assert_mem_eq(after, before, n * sizeof *after);
+    ck_ok(orthsr_adapter_rotate(adapter, 1, z, x, 1, &error));
+    ck_assert_mem_eq(y, z, sizeof y);
+    free(before);
+    free(bad);
+    free(after);
+    free(x);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+START_TEST(argument_errors) {
+    orthsr_adapter *a = make(3, ORTHSR_CAYLEY, 0.3);
+    float x[24] = {0}, W[60] = {0};
+    double value;
+    ck_fails(orthsr_adapter_rotate(a, 0, x, NULL, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_rotate(a, 2, x, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_rotate_adjoint(a, 2, x, NULL, x, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_rotate_adjoint(a, 0, x, NULL, NULL, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_merge(a, 0, NULL, 12, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_merge(a, 2, W, 12, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_merge(a, 0, W, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
+    ck_fails(orthsr_adapter_unmerge(a, 0, W, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
+    ck_fails(orthsr_adapter_defect(NULL, &value, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_save(a, NULL, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_save(a, "/tmp/x", "\xff", &error), ORTHSR_ERROR_ARGUMENT, "UTF-8");
+    orthsr_adapter_free(a);
+}
+END_TEST
+
+static TCase *handling_case(void) {
+    TCase *tcase = tcase_create("handling");
+    tcase_add_test(tcase, options_errors);
+    tcase_add_test(tcase, targets);
+    tcase_add_loop_test(tcase, failed_set_changes_nothing, 0, KIND_COUNT);
+    tcase_add_test(tcase, argument_errors);
+    return tcase;
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------------ */
+
+static void check_equal(const orthsr_adapter *a, const orthsr_adapter *b) {
+    size_t n = orthsr_adapter_parameter_count(a);
+    ck_assert_int_eq(orthsr_adapter_parametrization(a), orthsr_adapter_parametrization(b));
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(b), n);
+    ck_assert_uint_eq(orthsr_adapter_target_count(a), orthsr_adapter_target_count(b));
+    for (size_t t = 0; t < orthsr_adapter_target_count(a); t++) {
+        ck_assert_str_eq(orthsr_adapter_target_name(a, t), orthsr_adapter_target_name(b, t));
+        ck_assert_uint_eq(orthsr_adapter_in_features(a, t), orthsr_adapter_in_features(b, t));
+        ck_assert_uint_eq(orthsr_adapter_out_features(a, t), orthsr_adapter_out_features(b, t));
+        ck_assert_uint_eq(orthsr_adapter_block_size(a, t), orthsr_adapter_block_size(b, t));
+    }
+    float *p = numbers(n, 0, 1), *q = numbers(n, 0, 1), *x = numbers(24, 1, 8), y[24], z[24];
+    ck_ok(orthsr_adapter_get_parameters(a, p, n, &error));
+    ck_ok(orthsr_adapter_get_parameters(b, q, n, &error));
+    ck_assert_mem_eq(p, q, n * sizeof *p);
+    ck_ok(orthsr_adapter_rotate(a, 1, y, x, 1, &error));
+    ck_ok(orthsr_adapter_rotate(b, 1, z, x, 1, &error));
+    ck_assert_mem_eq(y, z, sizeof y);
+    free(p);
+    free(q);
+    free(x);
+}
+
+START_TEST(round_trip) {
+    orthsr_adapter *saved = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3), *loaded, *again;
+    const char *file = scratch_file("round.safetensors"), *directory = scratch_file("round");
+    ck_ok(orthsr_adapter_save(saved, file, "orthsr1:0123456789abcdef", &error));
+    ck_ok(orthsr_adapter_load(&loaded, file, &error));
+    check_equal(saved, loaded);
+    ck_assert_str_eq(orthsr_adapter_fingerprint(loaded), "orthsr1:0123456789abcdef");
+    ck_ok(orthsr_adapter_save(loaded, directory, NULL, &error)); /* keeps the fingerprint */
+    ck_ok(orthsr_adapter_load(&again, directory, &error));
+    check_equal(saved, again);
+    ck_assert_str_eq(orthsr_adapter_fingerprint(again), "orthsr1:0123456789abcdef");
+    ck_ok(orthsr_adapter_add_target(again, "third", 48, 2, &error)); /* the division is kept, too */
+    ck_assert_uint_eq(orthsr_adapter_block_size(again, 2), 48 / KINDS[_i].blocks);
+    ck_ok(orthsr_adapter_save(saved, directory, NULL, &error)); /* over an older one */
+    orthsr_adapter_free(saved);
+    orthsr_adapter_free(loaded);
+    orthsr_adapter_free(again);
+}
+END_TEST
+
+/* No target at all is an adapter, too; and names order files no differently than they were added. */
+START_TEST(round_trip_of_odd_adapters) {
+    orthsr_adapter *a, *b;
+    orthsr_adapter_options *options;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_block_size(options, 2, &error));
+    ck_ok(orthsr_adapter_new(&a, options, &error));
+    ck_ok(orthsr_adapter_save(a, scratch_file("none.safetensors"), NULL, &error));
+    ck_ok(orthsr_adapter_load(&b, scratch_file("none.safetensors"), &error));
+    ck_assert_uint_eq(orthsr_adapter_target_count(b), 0);
+    orthsr_adapter_free(b);
+    static const char *const names[] = {"zz", "\"quoted\\", "a.skew", "a", "\xc3\xa9,1", "t5", "t6", "t7", "t8", "t9", "t10", "t11"};
+    for (size_t i = 0; i < 12; i++) ck_ok(orthsr_adapter_add_target(a, names[i], 2 * (i + 1), 1, &error));
+    size_t n = orthsr_adapter_parameter_count(a);
+    float *p = numbers(n, 1, 3), *q = numbers(n, 0, 1);
+    ck_ok(orthsr_adapter_set_parameters(a, p, n, &error));
+    ck_ok(orthsr_adapter_save(a, scratch_file("odd.safetensors"), NULL, &error));
+    ck_ok(orthsr_adapter_load(&b, scratch_file("odd.safetensors"), &error));
+    for (size_t i = 0; i < 12; i++) ck_assert_str_eq(orthsr_adapter_target_name(b, i), names[i]);
+    ck_ok(orthsr_adapter_get_parameters(b, q, n, &error));
+    ck_assert_mem_eq(p, q, n * sizeof *p);
+    free(p);
+    free(q);
+    orthsr_adapter_options_free(options);
+    orthsr_adapter_free(a);
+    orthsr_adapter_free(b);
+}
+END_TEST
+
+/* One departure from a valid file: two targets, "a" (4 to 3) and "b" (6 to 2), two Cayley blocks each. */
+typedef struct malformed {
+    const char *key, *value;             /* metadata set to value, or removed when that is NULL; key NULL: none */
+    const char *tensor, *dtype;          /* what "a.skew" is called, and its dtype */
+    size_t rank, shape[3];               /* its shape */
+    bool extra;                          /* a third tensor, "c.skew" */
+    float first;                         /* its first value */
+    orthsr_status status;
+    const char *text;
+} malformed;
+
+#define FINE .tensor = "a.skew", .dtype = "F32", .rank = 2, .shape = {2, 1}
+static const malformed MALFORMED[] = {
+    {FINE, .key = "format", .value = "pt", .status = ORTHSR_ERROR_FORMAT, .text = "not an adapter"},
+    {FINE, .key = "format", .status = ORTHSR_ERROR_FORMAT, .text = "not an adapter"},
+    {FINE, .key = "format_version", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
+    {FINE, .key = "format_version", .value = "1.0", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
+    {FINE, .key = "format_version", .value = "0", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
+    {FINE, .key = "format_version", .value = "2", .status = ORTHSR_ERROR_UNSUPPORTED, .text = "format_version 2"},
+    {FINE, .key = "parametrization", .value = "expm", .status = ORTHSR_ERROR_FORMAT, .text = "parametrization"},
+    {FINE, .key = "parametrization", .status = ORTHSR_ERROR_FORMAT, .text = "parametrization"},
+    {FINE, .key = "parametrization", .value = "free", .status = ORTHSR_ERROR_FORMAT, .text = "'a.free' is missing"},
+    {FINE, .key = "blocks", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "blocks", .value = "0", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "blocks", .value = "02", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "blocks", .value = "99999999999999999999999", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "blocks", .value = "4", .status = ORTHSR_ERROR_FORMAT, .text = "target:0: target 'a': Cayley blocks of size 1"},
+    {FINE, .key = "blocks", .value = "1", .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' has the wrong shape, it must be (1, 6)"},
+    {FINE, .key = "block_size", .value = "2", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
+    {FINE, .key = "author", .value = "x", .status = ORTHSR_ERROR_FORMAT, .text = "key 'author' is unknown"},
+    {FINE, .key = "target:3", .value = "4,3,c", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:3' is unknown"},
+    {FINE, .key = "target:00", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:00' is unknown"},
+    {FINE, .key = "target:1", .status = ORTHSR_ERROR_FORMAT, .text = "'b.skew' belongs to no target"},
+    {FINE, .key = "target:0", .value = "4", .status = ORTHSR_ERROR_FORMAT, .text = "target:0 must read"},
+    {FINE, .key = "target:0", .value = "4,-3,a", .status = ORTHSR_ERROR_FORMAT, .text = "target:0 must read"},
+    {FINE, .key = "target:0", .value = "4,0,a", .status = ORTHSR_ERROR_FORMAT, .text = "target:0: target 'a': features"},
+    {FINE, .key = "target:0", .value = "5,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "5 input features do not divide"},
+    {FINE, .key = "target:0", .value = "2000000000,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "wrong shape"},
+    {FINE, .key = "target:1", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "'a' exists already"},
+    {FINE, .key = "target:0", .value = "4,3,", .status = ORTHSR_ERROR_FORMAT, .text = "'.skew' is missing"},
+    {.tensor = "A.skew", .dtype = "F32", .rank = 2, .shape = {2, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' is missing"},
+    {.tensor = "a.skew", .dtype = "I32", .rank = 2, .shape = {2, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "dtype I32"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 2, .shape = {1, 2}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 3, .shape = {2, 1, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 1, .shape = {2}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
+    {FINE, .extra = true, .status = ORTHSR_ERROR_FORMAT, .text = "'c.skew' belongs to no target"},
+    {FINE, .first = NAN, .status = ORTHSR_ERROR_NUMERIC, .text = "target 'a': a skew parameter is not finite"},
+};
+
+static void write_malformed(const char *path, const malformed *m) {
+    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "1", "parametrization", "cayley", "blocks", "2",
+                                 "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
+    if (m->key && m->value) json_object_set_new(metadata, m->key, json_string(m->value));
+    else if (m->key) json_object_del(metadata, m->key);
+    const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};
+    const orthsr__tensor_spec specs[3] = {{m->tensor, m->dtype, m->rank, m->shape, 8}, {"b.skew", "F32", 2, b_shape, 24}, {"c.skew", "F32", 1, c_shape, 4}};
+    const float values[9] = {m->first};
+    size_t count = m->extra ? 3 : 2;
+    orthsr__writer writer;
+    ck_ok(orthsr__writer_open(&writer, path, &error));
+    ck_ok(orthsr__safetensors_write_header(&writer, specs, count, metadata, &error));
+    ck_ok(orthsr__writer_write(&writer, values, m->extra ? 36 : 32, &error));
+    ck_ok(orthsr__writer_commit(&writer, &error));
+    json_decref(metadata);
+}
+
+START_TEST(malformed_files_are_refused) {
+    const char *path = scratch_file("malformed.safetensors");
+    orthsr_adapter *adapter = NULL;
+    write_malformed(path, &MALFORMED[_i]);
+    ck_fails(orthsr_adapter_load(&adapter, path, &error), MALFORMED[_i].status, MALFORMED[_i].text);
+    ck_assert_ptr_nonnull(strstr(error.message, "malformed.safetensors"));
+    ck_assert_ptr_null(adapter);
+}
+END_TEST
+
+START_TEST(what_they_depart_from_loads) {
+    const malformed none = {FINE};
+    orthsr_adapter *adapter;
+    write_malformed(scratch_file("good.safetensors"), &none);
+    ck_ok(orthsr_adapter_load(&adapter, scratch_file("good.safetensors"), &error));
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), 8);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+START_TEST(file_system_errors) {
+    orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 0.3), *loaded = NULL;
+    const char *file = scratch_file("plain"), *directory = scratch_file("empty");
+    ck_fails(orthsr_adapter_load(&loaded, scratch_file("absent"), &error), ORTHSR_ERROR_IO, "absent");
+    ck_assert_int_eq(mkdir(directory, 0777), 0);
+    ck_fails(orthsr_adapter_load(&loaded, directory, &error), ORTHSR_ERROR_IO, "empty/adapter.safetensors");
+    ck_fails(orthsr_adapter_save(adapter, scratch_file("no/such/place"), NULL, &error), ORTHSR_ERROR_IO, "no/such/place");
+    ck_fails(orthsr_adapter_save(adapter, scratch_file("no/such.safetensors"), NULL, &error), ORTHSR_ERROR_IO, "no/such.safetensors");
+    FILE *plain = fopen(file, "w");
+    fputs("text", plain);
+    fclose(plain);
+    ck_fails(orthsr_adapter_save(adapter, file, NULL, &error), ORTHSR_ERROR_IO, "plain");
+    ck_fails(orthsr_adapter_load(&loaded, file, &error), ORTHSR_ERROR_FORMAT, "plain");
+    ck_fails(orthsr_adapter_load(NULL, file, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_assert_ptr_null(loaded);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+static TCase *file_case(void) {
+    TCase *tcase = tcase_create("file");
+    tcase_add_loop_test(tcase, round_trip, 0, KIND_COUNT);
+    tcase_add_test(tcase, round_trip_of_odd_adapters);
+    tcase_add_loop_test(tcase, malformed_files_are_refused, 0, sizeof MALFORMED / sizeof MALFORMED[0]);
+    tcase_add_test(tcase, what_they_depart_from_loads);
+    tcase_add_test(tcase, file_system_errors);
+    return tcase;
+}
+
+TEST_MAIN("adapter", map_case, handling_case, file_case)

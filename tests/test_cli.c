@@ -1,0 +1,580 @@
+/* test_cli.c - the orthsr tool as other programs call it: exit codes, one JSON object, one line of error, and nothing half written.
+ *
+ * It runs build/bin/orthsr (or $ORTHSR) on the default model and on small folder datasets that it makes.
+ */
+#include <jansson.h>
+#include <png.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "util/check.h"
+
+#define MODEL "examples/data/mini"
+#define SIDE 28
+
+static orthsr_error error;
+
+/* ---- running the tool ---- */
+
+typedef struct outcome {
+    int code;
+    char *out, *err;
+} outcome;
+
+static char *read_text(const char *path) {
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "cannot open %s", path);
+    size_t room = 1 << 22, n;
+    char *text = malloc(room);
+    n = fread(text, 1, room - 1, file);
+    text[n] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* Arguments as the shell reads them; "@" stands for the scratch directory. */
+static outcome run(const char *format, ...) {
+    static outcome last;
+    char arguments[2048], command[8192];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    const char *tool = getenv("ORTHSR"), *scratch = scratch_directory();
+    size_t n = (size_t)snprintf(command, sizeof command, "%s ", tool ? tool : "build/bin/orthsr");
+    for (const char *c = arguments; *c && n < sizeof command - 512; c++) {
+        if (*c == '@') n += (size_t)snprintf(command + n, sizeof command - n, "%s", scratch);
+        else command[n++] = *c;
+    }
+    snprintf(command + n, sizeof command - n, " >%s/stdout 2>%s/stderr", scratch, scratch);
+    int status = system(command);
+    free(last.out);
+    free(last.err);
+    last = (outcome){WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(scratch_file("stdout")), read_text(scratch_file("stderr"))};
+    return last;
+}
+
+static size_t count_lines(const char *text) {
+    size_t n = 0;
+    for (; *text; text++) n += *text == '\n';
+    return n;
+}
+
+/* Exit code, an empty stdout, and one line on stderr with this text in it. */
+static void expect_failure(outcome o, int code, const char *text) {
+    ck_assert_msg(o.code == code, "exit code %d, not %d: %s", o.code, code, o.err);
+    ck_assert_msg(o.out[0] == '\0', "stdout of a failure: %s", o.out);
+    ck_assert_msg(count_lines(o.err) == 1, "not one line on stderr: %s", o.err);
+    ck_assert_msg(strstr(o.err, text) != NULL, "'%s' is not in: %s", text, o.err);
+}
+
+static void expect_usage(outcome o, const char *text) {
+    expect_failure(o, 2, text);
+    ck_assert_msg(strstr(o.err, "orthsr help") != NULL, "no hint in: %s", o.err);
+}
+
+/* Success with exactly one JSON object on stdout. The caller releases it. */
+static json_t *expect_json(outcome o) {
+    json_error_t where;
+    ck_assert_msg(o.code == 0, "exit code %d: %s", o.code, o.err);
+    json_t *object = json_loads(o.out, 0, &where);
+    ck_assert_msg(object != NULL, "not one JSON object: %s: %.200s", where.text, o.out);
+    ck_assert(json_is_object(object));
+    return object;
+}
+
+static double number_in(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    ck_assert_msg(json_is_number(value), "no number '%s'", key);
+    return json_number_value(value);
+}
+
+static const char *text_in(const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    ck_assert_msg(value != NULL, "no text '%s'", key);
+    return value;
+}
+
+static int exists(const char *name) { return access(scratch_file(name), F_OK) == 0; }
+
+/* ---- inputs ---- */
+
+static void write_bytes(const char *name, const void *bytes, size_t n) {
+    FILE *file = fopen(scratch_file(name), "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void write_text(const char *name, const char *text) { write_bytes(name, text, strlen(text)); }
+
+static void make_directory(const char *name) { ck_assert_int_eq(mkdir(scratch_file(name), 0777), 0); }
+
+/* A gray image: bars whose direction and width tell the class, and noise. */
+static void write_png(const char *name, int label, unsigned long *state) {
+    unsigned char pixels[SIDE * SIDE];
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            int along = label % 2 ? x : y, bright = along / (2 + 2 * (label / 2)) % 2;
+            pixels[y * SIDE + x] = (unsigned char)(40 + 150 * bright + (int)(30 * noise(state)));
+        }
+    png_image image = {.version = PNG_IMAGE_VERSION, .width = SIDE, .height = SIDE, .format = PNG_FORMAT_GRAY};
+    ck_assert_int_ne(png_image_write_to_file(&image, scratch_file(name), 0, pixels, 0, NULL), 0);
+}
+
+static const char *const class_names[] = {"bag", "coat", "sandal", "trouser"};
+enum { CLASSES = 4, PER_CLASS = 5 };
+
+/* Class folders under part, PER_CLASS images each. */
+static void make_classes(const char *part) {
+    char name[128];
+    unsigned long state = 1;
+    for (int c = 0; c < CLASSES; c++) {
+        snprintf(name, sizeof name, "%s/%s", part, class_names[c]);
+        make_directory(name);
+        for (int i = 0; i < PER_CLASS; i++) {
+            snprintf(name, sizeof name, "%s/%s/%d.png", part, class_names[c], i);
+            write_png(name, c, &state);
+        }
+    }
+}
+
+static void make_data(void) {
+    make_directory("split");
+    make_directory("split/train");
+    make_directory("split/test");
+    make_classes("split/train");
+    make_classes("split/test");
+    make_directory("flat");
+    make_classes("flat");
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 3 --epochs 3 --classes base --lr 1e-3 --out @/run").code, 0);
+}
+
+/* ---- usage ---- */
+
+START_TEST(test_usage) {
+    expect_usage(run(""), "which command");
+    expect_usage(run("trian"), "did you mean 'train'");
+    expect_usage(run("xyzzy"), "unknown command 'xyzzy'");
+    expect_usage(run("bench --model m"), "does not have the command 'bench'");
+    expect_usage(run("zeroshot --modle m"), "did you mean --model");
+    expect_usage(run("zeroshot --model m"), "--data D is missing");
+    expect_usage(run("zeroshot --model m --data"), "--data needs a value");
+    expect_usage(run("zeroshot --model m --data d --lr 1"), "--lr is no option of this command");
+    expect_usage(run("zeroshot --model m --data d --json=3"), "--json takes no value");
+    expect_usage(run("zeroshot --model m --data d -x"), "unknown option '-x'");
+    expect_usage(run("zeroshot --model m --data d extra"), "extra");
+    expect_usage(run("zeroshot --model m --data d --template 'a photo'"), "has no {}");
+    expect_usage(run("zeroshot --model m --data d --adapter a --adapter b"), "one --adapter");
+    expect_usage(run("zeroshot --model m --data d --threads 0"), "--threads");
+    expect_usage(run("info"), "which MODEL");
+    expect_usage(run("info a b"), "'b'");
+    expect_usage(run("embed --model m --out @/f.npy"), "give one of --images");
+    expect_usage(run("embed --model m --out @/f.npy --text t --pixels p"), "give one of --images");
+    expect_usage(run("help nothing"), "unknown command 'nothing'");
+}
+END_TEST
+
+START_TEST(test_usage_of_train) {
+    static const char *const bad[][2] = {
+        {"--shots 0", "at least 1"},
+        {"--shots many", "whole number"},
+        {"--shots -1", "whole number"},
+        {"--epochs 0", "epochs"},
+        {"--lr fast", "is a number"},
+        {"--lr nan", "is a number"},
+        {"--lr -1", "learning rate"},
+        {"--momentum 1 --optimizer sgd", "momentum"},
+        {"--optimizer adam", "sgd|adamw"},
+        {"--optimizer rsgd", "does not have --optimizer rsgd"},
+        {"--method coop", "does not have --method coop"},
+        {"--cutout attentive", "does not have --cutout attentive"},
+        {"--ce-cut-weight 1", "can only be 0"},
+        {"--kl-cut-weight 0.5", "can only be 0"},
+        {"--parametrization manifold", "does not have --parametrization manifold"},
+        {"--side output", "does not have --side output"},
+        {"--resume", "does not have --resume"},
+        {"--memory-budget 100", "does not have --memory-budget"},
+        {"--targets fc3", "fc3"},
+        {"--towers sound", "sound"},
+        {"--blocks 2 --block-size 4", "not both"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        expect_usage(run("train --model " MODEL " --data @/split --out @/none %s", bad[i][0]), bad[i][1]);
+    ck_assert(!exists("none"));
+}
+END_TEST
+
+START_TEST(test_help) {
+    outcome o = run("help");
+    ck_assert_int_eq(o.code, 0);
+    ck_assert_ptr_nonnull(strstr(o.out, "usage: orthsr COMMAND"));
+    o = run("train --help");
+    ck_assert_ptr_nonnull(strstr(o.out, "--kl-weight X"));
+    ck_assert_str_eq(run("--version").out, "orthsr " ORTHSR_VERSION_STRING "\n");
+    json_t *version = expect_json(run("--version --json"));
+    ck_assert_str_eq(text_in(version, "version"), ORTHSR_VERSION_STRING);
+    json_decref(version);
+}
+END_TEST
+
+/* Every command and option of the table is in the man page. */
+START_TEST(test_man_page) {
+    json_t *table = expect_json(run("help --json")), *command, *option;
+    char *page = read_text("docs/man/orthsr.1"), name[64];
+    size_t i, j;
+    json_array_foreach(json_object_get(table, "commands"), i, command) {
+        snprintf(name, sizeof name, ".SS %s", text_in(command, "name"));
+        ck_assert_msg(strstr(page, name) != NULL, "the man page has no '%s'", name);
+        json_array_foreach(json_object_get(command, "options"), j, option) {
+            size_t n = (size_t)snprintf(name, sizeof name, "\\-\\-");
+            for (const char *c = text_in(option, "name"); *c; c++) n += (size_t)snprintf(name + n, sizeof name - n, *c == '-' ? "\\-" : "%c", *c);
+            ck_assert_msg(strstr(page, name) != NULL, "the man page has no '%s'", name);
+        }
+    }
+    free(page);
+    json_decref(table);
+}
+END_TEST
+
+/* ---- commands ---- */
+
+START_TEST(test_info) {
+    json_t *model = expect_json(run("info " MODEL " --json"));
+    ck_assert_str_eq(text_in(model, "kind"), "model");
+    ck_assert_str_eq(text_in(model, "family"), "open_clip");
+    ck_assert_int_eq((int)number_in(model, "image_size"), SIDE);
+    ck_assert_uint_eq(json_array_size(json_object_get(model, "unused")), 0);
+    ck_assert(json_is_true(json_object_get(model, "tokenizer")));
+    json_t *adapter = expect_json(run("info @/run/adapter --json"));
+    ck_assert_str_eq(text_in(adapter, "kind"), "adapter");
+    ck_assert_str_eq(text_in(adapter, "fingerprint"), text_in(model, "fingerprint"));
+    ck_assert(number_in(adapter, "defect") < 1e-5);
+    ck_assert_ptr_nonnull(strstr(run("info " MODEL).out, "quick_gelu"));
+    ck_assert_ptr_nonnull(strstr(run("info @/run/adapter/adapter.safetensors").out, "image.0.fc1"));
+    json_decref(adapter);
+    json_decref(model);
+}
+END_TEST
+
+START_TEST(test_tokenize) {
+    orthsr_model *model;
+    ck_ok(orthsr_model_open(&model, MODEL, &error));
+    size_t context = orthsr_model_context_length(model);
+    write_text("texts.txt", "a photo of a bag.\r\n\ncaf\xc3\xa9\n");
+    json_t *object = expect_json(run("tokenize --model " MODEL " --text @/texts.txt --json"));
+    json_t *rows = json_object_get(object, "tokens");
+    static const char *const texts[] = {"a photo of a bag.", "", "caf\xc3\xa9"};
+    ck_assert_uint_eq(json_array_size(rows), 3);
+    for (size_t i = 0; i < 3; i++) {
+        int32_t ids[256];
+        ck_assert_uint_eq(json_array_size(json_array_get(rows, i)), context);
+        ck_ok(orthsr_tokenizer_encode(orthsr_model_tokenizer(model), texts[i], strlen(texts[i]), 0, ids, context, NULL, &error));
+        for (size_t j = 0; j < context; j++) ck_assert_int_eq((int)json_integer_value(json_array_get(json_array_get(rows, i), j)), ids[j]);
+    }
+    outcome o = run("tokenize --model " MODEL " --text @/texts.txt");
+    ck_assert_int_eq(o.code, 0);
+    ck_assert_uint_eq(count_lines(o.out), 3);
+    json_decref(object);
+    orthsr_model_free(model);
+}
+END_TEST
+
+static float *read_features(const char *name, size_t rows, size_t columns) {
+    float *data;
+    size_t shape[ORTHSR_ARRAY_MAX_RANK], rank;
+    ck_ok(orthsr_array_read(&data, shape, &rank, scratch_file(name), &error));
+    ck_assert_uint_eq(rank, 2);
+    ck_assert_uint_eq(shape[0], rows);
+    ck_assert_uint_eq(shape[1], columns);
+    return data;
+}
+
+START_TEST(test_embed_texts) {
+    static const char *const texts[] = {"a bag", "", "ankle boot"};
+    orthsr_model *model;
+    orthsr_session *session;
+    ck_ok(orthsr_model_open(&model, MODEL, &error));
+    ck_ok(orthsr_session_new(&session, model, NULL, &error));
+    size_t dim = orthsr_model_embed_dim(model);
+    float *expected = calloc(3 * dim, sizeof *expected);
+    ck_ok(orthsr_session_encode_texts(session, expected, texts, 3, &error));
+    write_text("embed.txt", "a bag\n\nankle boot");
+    json_t *object = expect_json(run("embed --model " MODEL " --text @/embed.txt --out @/raw.npy --raw --json"));
+    ck_assert_int_eq((int)number_in(object, "rows"), 3);
+    float *raw = read_features("raw.npy", 3, dim);
+    ck_close(max_relative(raw, expected, 3 * dim), 0, 1e-6);
+    ck_assert_int_eq(run("embed --model " MODEL " --text @/embed.txt --out @/unit.npy").code, 0);
+    float *unit = read_features("unit.npy", 3, dim);
+    orthsr_features_normalize(expected, 3, dim);
+    ck_close(max_relative(unit, expected, 3 * dim), 0, 1e-6);
+    orthsr_free(unit);
+    orthsr_free(raw);
+    free(expected);
+    json_decref(object);
+    orthsr_session_free(session);
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* --images and --pixels give the same features for the same images. */
+START_TEST(test_embed_images) {
+    orthsr_model *model;
+    ck_ok(orthsr_model_open(&model, MODEL, &error));
+    size_t dim = orthsr_model_embed_dim(model), shape[4] = {2, 3, SIDE, SIDE}, wrong[4] = {2, 3, SIDE / 2, 2 * SIDE};
+    static float pixels[2][3 * SIDE * SIDE];
+    for (int i = 0; i < 2; i++) {
+        orthsr_image *image;
+        ck_ok(orthsr_image_open(&image, scratch_file(i ? "flat/coat/1.png" : "flat/bag/0.png"), 0, &error));
+        ck_ok(orthsr_model_preprocess(model, pixels[i], image, &error));
+        orthsr_image_free(image);
+    }
+    ck_ok(orthsr_array_write(scratch_file("pixels.npy"), pixels[0], shape, 4, &error));
+    ck_ok(orthsr_array_write(scratch_file("wrong.npy"), pixels[0], wrong, 4, &error));
+    ck_assert_int_eq(run("embed --model " MODEL " --images @/flat/bag/0.png @/flat/coat/1.png --out @/images.npy --adapter @/run/adapter").code, 0);
+    ck_assert_int_eq(run("embed --model " MODEL " --pixels @/pixels.npy --out @/features.npy --adapter @/run/adapter --threads 1").code, 0);
+    float *a = read_features("images.npy", 2, dim), *b = read_features("features.npy", 2, dim);
+    ck_close(max_relative(a, b, 2 * dim), 0, 1e-5);
+    expect_failure(run("embed --model " MODEL " --pixels @/wrong.npy --out @/none.npy"), 1, "(2, 3, 14, 56); this model takes (n, 3, 28, 28)");
+    expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png @/absent.png --out @/none.npy"), 1, "absent.png");
+    ck_assert(!exists("none.npy"));
+    orthsr_free(a);
+    orthsr_free(b);
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* Right predictions in the CSV file, over the number of lines, are the accuracy. */
+START_TEST(test_zeroshot) {
+    json_t *object = expect_json(run("zeroshot --model " MODEL " --data @/flat --template 'a photo of a {}.' --template '{}' --predictions @/p.csv --json"));
+    char *csv = read_text(scratch_file("p.csv"));
+    size_t items = 0, right = 0;
+    char item[256], label[64], prediction[64];
+    for (char *line = strchr(csv, '\n') + 1; *line; line = strchr(line, '\n') + 1, items++) {
+        ck_assert_int_eq(sscanf(line, "%255[^,],%63[^,],%63[^\n]", item, label, prediction), 3);
+        right += strcmp(label, prediction) == 0;
+    }
+    ck_assert_uint_eq(items, CLASSES * PER_CLASS);
+    ck_close(number_in(object, "accuracy"), (double)right / (double)items, 1e-9);
+    const json_t *per_class = json_object_get(object, "per_class");
+    double sum = 0;
+    for (int c = 0; c < CLASSES; c++) sum += number_in(per_class, class_names[c]);
+    ck_close(sum / CLASSES, number_in(object, "accuracy"), 1e-9);
+    outcome o = run("zeroshot --model " MODEL " --data @/split --adapter @/run/adapter");
+    ck_assert_int_eq(o.code, 0);
+    ck_assert_ptr_nonnull(strstr(o.out, "trouser"));
+    free(csv);
+    json_decref(object);
+}
+END_TEST
+
+static void check_log(const char *name, size_t steps) {
+    static const char *const keys[] = {"step", "ce", "ce_cut", "kl", "kl_cut", "loss", "lr", "orthogonality"};
+    char *text = read_text(scratch_file(name)), *line = text;
+    double first = 0, last = 0;
+    for (size_t step = 1; step <= steps; step++) {
+        char *end = strchr(line, '\n');
+        ck_assert_ptr_nonnull(end);
+        *end = '\0';
+        json_t *object = json_loads(line, 0, NULL);
+        ck_assert_ptr_nonnull(object);
+        ck_assert_uint_eq(json_object_size(object), sizeof keys / sizeof keys[0]);
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) number_in(object, keys[k]);
+        ck_assert_uint_eq((size_t)number_in(object, "step"), step);
+        ck_assert(number_in(object, "orthogonality") < 1e-5);
+        last = number_in(object, "loss");
+        if (step == 1) first = last;
+        json_decref(object);
+        line = end + 1;
+    }
+    ck_assert_msg(*line == '\0', "more than %zu lines", steps);
+    ck_assert_msg(last < first, "loss %g at first, %g at last", first, last);
+    free(text);
+}
+
+START_TEST(test_train) {
+    json_t *printed = expect_json(run("train --model " MODEL " --data @/split --shots 3 --classes base --epochs 4 --lr 1e-3 --seed 2 --out @/trained --json"));
+    json_t *written = json_load_file(scratch_file("trained/result.json"), 0, NULL);
+    ck_assert_msg(json_equal(printed, written), "result.json is not what was printed");
+    ck_assert_uint_eq(json_array_size(json_object_get(written, "items")), 2 * 3);
+    ck_assert_uint_eq(json_array_size(json_object_get(written, "classes")), 2);
+    ck_assert_int_eq((int)number_in(json_object_get(written, "options"), "shots"), 3);
+    ck_assert_int_eq((int)number_in(written, "steps"), 4);
+    check_log("trained/log.jsonl", 4);
+    json_t *evaluated = expect_json(run("evaluate --model " MODEL " --data @/split --adapter @/trained/adapter --adapter @/run/adapter --json"));
+    const json_t *tuned = json_object_get(written, "tuned");
+    static const char *const keys[] = {"base", "new", "h"};
+    for (size_t k = 0; k < 3; k++) {
+        ck_close(number_in(evaluated, keys[k]), number_in(tuned, keys[k]), 1e-9);
+        ck_close(number_in(json_array_get(json_object_get(evaluated, "results"), 0), keys[k]), number_in(tuned, keys[k]), 1e-9);
+    }
+    ck_assert_uint_eq(json_array_size(json_object_get(evaluated, "results")), 2);
+    json_decref(evaluated);
+    json_decref(written);
+    json_decref(printed);
+}
+END_TEST
+
+/* Without D/train what is not drawn is the test part; a class with too few gives all it has and is named. */
+START_TEST(test_train_flat) {
+    outcome o = run("train --model " MODEL " --data @/flat --shots 4 --epochs 1 --out @/flat-run --optimizer sgd --lr 0.1 --momentum 0.9 --json");
+    json_t *object = expect_json(o);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "items")), 4 * CLASSES);
+    number_in(json_object_get(object, "tuned"), "accuracy");
+    json_decref(object);
+    object = expect_json(run("train --model " MODEL " --data @/flat --shots 7 --epochs 1 --out @/flat-run --json"));
+    ck_assert_int_eq((int)number_in(json_object_get(object, "short_classes"), "coat"), PER_CLASS);
+    ck_assert(json_is_null(json_object_get(object, "tuned")));
+    json_decref(object);
+    ck_assert_ptr_nonnull(strstr(run("train --model " MODEL " --data @/flat --shots 7 --epochs 1 --out @/flat-run").err, "class 'coat' has 5 images"));
+}
+END_TEST
+
+START_TEST(test_merge) {
+    json_t *object = expect_json(run("merge --model " MODEL " --adapter @/run/adapter --out @/merged --json"));
+    ck_assert(number_in(object, "deviation") >= 0);
+    json_t *a = expect_json(run("evaluate --model @/merged --data @/split --json"));
+    json_t *b = expect_json(run("evaluate --model " MODEL " --adapter @/run/adapter --data @/split --json"));
+    ck_close(number_in(a, "h"), number_in(b, "h"), 0.15); /* fp16 rounding may turn an image or two of 20 */
+    expect_failure(run("merge --model @/merged --adapter @/run/adapter --out @/merged"), 1, "merged");
+    json_decref(a);
+    json_decref(b);
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(test_output) {
+    expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/no/such/f.npy"), 1, "no/such/f.npy");
+    expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/flat"), 1, "is a directory");
+    expect_failure(run("train --model " MODEL " --data @/flat --out @/no/such"), 1, "no/such");
+    expect_failure(run("info " MODEL " --json >/dev/full 2>@/full; cat @/full >&2; test -s @/full && exit 1"), 1, "standard output");
+}
+END_TEST
+
+/* ---- bad input ---- */
+
+static unsigned char *weights;
+static size_t weights_size;
+
+/* A copy of the default model under name, with the weights that are in memory, cut to size. */
+static void copy_model(const char *name, size_t size) {
+    char command[1024], file[128];
+    snprintf(command, sizeof command, "rm -rf %s && cp -r " MODEL " %s", scratch_file(name), scratch_file(name));
+    ck_assert_int_eq(system(command), 0);
+    snprintf(file, sizeof file, "%s/open_clip_model.safetensors", name);
+    write_bytes(file, weights, size);
+}
+
+static void read_weights(void) {
+    FILE *file = fopen(MODEL "/open_clip_model.safetensors", "rb");
+    ck_assert_ptr_nonnull(file);
+    weights = malloc(1 << 24);
+    weights_size = fread(weights, 1, 1 << 24, file);
+    fclose(file);
+}
+
+/* The header's text from the entry of tensor on, to be changed in place. */
+static char *entry_of(const char *tensor) {
+    char key[128];
+    size_t length;
+    memcpy(&length, weights, 8);
+    weights[8 + length - 1] = '\0'; /* the closing brace, put back below */
+    snprintf(key, sizeof key, "\"%s\":", tensor);
+    char *entry = strstr((char *)weights + 8, key);
+    weights[8 + length - 1] = '}';
+    ck_assert_msg(entry != NULL, "%s is not in the header", tensor);
+    return entry;
+}
+
+static void replace(char *entry, const char *old, const char *new) {
+    char *place = strstr(entry, old);
+    ck_assert_msg(place != NULL && strlen(old) == strlen(new), "no '%s' to replace", old);
+    memcpy(place, new, strlen(new));
+}
+
+#define TENSOR "visual.transformer.resblocks.1.mlp.c_fc.weight"
+
+static void expect_bad_model(const char *text) {
+    copy_model("bad", weights_size);
+    outcome o = run("train --model @/bad --data @/split --out @/none");
+    expect_failure(o, 1, text);
+    ck_assert_msg(strstr(o.err, "open_clip_model.safetensors") != NULL, "the file is not named: %s", o.err);
+    ck_assert(!exists("none"));
+    free(weights);
+    read_weights();
+}
+
+START_TEST(test_bad_models) {
+    read_weights();
+    expect_failure(run("train --model @/absent --data @/split --out @/none"), 1, "absent");
+
+    copy_model("bad", weights_size / 2);
+    expect_failure(run("train --model @/bad --data @/split --out @/none"), 1, "open_clip_model.safetensors");
+    copy_model("bad", 5);
+    expect_failure(run("info @/bad"), 1, "open_clip_model.safetensors");
+
+    memset(weights, 0xff, 7);
+    expect_bad_model("header");
+    replace(entry_of(TENSOR), "F16", "X16");
+    expect_bad_model(TENSOR);
+    replace(entry_of(TENSOR), "[512,128]", "[128,512]");
+    expect_bad_model(TENSOR);
+    replace(entry_of(TENSOR), "[512,128]", "[512,129]");
+    expect_bad_model(TENSOR);
+
+    size_t header, begin, end;
+    memcpy(&header, weights, 8);
+    ck_assert_int_eq(sscanf(strstr(entry_of(TENSOR), "data_offsets"), "data_offsets\":[%zu,%zu]", &begin, &end), 2);
+    memcpy(weights + 8 + header + begin + 2 * 77, "\x00\x7e", 2); /* NaN in fp16 */
+    expect_bad_model(TENSOR);
+    ck_assert(!exists("none"));
+    free(weights);
+}
+END_TEST
+
+START_TEST(test_bad_data) {
+    expect_failure(run("zeroshot --model " MODEL " --data @/absent"), 1, "absent");
+    char command[512];
+    snprintf(command, sizeof command, "cp -r %s %s && rm -r %s", scratch_file("split"), scratch_file("lacking"), scratch_file("lacking/test/coat"));
+    ck_assert_int_eq(system(command), 0);
+    expect_failure(run("train --model " MODEL " --data @/lacking --out @/none"), 1, "class 'coat'");
+    make_directory("lacking/test/coat");
+    expect_failure(run("train --model " MODEL " --data @/lacking --out @/none"), 1, "coat");
+    write_text("lacking/test/coat/0.png", "no image");
+    expect_failure(run("train --model " MODEL " --data @/lacking --out @/none"), 1, "coat/0.png");
+    write_text("adapter.safetensors", "no adapter");
+    expect_failure(run("evaluate --model " MODEL " --data @/split --adapter @/adapter.safetensors"), 1, "adapter.safetensors");
+    ck_assert(!exists("none"));
+}
+END_TEST
+
+static TCase *usage(void) {
+    TCase *tc = tcase_create("usage");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_usage);
+    tcase_add_test(tc, test_usage_of_train);
+    tcase_add_test(tc, test_help);
+    tcase_add_test(tc, test_man_page);
+    return tc;
+}
+
+static TCase *commands(void) {
+    TCase *tc = tcase_create("commands");
+    tcase_set_timeout(tc, 120);
+    tcase_add_unchecked_fixture(tc, make_data, NULL);
+    tcase_add_test(tc, test_info);
+    tcase_add_test(tc, test_tokenize);
+    tcase_add_test(tc, test_embed_texts);
+    tcase_add_test(tc, test_embed_images);
+    tcase_add_test(tc, test_zeroshot);
+    tcase_add_test(tc, test_train);
+    tcase_add_test(tc, test_train_flat);
+    tcase_add_test(tc, test_merge);
+    tcase_add_test(tc, test_output);
+    tcase_add_test(tc, test_bad_models);
+    tcase_add_test(tc, test_bad_data);
+    return tc;
+}
+
+TEST_MAIN("cli", usage, commands)

@@ -1,0 +1,308 @@
+/* test_trainer.c - training: the trajectory of PyTorch with PEFT, what a step promises, schedules, options, evaluation. */
+#include "adapter/adapter.h"
+#include "train/schedule.h"
+#include "util/fixture.h"
+
+static orthsr_error error;
+
+/* The tiny Hugging Face model with the images and labels of the trajectory fixture. */
+typedef struct scene {
+    fixture f;
+    orthsr_model *model;
+    orthsr_dataset *dataset;
+    orthsr_adapter *adapter;
+    orthsr_trainer_options *options;
+} scene;
+
+static scene scene_new(void) {
+    scene s = {0};
+    const char *names[] = {"cat", "dog", "t-shirt"};
+    fixture_open(&s.f, "tests/data/clip/hf/trajectory.safetensors");
+    ck_ok(orthsr_model_open(&s.model, "tests/data/clip/hf", &error));
+    ck_ok(orthsr_dataset_new(&s.dataset, fixture_raw(&s.f, "images", 1, NULL), 12, 16, 16, 3, fixture_raw(&s.f, "labels", 4, NULL), names, 3, &error));
+    ck_ok(orthsr_model_adapter(s.model, &s.adapter, NULL, &error)); /* the defaults: 4 blocks on fc1 and fc2 of both towers, Cayley */
+    ck_ok(orthsr_trainer_options_new(&s.options, &error));
+    return s;
+}
+
+static void scene_free(scene *s) {
+    orthsr_trainer_options_free(s->options);
+    orthsr_adapter_free(s->adapter);
+    orthsr_dataset_free(s->dataset);
+    orthsr_model_free(s->model);
+    fixture_close(&s->f);
+}
+
+static float *parameters_of(const orthsr_adapter *adapter) {
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = malloc(n * sizeof *parameters);
+    ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
+    return parameters;
+}
+
+static void sgd_as_in_the_fixture(scene *s) {
+    const float *settings = fixture_floats(&s->f, "settings", NULL);
+    ck_ok(orthsr_trainer_options_set_optimizer(s->options, ORTHSR_SGD, &error));
+    ck_ok(orthsr_trainer_options_set_kl_weight(s->options, settings[0], &error));
+    ck_ok(orthsr_trainer_options_set_learning_rate(s->options, settings[1], &error));
+    ck_ok(orthsr_trainer_options_set_momentum(s->options, settings[2], &error));
+    ck_ok(orthsr_trainer_options_set_weight_decay(s->options, settings[3], &error));
+    ck_ok(orthsr_trainer_options_set_schedule(s->options, ORTHSR_SCHEDULE_CONSTANT, &error));
+    ck_ok(orthsr_trainer_options_set_batch_size(s->options, 0, &error));
+    ck_ok(orthsr_trainer_options_set_epochs(s->options, 10, &error));
+}
+
+/* Ten full-batch SGD steps equal a float64 PyTorch run of PEFT's exact OFT: losses observed within 2e-6 relative, parameters within 2e-5. */
+START_TEST(trajectory_of_peft) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    sgd_as_in_the_fixture(&s);
+    ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, s.options, &error));
+    ck_assert_uint_eq(orthsr_trainer_step_total(trainer), 10);
+    const float *ce = fixture_floats(&s.f, "ce", NULL), *kl = fixture_floats(&s.f, "kl", NULL), *loss = fixture_floats(&s.f, "loss", NULL);
+    for (size_t i = 0; i < 10; i++) {
+        ck_ok(orthsr_trainer_step(trainer, &error));
+        ck_close(orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS), loss[i], 2e-5 * loss[i]);
+        ck_close(orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE), ce[i], 2e-5 * ce[i]);
+        ck_close(orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL), kl[i], 2e-5 * loss[i]);
+        ck_assert_double_le(orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY), 1e-6);
+    }
+    ck_assert_double_gt(kl[9], 0.01); /* the run went somewhere */
+    for (size_t t = 0; t < orthsr_adapter_target_count(s.adapter); t++) {
+        char name[64];
+        size_t n;
+        snprintf(name, sizeof name, "skew.%s", orthsr_adapter_target_name(s.adapter, t));
+        const float *expected = fixture_floats(&s.f, name, &n);
+        const orthsr__target *target = &s.adapter->targets[t];
+        ck_assert_uint_eq(n, target->parameter_count);
+        ck_assert_double_le(max_relative(s.adapter->parameters + target->parameter_offset, expected, n), 2e-4);
+    }
+    ck_fails(orthsr_trainer_step(trainer, &error), ORTHSR_ERROR_ARGUMENT, "done");
+    orthsr_trainer_free(trainer);
+    scene_free(&s);
+}
+END_TEST
+
+/* At A = I the tuned model is the frozen one: the first KL is zero, and stays so with a rate of (nearly) nothing. */
+START_TEST(starts_at_the_frozen_model) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, NULL, &error));
+    ck_assert(isnan(orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS)));
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    ck_assert_double_le(fabs(orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL)), 1e-6);
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    ck_assert_double_gt(orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL), 0);
+    orthsr_trainer_free(trainer);
+    scene_free(&s);
+}
+END_TEST
+
+static int count_steps(const orthsr_trainer *trainer, void *payload) {
+    size_t *limit = payload;
+    return orthsr_trainer_step_count(trainer) >= *limit;
+}
+
+/* The same seed gives the same parameters bit for bit; another seed another order of batches. */
+START_TEST(seeded) {
+    float *result[3];
+    for (uint64_t run = 0; run < 3; run++) {
+        scene s = scene_new();
+        orthsr_trainer *trainer;
+        ck_ok(orthsr_trainer_options_set_batch_size(s.options, 5, &error));
+        ck_ok(orthsr_trainer_options_set_epochs(s.options, 2, &error));
+        ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 1e-2f, &error));
+        ck_ok(orthsr_trainer_options_set_seed(s.options, run == 2 ? 7 : 3, &error));
+        ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, s.options, &error));
+        ck_assert_uint_eq(orthsr_trainer_step_total(trainer), 6); /* 5 + 5 + 2 items an epoch */
+        ck_ok(orthsr_trainer_run(trainer, NULL, NULL, &error));
+        ck_assert_uint_eq(orthsr_trainer_epoch(trainer), 1);
+        result[run] = parameters_of(s.adapter);
+        if (run == 2) {
+            size_t n = orthsr_adapter_parameter_count(s.adapter);
+            ck_assert(memcmp(result[0], result[1], n * sizeof(float)) == 0);
+            ck_assert(memcmp(result[0], result[2], n * sizeof(float)) != 0);
+        }
+        orthsr_trainer_free(trainer);
+        scene_free(&s);
+    }
+    for (size_t i = 0; i < 3; i++) free(result[i]);
+}
+END_TEST
+
+START_TEST(callback_stops) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    size_t limit = 3;
+    ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, NULL, &error));
+    ck_fails(orthsr_trainer_run(trainer, count_steps, &limit, &error), ORTHSR_ERROR_CANCELLED, "after step 3");
+    ck_assert_uint_eq(orthsr_trainer_step_count(trainer), 3);
+    orthsr_trainer_free(trainer);
+    scene_free(&s);
+}
+END_TEST
+
+/* A run that explodes fails at a named step and leaves the adapter as it was before that step. */
+START_TEST(explosion_is_an_error) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, ORTHSR_FREE, &error));
+    ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+    ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 1e20f, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+    orthsr_status status = ORTHSR_OK;
+    float *before = NULL;
+    while (!status) {
+        free(before);
+        before = parameters_of(adapter);
+        status = orthsr_trainer_step(trainer, &error);
+        ck_assert_uint_lt(orthsr_trainer_step_count(trainer), 60);
+    }
+    ck_assert_int_eq(status, ORTHSR_ERROR_NUMERIC);
+    ck_assert_ptr_nonnull(strstr(error.message, "step"));
+    float *after = parameters_of(adapter);
+    ck_assert(memcmp(before, after, orthsr_adapter_parameter_count(adapter) * sizeof *after) == 0);
+    free(before);
+    free(after);
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options_free(options);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(one_tower_only) {
+    for (int text = 0; text < 2; text++) {
+        scene s = scene_new();
+        orthsr_trainer *trainer;
+        orthsr_adapter_options *options;
+        orthsr_adapter *adapter;
+        ck_ok(orthsr_adapter_options_new(&options, &error));
+        ck_ok(orthsr_adapter_options_set_towers(options, text ? "text" : "image", &error));
+        ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+        ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 1e-2f, &error));
+        ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+        ck_ok(orthsr_trainer_step(trainer, &error));
+        double first = orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE);
+        for (size_t i = 0; i < 30; i++) ck_ok(orthsr_trainer_step(trainer, &error));
+        ck_assert_double_lt(orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE), first - 0.01);
+        orthsr_trainer_free(trainer);
+        orthsr_adapter_free(adapter);
+        orthsr_adapter_options_free(options);
+        scene_free(&s);
+    }
+}
+END_TEST
+
+START_TEST(arguments) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_adapter *empty;
+    const char *bad = "no slot";
+    ck_fails(orthsr_trainer_new(&trainer, NULL, s.adapter, s.dataset, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_ok(orthsr_adapter_new(&empty, NULL, &error));
+    ck_fails(orthsr_trainer_new(&trainer, s.model, empty, s.dataset, NULL, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_ok(orthsr_adapter_add_target(empty, "image.9.fc1", 32, 64, &error));
+    ck_fails(orthsr_trainer_new(&trainer, s.model, empty, s.dataset, NULL, &error), ORTHSR_ERROR_MISMATCH, "image.9.fc1");
+    orthsr_adapter_free(empty);
+    ck_fails(orthsr_trainer_options_set_learning_rate(s.options, NAN, &error), ORTHSR_ERROR_ARGUMENT, "learning rate");
+    ck_fails(orthsr_trainer_options_set_learning_rate(s.options, -1, &error), ORTHSR_ERROR_ARGUMENT, "learning rate");
+    ck_fails(orthsr_trainer_options_set_momentum(s.options, 1, &error), ORTHSR_ERROR_ARGUMENT, "momentum");
+    ck_fails(orthsr_trainer_options_set_weight_decay(s.options, -1, &error), ORTHSR_ERROR_ARGUMENT, "decay");
+    ck_fails(orthsr_trainer_options_set_kl_weight(s.options, INFINITY, &error), ORTHSR_ERROR_ARGUMENT, "KL");
+    ck_fails(orthsr_trainer_options_set_epochs(s.options, 0, &error), ORTHSR_ERROR_ARGUMENT, "epoch");
+    ck_fails(orthsr_trainer_options_set_templates(s.options, &bad, 1, &error), ORTHSR_ERROR_ARGUMENT, "no slot");
+    ck_fails(orthsr_trainer_options_set_templates(s.options, &bad, 0, &error), ORTHSR_ERROR_ARGUMENT, "at least one");
+    ck_fails(orthsr_trainer_options_set_optimizer(s.options, (orthsr_optimizer_kind)9, &error), ORTHSR_ERROR_ARGUMENT, "optimizer");
+    ck_fails(orthsr_trainer_options_set_schedule(s.options, (orthsr_schedule)9, &error), ORTHSR_ERROR_ARGUMENT, "schedule");
+    ck_fails(orthsr_trainer_options_set_kl_direction(s.options, (orthsr_kl_direction)9, &error), ORTHSR_ERROR_ARGUMENT, "direction");
+    orthsr_trainer_free(NULL);
+    orthsr_trainer_options_free(NULL);
+    scene_free(&s);
+}
+END_TEST
+
+/* Dassl's schedule: a constant 1e-5 while warming up, then a half cosine over all epochs. */
+START_TEST(schedules) {
+    orthsr_trainer_options *options;
+    ck_ok(orthsr_trainer_options_new(&options, &error));
+    struct orthsr_trainer_options *o = options;
+    ck_ok(orthsr_trainer_options_set_epochs(options, 50, &error));
+    ck_ok(orthsr_trainer_options_set_warmup_epochs(options, 1, &error));
+    ck_close(orthsr__schedule(o, 2e-3, 0), 1e-5, 0);
+    ck_close(orthsr__schedule(o, 2e-3, 1), 2e-3, 1e-12);
+    ck_close(orthsr__schedule(o, 2e-3, 26), 1e-3, 1e-12);
+    ck_assert_double_gt(orthsr__schedule(o, 2e-3, 49), 0);
+    ck_ok(orthsr_trainer_options_set_schedule(options, ORTHSR_SCHEDULE_CONSTANT, &error));
+    ck_close(orthsr__schedule(o, 2e-3, 30), 2e-3, 0);
+    orthsr_trainer_options_free(options);
+}
+END_TEST
+
+/* Against predictions recomputed here from features. */
+START_TEST(evaluation) {
+    scene s = scene_new();
+    orthsr_session *session;
+    orthsr_evaluation *evaluation;
+    const char *template = "a photo of a {}.", *names[] = {"cat", "dog", "t-shirt"};
+    ck_ok(orthsr_session_new(&session, s.model, NULL, &error));
+    ck_ok(orthsr_evaluate(&evaluation, session, s.dataset, &template, 1, NULL, NULL, &error));
+    float classes[3 * 16], pixels[3 * 16 * 16], feature[16];
+    ck_ok(orthsr_session_encode_classes(session, classes, names, 3, &template, 1, &error));
+    size_t correct = 0, per_class[3] = {0};
+    for (size_t i = 0; i < 12; i++) {
+        ck_ok(orthsr_dataset_pixels(s.dataset, i, s.model, pixels, &error));
+        ck_ok(orthsr_session_encode_pixels(session, feature, pixels, 1, &error));
+        size_t best = 0;
+        double scores[3];
+        for (size_t c = 0; c < 3; c++) {
+            scores[c] = 0;
+            for (size_t e = 0; e < 16; e++) scores[c] += (double)feature[e] * (double)classes[c * 16 + e];
+            if (scores[c] > scores[best]) best = c;
+        }
+        ck_assert_uint_eq(orthsr_evaluation_prediction(evaluation, i), best);
+        correct += best == i % 3;
+        per_class[i % 3] += best == i % 3;
+    }
+    ck_close(orthsr_evaluation_accuracy(evaluation), (double)correct / 12, 1e-12);
+    for (size_t c = 0; c < 3; c++) ck_close(orthsr_evaluation_class_accuracy(evaluation, c), (double)per_class[c] / 4, 1e-12);
+    ck_assert(isnan(orthsr_evaluation_class_accuracy(evaluation, 3)));
+    ck_assert_uint_eq(orthsr_evaluation_prediction(evaluation, 12), (size_t)-1);
+    orthsr_evaluation_free(evaluation);
+    orthsr_evaluation_free(NULL);
+    orthsr_session_free(session);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(harmonic_mean) {
+    ck_close(orthsr_harmonic_mean(80, 60), 68.5714285714, 1e-9);
+    ck_close(orthsr_harmonic_mean(0, 0), 0, 0);
+    ck_close(orthsr_harmonic_mean(0.5, 0), 0, 0);
+}
+END_TEST
+
+static TCase *training(void) {
+    TCase *tc = tcase_create("training");
+    tcase_set_timeout(tc, 300);
+    tcase_add_test(tc, trajectory_of_peft);
+    tcase_add_test(tc, starts_at_the_frozen_model);
+    tcase_add_test(tc, seeded);
+    tcase_add_test(tc, callback_stops);
+    tcase_add_test(tc, explosion_is_an_error);
+    tcase_add_test(tc, one_tower_only);
+    tcase_add_test(tc, arguments);
+    tcase_add_test(tc, schedules);
+    return tc;
+}
+
+static TCase *evaluating(void) {
+    TCase *tc = tcase_create("evaluation");
+    tcase_add_test(tc, evaluation);
+    tcase_add_test(tc, harmonic_mean);
+    return tc;
+}
+TEST_MAIN("trainer", training, evaluating)
