@@ -46,6 +46,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$B/obj/%.o)
 # The same sources with real = double, for gradient checks; an api.c is only the float32 face of kernels.
 DOUBLE_OBJ := $(patsubst %.c,$B/obj64/%.o,$(filter-out %/api.c,$(LIB_SRC)))
 TOOL_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/orthsr/*.c))
+DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c))
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
@@ -62,7 +63,7 @@ CORE    := $B/lib/libortho.a
 CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib demo check test valgrind install uninstall installcheck dist distcheck clean bench fmt lint deps-build deps-demo deps-check
+.PHONY: help all lib demo check test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -81,7 +82,7 @@ help:
 	@echo
 	@echo '  CFLAGS, CPPFLAGS, LDFLAGS are appended to ours, e.g. make all CFLAGS=-march=native'
 
-all: lib $B/bin/orthsr $(EXAMPLES)
+all: lib $B/bin/orthsr $B/bin/demo $(EXAMPLES)
 lib: $(SHARED) $(STATIC) $(CORE)
 
 # ---- compiling -----------------------------------------------------------------------------------------------------
@@ -119,6 +120,10 @@ $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs jansson) -lm
 
+$B/bin/demo: $(DEMO_OBJ) $(SHARED)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs jansson zlib) -lm
+
 $B/bin/%: $B/obj/examples/%.o $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs zlib) -lm
@@ -136,4 +141,94 @@ $B/bench/%: tests/bench/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
 
--include $(LIB_OBJ:.o=.d) $(DOUBLE_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(DOUBLE_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(DEMO_OBJ:.o=.d)
+
+# ---- what people run -------------------------------------------------------------------------------------------------
+# Packages first, by a make of its own: pkg-config may only appear with them.
+define install_packages
+	@missing=; for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then echo "needed, under this system's own names:$$missing"; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo='sudo -n'; \
+	else echo "missing packages; please run:  sudo apt-get install -y --no-install-recommends$$missing"; exit 1; fi; \
+	echo "installing$$missing"; $$sudo apt-get update -q >/dev/null; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing >/dev/null
+endef
+
+deps-demo:
+	$(call install_packages,$(DEMO_PACKAGES))
+deps-check:
+	$(call install_packages,$(CHECK_PACKAGES))
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory -s -j2 all
+	$B/bin/demo $B/demo
+
+check: deps-check
+	@$(MAKE) --no-print-directory -s -j2 all
+	@$(MAKE) --no-print-directory test valgrind installcheck
+
+test: all $(TESTS) $(GRADS)
+	tests/run.sh $B $(TESTS) $(GRADS)
+
+# OpenBLAS kernels for processors newer than valgrind knows would stop it; our own are picked by what valgrind reports.
+valgrind: $(TESTS)
+	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 tests/valgrind.sh $B $(TESTS)
+
+bench: all $(BENCHES)
+	@for b in $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
+
+bench-method: deps-demo
+	@$(MAKE) --no-print-directory -s -j2 all
+	$B/bin/demo $B/bench-method --seeds 1,2,3
+
+# ---- installing --------------------------------------------------------------------------------------------------------
+$B/orthsr.pc: pkgconfig/orthsr.pc.in include/orthsr/version.h .FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(subst $(prefix),$${prefix},$(exec_prefix))|' \
+	  -e 's|@libdir@|$(subst $(exec_prefix),$${exec_prefix},$(libdir))|' -e 's|@includedir@|$(subst $(prefix),$${prefix},$(includedir))|' \
+	  -e 's|@version@|$(VERSION)|' -e 's|@modules@|$(MODULES)|' $< > $@
+.FORCE:
+
+install: all $B/orthsr.pc
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(pkgconfigdir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(docdir)
+	$(INSTALL_PROGRAM) $B/bin/orthsr $(DESTDIR)$(bindir)/orthsr
+	$(INSTALL_DATA) $(HEADERS) $(DESTDIR)$(includedir)/orthsr
+	$(INSTALL_DATA) $(STATIC) $(DESTDIR)$(libdir)
+	$(INSTALL_PROGRAM) $(SHARED) $(DESTDIR)$(libdir)
+	ln -sf $(SO_REAL) $(DESTDIR)$(libdir)/$(SO_NAME)
+	ln -sf $(SO_NAME) $(DESTDIR)$(libdir)/liborthsr.so
+	$(INSTALL_DATA) $B/orthsr.pc $(DESTDIR)$(pkgconfigdir)
+	$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1
+	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/orthsr $(DESTDIR)$(libdir)/liborthsr.a $(DESTDIR)$(libdir)/liborthsr.so $(DESTDIR)$(libdir)/$(SO_NAME) $(DESTDIR)$(libdir)/$(SO_REAL)
+	rm -f $(DESTDIR)$(pkgconfigdir)/orthsr.pc $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
+	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(docdir)
+
+# A stranger's program against an installation in a real, temporary prefix: shared and static, C and C++.
+installcheck: all
+	tests/consumer/run.sh $B
+
+# ---- releasing -----------------------------------------------------------------------------------------------------------
+DIST := orthsr-$(VERSION)
+dist:
+	@mkdir -p $B
+	git archive --format=tar.gz --prefix=$(DIST)/ -o $B/$(DIST).tar.gz HEAD
+	@echo $B/$(DIST).tar.gz
+
+# The tarball, unpacked read-only but for its build folder, must build, pass its tests, install, and leave nothing when uninstalled.
+distcheck: dist
+	tests/distcheck.sh $B/$(DIST).tar.gz $(DIST)
+
+# ---- keeping tidy --------------------------------------------------------------------------------------------------------
+SOURCES := $(wildcard include/orthsr/*.h lib/*/*.[ch] examples/*.c examples/*/*.[ch] tests/*.c tests/*/*.[ch])
+fmt:
+	clang-format -i $(SOURCES)
+lint:
+	tests/layers.sh
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Iinclude -Ilib --suppress=missingInclude lib examples
+
+clean:
+	rm -rf $B

@@ -63,11 +63,11 @@ START_TEST(rotating_is_merging) {
         float *rotated = linear(xA, W, ROWS, in, out, LD);
         ck_ok(orthsr_adapter_merge(adapter, t, W, LD, &error));
         float *merged = linear(x, W, ROWS, in, out, LD);
-        ck_assert_double_le(max_relative(merged, rotated, ROWS * out), 2e-6); /* observed: 3e-7 */
+        ck_assert_double_le(max_relative(merged, rotated, ROWS * out), 2e-6); /* observed: 1.7e-7 */
         for (size_t o = 0; o < out; o++) /* what lies beyond in_features is not ours */
             for (size_t i = in; i < LD; i++) ck_assert_float_eq(W[o * LD + i], kept[o * LD + i]);
         ck_ok(orthsr_adapter_unmerge(adapter, t, W, LD, &error));
-        ck_assert_double_le(max_relative(W, kept, out * LD), 1e-6); /* observed: 2e-7 */
+        ck_assert_double_le(max_relative(W, kept, out * LD), 1e-6); /* observed: 1.2e-7 */
         free(W);
         free(kept);
         free(x);
@@ -397,7 +397,7 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "blocks", .value = "02", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
     {FINE, .key = "blocks", .value = "99999999999999999999999", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
     {FINE, .key = "blocks", .value = "4", .status = ORTHSR_ERROR_FORMAT, .text = "target:0: target 'a': Cayley blocks of size 1"},
-    {FINE, .key = "blocks", .value = "1", .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' has the wrong shape, it must be (1, 6)"},
+    {FINE, .key = "blocks", .value = "1", .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' has a wrong shape: 1 cayley blocks of size 4 have (1, 6)"},
     {FINE, .key = "block_size", .value = "2", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
     {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
     {FINE, .key = "author", .value = "x", .status = ORTHSR_ERROR_FORMAT, .text = "key 'author' is unknown"},
@@ -408,21 +408,21 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "target:0", .value = "4,-3,a", .status = ORTHSR_ERROR_FORMAT, .text = "target:0 must read"},
     {FINE, .key = "target:0", .value = "4,0,a", .status = ORTHSR_ERROR_FORMAT, .text = "target:0: target 'a': features"},
     {FINE, .key = "target:0", .value = "5,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "5 input features do not divide"},
-    {FINE, .key = "target:0", .value = "2000000000,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "wrong shape"},
+    {FINE, .key = "target:0", .value = "2000000000,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "a wrong shape"},
     {FINE, .key = "target:1", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "'a' exists already"},
     {FINE, .key = "target:0", .value = "4,3,", .status = ORTHSR_ERROR_FORMAT, .text = "'.skew' is missing"},
     {.tensor = "A.skew", .dtype = "F32", .rank = 2, .shape = {2, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' is missing"},
     {.tensor = "a.skew", .dtype = "I32", .rank = 2, .shape = {2, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "dtype I32"},
-    {.tensor = "a.skew", .dtype = "F32", .rank = 2, .shape = {1, 2}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
-    {.tensor = "a.skew", .dtype = "F32", .rank = 3, .shape = {2, 1, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
-    {.tensor = "a.skew", .dtype = "F32", .rank = 1, .shape = {2}, .status = ORTHSR_ERROR_FORMAT, .text = "it must be (2, 1)"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 2, .shape = {1, 2}, .status = ORTHSR_ERROR_FORMAT, .text = "have (2, 1)"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 3, .shape = {2, 1, 1}, .status = ORTHSR_ERROR_FORMAT, .text = "have (2, 1)"},
+    {.tensor = "a.skew", .dtype = "F32", .rank = 1, .shape = {2}, .status = ORTHSR_ERROR_FORMAT, .text = "have (2, 1)"},
     {FINE, .extra = true, .status = ORTHSR_ERROR_FORMAT, .text = "'c.skew' belongs to no target"},
     {FINE, .first = NAN, .status = ORTHSR_ERROR_NUMERIC, .text = "target 'a': a skew parameter is not finite"},
 };
 
 static void write_malformed(const char *path, const malformed *m) {
-    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "1", "parametrization", "cayley", "blocks", "2",
-                                 "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
+    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "1", "parametrization", "cayley",
+                                 "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
     if (m->key && m->value) json_object_set_new(metadata, m->key, json_string(m->value));
     else if (m->key) json_object_del(metadata, m->key);
     const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};

@@ -39,6 +39,14 @@ struct orthsr_adapter {
     char *fingerprint;         /* of the base model; "" when unknown */
 };
 
+/* Names and fingerprints go into JSON: both must be UTF-8. */
+bool orthsr__is_utf8(const char *text);
+
+/* Everything else of a target that has name, in and out, as the next one of the adapter. ARGUMENT when it cannot be laid out. */
+orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__target *target, orthsr_error *error);
+
+orthsr_status orthsr__adapter_set_fingerprint(orthsr_adapter *adapter, const char *fingerprint, orthsr_error *error);
+
 /* Index of the named target, or -1. */
 ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 
@@ -53,9 +61,10 @@ void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target,
 void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
                             size_t rows);
 
-/* grad_parameters (parameter_count) += chain rule of grad_rotations (rotation_count) through the parametrisation, all targets.
- * work: orthsr__adapter_work_size reals. */
+/* grad_parameters (parameter_count) += chain rule of grad_rotations (rotation_count) through the parametrisation: of one target, both
+ * arrays its own part only; of all targets. work: orthsr__adapter_work_size reals. */
 size_t orthsr__adapter_work_size(const orthsr_adapter *adapter);
+void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work);
 void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work);
 
 /* exact (out, in) = W A^T in float64 from a float64 W (out, in): what a merged checkpoint rounds from. Defect-free: A is rebuilt from the

@@ -4,11 +4,15 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <orthsr/status.h>
 
 /* The whole file as one JSON object; at most max_bytes. *out is a new reference (json_decref). Errors: IO, FORMAT (line and column named), MEMORY. */
 orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error);
+
+/* True, and *out set, when value is a JSON integer that a size_t holds. */
+bool orthsr__json_as_size(size_t *out, const json_t *value);
 
 /* Optional members with a type check. Absent or null: *out keeps its value. A wrong type or a negative/fractional size: FORMAT, naming path and key. */
 orthsr_status orthsr__json_size(size_t *out, const json_t *object, const char *key, const char *path, orthsr_error *error);

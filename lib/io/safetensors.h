@@ -37,6 +37,7 @@ typedef struct orthsr__safetensors {
     char *path;
     orthsr__mapping mapping;
     orthsr__tensor *tensors;       /* (count), sorted by data offset: file order */
+    const orthsr__tensor **by_name; /* (count), the same tensors sorted by name */
     size_t count;
     struct json_t *metadata;       /* jansson object of strings, or NULL */
     struct json_t *header;         /* keeps the names alive */

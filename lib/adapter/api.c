@@ -1,0 +1,61 @@
+/* api.c - the public float32 face of parameters and rotations. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/adapter.h"
+#include "base/fail.h"
+#include "base/memory.h"
+
+orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float *parameters, size_t count, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter && parameters, error, "adapter or parameters is NULL");
+    if (count != adapter->parameter_count)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: room for %zu parameters, but the adapter has %zu", __func__, count, adapter->parameter_count);
+    if (count > 0) memcpy(parameters, adapter->parameters, count * sizeof *parameters);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_set_parameters(orthsr_adapter *adapter, const float *parameters, size_t count, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter && parameters, error, "adapter or parameters is NULL");
+    if (count != adapter->parameter_count)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: %zu parameters given, but the adapter has %zu", __func__, count, adapter->parameter_count);
+    return orthsr__adapter_update(adapter, parameters, error);
+}
+
+orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target, float *y, const float *x, size_t rows, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter && y && x, error, "adapter, y or x is NULL");
+    ORTHSR__REQUIRE(target < adapter->target_count, error, "there is no target of this index");
+    ORTHSR__REQUIRE(rows <= INT_MAX, error, "rows is above 2^31 - 1");
+    orthsr__rotate(adapter, &adapter->targets[target], y, x, rows);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
+                                            const float *x, size_t rows, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter && grad_y && x, error, "adapter, grad_y or x is NULL");
+    ORTHSR__REQUIRE(target < adapter->target_count, error, "there is no target of this index");
+    ORTHSR__REQUIRE(rows <= INT_MAX, error, "rows is above 2^31 - 1");
+    const orthsr__target *t = &adapter->targets[target];
+    if (grad_parameters) { /* formed aside, so that a gradient that is not finite spoils nothing */
+        size_t n = t->parameter_count;
+        real *grad_rotations = orthsr__calloc(t->blocks * t->block * t->block, sizeof *grad_rotations); /* (blocks, b, b) */
+        real *gradient = orthsr__calloc(n, sizeof *gradient);
+        real *work = orthsr__aligned(orthsr__adapter_work_size(adapter), sizeof *work);
+        orthsr_status status = ORTHSR_OK;
+        if (!grad_rotations || !gradient || !work) {
+            status = orthsr__fail_memory(error, "a gradient");
+        } else {
+            orthsr__rotate_adjoint(adapter, t, NULL, grad_rotations, grad_y, x, rows);
+            orthsr__target_gradient(adapter, t, gradient, grad_rotations, work);
+            if (!orthsr__all_finite(gradient, n))
+                status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the gradient of its parameters is not finite", t->name);
+            for (size_t i = 0; i < n && !status; i++) grad_parameters[t->parameter_offset + i] += gradient[i];
+        }
+        free(grad_rotations);
+        free(gradient);
+        free(work);
+        ORTHSR__TRY(status);
+    }
+    if (grad_x) orthsr__rotate_adjoint(adapter, t, grad_x, NULL, grad_y, x, rows);
+    return ORTHSR_OK;
+}

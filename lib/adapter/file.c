@@ -1,0 +1,272 @@
+/* file.c - an adapter as one safetensors file (docs/formats.md, "Adapter file, version 1"). */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/adapter.h"
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "io/safetensors.h"
+#include "ortho/skew.h"
+
+#define FORMAT "orthsr-adapter"
+#define FILE_NAME "adapter.safetensors"
+#define TARGET "target:"
+enum { VERSION = 1 };
+
+/* By orthsr_parametrization: its name, and how the names of its tensors end. */
+static const char *const PARAMETRIZATIONS[] = {"cayley", "free"}, *const SUFFIXES[] = {".skew", ".free"};
+
+static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint"};
+enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
+
+/* The file that path means, in fresh memory; NULL when memory is short. */
+static char *file_of(const char *path, bool directory) { return directory ? orthsr__join(path, FILE_NAME) : orthsr__strdup(path); }
+
+/* The shape of a target's tensor; returns its rank. */
+static size_t shape_of(size_t shape[3], const orthsr_adapter *adapter, const orthsr__target *target) {
+    bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
+    shape[0] = target->blocks;
+    shape[1] = cayley ? orthsr__skew_size(target->block) : target->block;
+    shape[2] = target->block;
+    return cayley ? 2 : 3;
+}
+
+static char *tensor_name(const orthsr_adapter *adapter, const char *target) { return orthsr__format("%s%s", target, SUFFIXES[adapter->parametrization]); }
+
+/* ---- writing ------------------------------------------------------------------------------------------------------- */
+
+/* Takes value over; a NULL of an earlier failed allocation fails here. */
+static bool set(json_t *object, const char *key, char *value) {
+    bool done = key && value && json_object_set_new(object, key, json_string(value)) == 0;
+    free(value);
+    return done;
+}
+
+static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char *fingerprint) {
+    bool done = set(metadata, "format", orthsr__strdup(FORMAT)) && set(metadata, "format_version", orthsr__format("%d", VERSION)) &&
+                set(metadata, "parametrization", orthsr__strdup(PARAMETRIZATIONS[adapter->parametrization])) &&
+                set(metadata, adapter->blocks ? "blocks" : "block_size", orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size)) &&
+                set(metadata, "fingerprint", orthsr__strdup(fingerprint));
+    for (size_t i = 0; i < adapter->target_count && done; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        char *key = orthsr__format(TARGET "%zu", i);
+        done = set(metadata, key, orthsr__format("%zu,%zu,%s", target->in, target->out, target->name));
+        free(key);
+    }
+    return done;
+}
+
+static orthsr_status write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
+    float *values = orthsr__aligned(adapter->parameter_count, sizeof *values);
+    if (!values) return orthsr__fail_memory(error, "an adapter's parameters");
+    orthsr__real_to_float(values, adapter->parameters, adapter->parameter_count);
+    orthsr_status status = orthsr__writer_write(writer, values, adapter->parameter_count * sizeof *values, error);
+    free(values);
+    return status;
+}
+
+static orthsr_status write_file(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
+    size_t count = adapter->target_count;
+    orthsr__tensor_spec *specs = orthsr__calloc(count, sizeof *specs);
+    size_t(*shapes)[3] = orthsr__calloc(count, sizeof *shapes);
+    json_t *metadata = json_object();
+    bool ready = specs && shapes && metadata && describe(metadata, adapter, fingerprint);
+    for (size_t i = 0; i < count && ready; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        specs[i] = (orthsr__tensor_spec){.name = tensor_name(adapter, target->name),
+                                         .dtype_name = "F32",
+                                         .rank = shape_of(shapes[i], adapter, target),
+                                         .shape = shapes[i],
+                                         .bytes = target->parameter_count * sizeof(float)};
+        ready = specs[i].name != NULL;
+    }
+
+    orthsr__writer writer;
+    orthsr_status status = ready ? orthsr__writer_open(&writer, path, error) : orthsr__fail_memory(error, "an adapter file's header");
+    if (!status) {
+        status = orthsr__safetensors_write_header(&writer, specs, count, metadata, error);
+        if (!status) status = write_parameters(&writer, adapter, error);
+        if (status) orthsr__writer_discard(&writer);
+        else status = orthsr__writer_commit(&writer, error);
+    }
+    for (size_t i = 0; i < count && specs; i++) free((char *)specs[i].name);
+    free(specs);
+    free(shapes);
+    json_decref(metadata);
+    return status;
+}
+
+orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter && path, error, "adapter or path is NULL");
+    ORTHSR__REQUIRE(!fingerprint || orthsr__is_utf8(fingerprint), error, "fingerprint is not UTF-8");
+    static const char extension[] = ".safetensors";
+    size_t length = strlen(path), tail = sizeof extension - 1;
+    bool directory = orthsr__is_directory(path) || length < tail || strcmp(path + length - tail, extension) != 0;
+    if (directory) ORTHSR__TRY(orthsr__make_directory(path, error));
+    char *file = file_of(path, directory);
+    if (!file) return orthsr__fail_memory(error, "a file name");
+    orthsr_status status = write_file(adapter, file, fingerprint ? fingerprint : adapter->fingerprint, error);
+    free(file);
+    return status;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* A decimal number without sign or leading zeros at *at, which moves behind it. */
+static bool parse_size(size_t *out, const char **at) {
+    const char *p = *at;
+    size_t value = 0;
+    if (*p < '0' || *p > '9' || (*p == '0' && p[1] >= '0' && p[1] <= '9')) return false;
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (!orthsr__mul(&value, value, 10) || !orthsr__add(&value, value, (size_t)(*p - '0'))) return false;
+    *out = value;
+    *at = p;
+    return true;
+}
+
+/* The whole text is a number above 0. */
+static bool is_count(size_t *out, const char *text) { return text && parse_size(out, &text) && *text == '\0' && *out > 0; }
+
+static orthsr_status read_options(orthsr_adapter_options *options, const orthsr__safetensors *file, orthsr_error *error) {
+    const char *format = orthsr__safetensors_metadata(file, "format"), *version = orthsr__safetensors_metadata(file, "format_version"),
+               *parametrization = orthsr__safetensors_metadata(file, "parametrization"), *blocks = orthsr__safetensors_metadata(file, "blocks"),
+               *block_size = orthsr__safetensors_metadata(file, "block_size");
+    size_t number;
+    if (!format || strcmp(format, FORMAT) != 0)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not an adapter: its metadata lacks \"format\": \"" FORMAT "\"", file->path);
+    if (!is_count(&number, version))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata format_version is missing or not a number above 0", file->path);
+    if (number > VERSION)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' has format_version %zu, this library reads %d: a newer release of it is needed", file->path,
+                            number, VERSION);
+    bool cayley = parametrization && strcmp(parametrization, PARAMETRIZATIONS[ORTHSR_CAYLEY]) == 0;
+    if (!cayley && !(parametrization && strcmp(parametrization, PARAMETRIZATIONS[ORTHSR_FREE]) == 0))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata parametrization must be \"cayley\" or \"free\"", file->path);
+    if (!blocks == !block_size || !is_count(&number, blocks ? blocks : block_size))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
+    if (!orthsr__safetensors_metadata(file, "fingerprint"))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata fingerprint is missing", file->path);
+    *options = (orthsr_adapter_options){
+        .parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
+    return ORTHSR_OK;
+}
+
+/* Adds the target that the metadata value describes: "in,out,name". The tensor is checked first, so that what is allocated is in
+ * proportion to the file. */
+static orthsr_status read_target(orthsr_adapter *adapter, const orthsr__safetensors *file, const char *key, const char *value, orthsr_error *error) {
+    orthsr__target target = {0};
+    const char *at = value;
+    if (!parse_size(&target.in, &at) || *at++ != ',' || !parse_size(&target.out, &at) || *at++ != ',')
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata %s must read \"in,out,name\"", file->path, key);
+    target.name = (char *)at;
+    orthsr_error why;
+    orthsr_status status = orthsr__target_layout(adapter, &target, &why);
+    if (!status) {
+        char *name = tensor_name(adapter, target.name);
+        if (!name) return orthsr__fail_memory(error, "a tensor's name");
+        const orthsr__tensor *tensor = orthsr__safetensors_find(file, name);
+        free(name);
+        size_t shape[3], rank = shape_of(shape, adapter, &target);
+        const char *suffix = SUFFIXES[adapter->parametrization];
+        if (!tensor) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s%s' is missing", file->path, target.name, suffix);
+        if (tensor->dtype != ORTHSR__F32)
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has dtype %.32s, it must be F32", file->path, tensor->name,
+                                tensor->dtype_name);
+        if (tensor->rank != rank || memcmp(tensor->shape, shape, rank * sizeof *shape) != 0)
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have (%zu, %zu%s)", file->path,
+                                tensor->name, target.blocks, PARAMETRIZATIONS[adapter->parametrization], target.block, shape[0], shape[1],
+                                rank == 3 ? ", the same" : "");
+        status = orthsr_adapter_add_target(adapter, target.name, target.in, target.out, &why);
+    }
+    if (status) /* what would be the caller's fault elsewhere is the file's here */
+        return orthsr__fail(error, status == ORTHSR_ERROR_ARGUMENT ? ORTHSR_ERROR_FORMAT : status, "'%s': metadata %s: %s", file->path, key, why.message);
+    return ORTHSR_OK;
+}
+
+static orthsr_status read_targets(orthsr_adapter *adapter, const orthsr__safetensors *file, orthsr_error *error) {
+    for (;;) {
+        char *key = orthsr__format(TARGET "%zu", adapter->target_count);
+        if (!key) return orthsr__fail_memory(error, "a metadata key");
+        const char *value = orthsr__safetensors_metadata(file, key);
+        orthsr_status status = value ? read_target(adapter, file, key, value, error) : ORTHSR_OK;
+        free(key);
+        if (status || !value) return status;
+    }
+}
+
+static bool is_known_key(const orthsr_adapter *adapter, const char *key) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (strcmp(key, KEYS[i]) == 0) return true;
+    size_t index, length = strlen(TARGET);
+    if (strncmp(key, TARGET, length) != 0) return false;
+    const char *at = key + length;
+    return parse_size(&index, &at) && *at == '\0' && index < adapter->target_count;
+}
+
+static bool is_known_tensor(const orthsr_adapter *adapter, const char *tensor) {
+    const char *suffix = SUFFIXES[adapter->parametrization];
+    size_t length = strlen(tensor), tail = strlen(suffix);
+    for (size_t i = 0; i < adapter->target_count && length > tail; i++)
+        if (strlen(adapter->targets[i].name) == length - tail && memcmp(adapter->targets[i].name, tensor, length - tail) == 0)
+            return strcmp(tensor + length - tail, suffix) == 0;
+    return false;
+}
+
+/* What this version does not know could change the meaning of what it does know. */
+static orthsr_status refuse_unknown(const orthsr_adapter *adapter, const orthsr__safetensors *file, orthsr_error *error) {
+    for (void *at = json_object_iter(file->metadata); at; at = json_object_iter_next(file->metadata, at))
+        if (!is_known_key(adapter, json_object_iter_key(at)))
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata key '%.256s' is unknown", file->path, json_object_iter_key(at));
+    if (file->count == adapter->target_count) return ORTHSR_OK; /* every target has its tensor */
+    for (size_t i = 0; i < file->count; i++)
+        if (!is_known_tensor(adapter, file->tensors[i].name))
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' belongs to no target", file->path, file->tensors[i].name);
+    return ORTHSR_OK;
+}
+
+static orthsr_status read_parameters(orthsr_adapter *adapter, const orthsr__safetensors *file, orthsr_error *error) {
+    real *parameters = orthsr__aligned(adapter->parameter_count, sizeof *parameters);
+    if (!parameters) return orthsr__fail_memory(error, "an adapter's parameters");
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < adapter->target_count && !status; i++) {
+        char *name = tensor_name(adapter, adapter->targets[i].name);
+        const orthsr__tensor *tensor = name ? orthsr__safetensors_find(file, name) : NULL;
+        free(name);
+        status = tensor ? orthsr__tensor_to_real(parameters + adapter->targets[i].parameter_offset, tensor, file->path, error)
+                        : orthsr__fail_memory(error, "a tensor's name");
+    }
+    orthsr_error why;
+    if (!status && (status = orthsr__adapter_update(adapter, parameters, &why))) orthsr__fail(error, status, "'%s': %s", file->path, why.message);
+    free(parameters);
+    return status;
+}
+
+static orthsr_status read_file(orthsr_adapter **out, const orthsr__safetensors *file, orthsr_error *error) {
+    orthsr_adapter_options options;
+    ORTHSR__TRY(read_options(&options, file, error));
+    orthsr_adapter *adapter;
+    ORTHSR__TRY(orthsr_adapter_new(&adapter, &options, error));
+    orthsr_status status = read_targets(adapter, file, error);
+    if (!status) status = refuse_unknown(adapter, file, error);
+    if (!status) status = read_parameters(adapter, file, error);
+    if (!status) status = orthsr__adapter_set_fingerprint(adapter, orthsr__safetensors_metadata(file, "fingerprint"), error);
+    if (status) orthsr_adapter_free(adapter);
+    else *out = adapter;
+    return status;
+}
+
+orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error) {
+    ORTHSR__REQUIRE(out && path, error, "out or path is NULL");
+    char *name = file_of(path, orthsr__is_directory(path));
+    if (!name) return orthsr__fail_memory(error, "a file name");
+    orthsr__safetensors file;
+    orthsr_status status = orthsr__safetensors_open(&file, name, error);
+    free(name);
+    ORTHSR__TRY(status);
+    status = read_file(out, &file, error);
+    orthsr__safetensors_close(&file);
+    return status;
+}

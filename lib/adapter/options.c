@@ -1,0 +1,76 @@
+/* options.c - what an adapter is to look like. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapter/adapter.h"
+#include "base/fail.h"
+#include "base/memory.h"
+
+static const char *const MAPS[] = {"q", "k", "v", "out", "fc1", "fc2"}, *const TOWERS[] = {"image", "text"};
+enum { MAP_COUNT = sizeof MAPS / sizeof MAPS[0], TOWER_COUNT = sizeof TOWERS / sizeof TOWERS[0], FC1 = 4, FC2 = 5 };
+
+orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    orthsr_adapter_options *options = orthsr__calloc(1, sizeof *options);
+    if (!options) return orthsr__fail_memory(error, "adapter options");
+    options->parametrization = ORTHSR_CAYLEY;
+    options->blocks = 4;
+    options->maps[FC1] = options->maps[FC2] = true;
+    options->image = options->text = true;
+    *out = options;
+    return ORTHSR_OK;
+}
+
+void orthsr_adapter_options_free(orthsr_adapter_options *options) { free(options); }
+
+orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(parametrization == ORTHSR_CAYLEY || parametrization == ORTHSR_FREE, error, "parametrization is neither ORTHSR_CAYLEY nor ORTHSR_FREE");
+    options->parametrization = parametrization;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(blocks > 0, error, "blocks is 0");
+    options->blocks = blocks;
+    options->block_size = 0;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *options, size_t block_size, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(block_size > 0, error, "block_size is 0");
+    options->block_size = block_size;
+    options->blocks = 0;
+    return ORTHSR_OK;
+}
+
+/* chosen (n) <- which of names (n) the comma-separated list holds; the caller takes it over only on success. */
+static orthsr_status parse_list(bool *chosen, const char *const *names, size_t n, const char *list, const char *option, orthsr_error *error) {
+    for (const char *item = list;;) {
+        size_t length = strcspn(item, ","), i = 0;
+        while (i < n && (strlen(names[i]) != length || memcmp(names[i], item, length) != 0)) i++;
+        if (i == n) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s \"%s\": there is no '%.*s'", option, list, (int)length, item);
+        chosen[i] = true;
+        if (item[length] == '\0') return ORTHSR_OK;
+        item += length + 1;
+    }
+}
+
+orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options *options, const char *maps, orthsr_error *error) {
+    ORTHSR__REQUIRE(options && maps, error, "options or maps is NULL");
+    bool chosen[MAP_COUNT] = {false};
+    ORTHSR__TRY(parse_list(chosen, MAPS, MAP_COUNT, maps, "maps (of q,k,v,out,fc1,fc2)", error));
+    memcpy(options->maps, chosen, sizeof chosen);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error) {
+    ORTHSR__REQUIRE(options && towers, error, "options or towers is NULL");
+    bool chosen[TOWER_COUNT] = {false};
+    ORTHSR__TRY(parse_list(chosen, TOWERS, TOWER_COUNT, towers, "towers (of image,text)", error));
+    options->image = chosen[0];
+    options->text = chosen[1];
+    return ORTHSR_OK;
+}

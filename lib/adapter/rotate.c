@@ -1,0 +1,46 @@
+/* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension in. */
+#include "adapter/adapter.h"
+#include "base/linalg.h"
+#include "ortho/cayley.h"
+#include "ortho/skew.h"
+
+void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
+    size_t b = target->block, in = target->in;
+    const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
+    for (size_t k = 0; k < target->blocks; k++) orthsr__gemm(false, false, rows, b, b, 1, x + k * b, in, a + k * b * b, b, 0, y + k * b, in);
+}
+
+void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
+                            size_t rows) {
+    size_t b = target->block, in = target->in;
+    const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
+    for (size_t k = 0; k < target->blocks; k++) {
+        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, in, a + k * b * b, b, 0, grad_x + k * b, in);
+        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, in, grad_y + k * b, in, 1, grad_rotations + k * b * b, b);
+    }
+}
+
+size_t orthsr__adapter_work_size(const orthsr_adapter *adapter) {
+    size_t largest = 0;
+    for (size_t i = 0; i < adapter->target_count && adapter->parametrization == ORTHSR_CAYLEY; i++)
+        if (adapter->targets[i].block > largest) largest = adapter->targets[i].block;
+    return 2 * largest * largest;
+}
+
+void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work) {
+    size_t b = target->block;
+    if (adapter->parametrization == ORTHSR_CAYLEY) {
+        const real *m = adapter->inverses + target->rotation_offset; /* (blocks, b, b) */
+        for (size_t k = 0; k < target->blocks; k++)
+            orthsr__cayley_adjoint(grad_parameters + k * orthsr__skew_size(b), grad_rotations + k * b * b, m + k * b * b, b, work);
+    } else {
+        for (size_t i = 0; i < target->parameter_count; i++) grad_parameters[i] += grad_rotations[i];
+    }
+}
+
+void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work) {
+    for (size_t i = 0; i < adapter->target_count; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        orthsr__target_gradient(adapter, target, grad_parameters + target->parameter_offset, grad_rotations + target->rotation_offset, work);
+    }
+}

@@ -1,0 +1,220 @@
+/* dataset.c - datasets in memory: made, asked, narrowed to some classes, released; and where a directory's images are looked for. */
+#include "data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+orthsr_dataset *orthsr__dataset_alloc(bool owner, size_t count, size_t n_classes) {
+    orthsr_dataset *dataset = orthsr__calloc(1, sizeof *dataset);
+    if (!dataset) return NULL;
+    *dataset = (orthsr_dataset){.owner = owner,
+                                .count = count,
+                                .items = orthsr__calloc(count, sizeof *dataset->items),
+                                .n_classes = n_classes,
+                                .class_sizes = orthsr__calloc(n_classes, sizeof *dataset->class_sizes),
+                                .class_names = owner ? orthsr__calloc(n_classes, sizeof *dataset->class_names) : NULL};
+    if (dataset->items && dataset->class_sizes && (dataset->class_names || !owner)) return dataset;
+    free(dataset->items);
+    free(dataset->class_sizes);
+    free(dataset->class_names);
+    free(dataset);
+    return NULL;
+}
+
+void orthsr_dataset_free(orthsr_dataset *dataset) {
+    if (!dataset) return;
+    if (dataset->owner) {
+        for (size_t i = 0; i < dataset->count; i++) free(dataset->items[i].name);
+        for (size_t i = 0; i < dataset->n_classes; i++) free(dataset->class_names[i]);
+        free(dataset->class_names);
+        free(dataset->pixels);
+    }
+    free(dataset->items);
+    free(dataset->class_sizes);
+    free(dataset);
+}
+
+orthsr_dataset *orthsr__dataset_view(const orthsr_dataset *of, size_t count, size_t first, size_t n_classes) {
+    orthsr_dataset *view = orthsr__dataset_alloc(false, count, n_classes);
+    if (!view) return NULL;
+    view->class_names = of->class_names + first;
+    view->height = of->height;
+    view->width = of->width;
+    view->channels = of->channels;
+    return view;
+}
+
+void orthsr__dataset_count_classes(orthsr_dataset *dataset) {
+    for (size_t i = 0; i < dataset->count; i++) dataset->class_sizes[dataset->items[i].label]++;
+}
+
+/* ---- from pixels ---------------------------------------------------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+/* The text of a class is its name: an empty or a repeated one could not be told from another. */
+static orthsr_status check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error) {
+    const char **sorted = orthsr__calloc(n, sizeof *sorted);
+    if (!sorted) return orthsr__fail_memory(error, "class names");
+    orthsr_status result = ORTHSR_OK;
+    for (size_t i = 0; i < n && !result; i++) {
+        sorted[i] = names[i];
+        if (!names[i] || !*names[i]) result = orthsr__fail(error, status, "%s: the name of class %zu is missing or empty", where, i);
+    }
+    if (!result) qsort(sorted, n, sizeof *sorted, compare_names);
+    for (size_t i = 1; i < n && !result; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0) result = orthsr__fail(error, status, "%s: two classes are called '%.256s'", where, sorted[i]);
+    free(sorted);
+    return result;
+}
+
+orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels, const int32_t *labels,
+                                          const char *const *class_names, size_t n_classes, const char *where, orthsr_status status, orthsr_error *error) {
+    orthsr_dataset *dataset = orthsr__dataset_alloc(true, n, n_classes);
+    if (!dataset) {
+        free(pixels);
+        return orthsr__fail_memory(error, "a dataset");
+    }
+    dataset->pixels = pixels;
+    dataset->height = height;
+    dataset->width = width;
+    dataset->channels = channels;
+    orthsr_status result = check_class_names(class_names, n_classes, where, status, error);
+    for (size_t i = 0; i < n_classes && !result; i++) {
+        dataset->class_names[i] = orthsr__strdup(class_names[i]);
+        if (!dataset->class_names[i]) result = orthsr__fail_memory(error, "class names");
+    }
+    for (size_t i = 0; i < n && !result; i++) {
+        if (labels[i] < 0 || (size_t)labels[i] >= n_classes) {
+            result = orthsr__fail(error, status, "%s: item %zu has label %d, but there are %zu classes", where, i, labels[i], n_classes);
+            break;
+        }
+        dataset->items[i] = (orthsr__item){.label = (size_t)labels[i], .name = orthsr__format("index %zu", i), .pixels = pixels + i * height * width * channels};
+        if (!dataset->items[i].name) result = orthsr__fail_memory(error, "a dataset's items");
+    }
+    if (result) {
+        orthsr_dataset_free(dataset);
+        return result;
+    }
+    orthsr__dataset_count_classes(dataset);
+    *out = dataset;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_dataset_new(orthsr_dataset **out, const uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels, const int32_t *labels,
+                                 const char *const *class_names, size_t n_classes, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(pixels && labels && class_names, error, "pixels, labels or class_names is NULL");
+    ORTHSR__REQUIRE(n && height && width && n_classes, error, "n, height, width and n_classes must be positive");
+    ORTHSR__REQUIRE(channels == 1 || channels == 3, error, "channels must be 1 or 3");
+    size_t size;
+    ORTHSR__REQUIRE(orthsr__mul(&size, n, height) && orthsr__mul(&size, size, width) && orthsr__mul(&size, size, channels), error, "the shape is too large");
+    uint8_t *copy = malloc(size);
+    if (!copy) return orthsr__fail_memory(error, "a dataset's pixels");
+    memcpy(copy, pixels, size);
+    return orthsr__dataset_from_pixels(out, copy, n, height, width, channels, labels, class_names, n_classes, __func__, ORTHSR_ERROR_ARGUMENT, error);
+}
+
+/* ---- from a directory ----------------------------------------------------------------------------------------------- */
+
+/* The path of MNIST's file of this split, kind ("images") and rank, by any of its usual names; *out is NULL when there is none. */
+static orthsr_status find_idx(char **out, const char *directory, const char *split, const char *kind, int rank, orthsr_error *error) {
+    *out = NULL;
+    const char *prefix = strcmp(split, "train") == 0 ? "train" : strcmp(split, "test") == 0 ? "t10k" : NULL;
+    for (int i = 0; prefix && i < 4 && !*out; i++) {
+        char *path = orthsr__format("%s/%s-%s%cidx%d-ubyte%s", directory, prefix, kind, i & 2 ? '.' : '-', rank, i & 1 ? ".gz" : "");
+        if (!path) return orthsr__fail_memory(error, "a file name");
+        if (orthsr__is_file(path)) *out = path;
+        else free(path);
+    }
+    return ORTHSR_OK;
+}
+
+static orthsr_status open_idx(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
+    char *images = NULL, *labels = NULL, *names = orthsr__join(directory, "classes.txt");
+    orthsr_status status = names ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+    if (!status) status = find_idx(&images, directory, split, "images", 3, error);
+    if (!status) status = find_idx(&labels, directory, split, "labels", 1, error);
+    if (!status && images && labels) {
+        status = orthsr__dataset_open_idx(out, images, labels, names, error);
+    } else if (!status && (images || labels)) {
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels, images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
+    } else if (!status) {
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no split '%s': neither a folder of that name%s", directory, split,
+                              strcmp(split, "train") == 0  ? " nor train-images-idx3-ubyte[.gz]"
+                              : strcmp(split, "test") == 0 ? " nor t10k-images-idx3-ubyte[.gz]"
+                                                           : " nor, for this split, any other form");
+    }
+    free(names);
+    free(labels);
+    free(images);
+    return status;
+}
+
+orthsr_status orthsr_dataset_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(directory, error, "directory is NULL");
+    ORTHSR__REQUIRE(!split || strcmp(split, "train") == 0 || strcmp(split, "test") == 0 || strcmp(split, "val") == 0, error,
+                    "split must be \"train\", \"test\", \"val\" or NULL");
+    if (!orthsr__is_directory(directory)) return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no directory '%s'", directory);
+    if (!split) return orthsr__dataset_open_folder(out, directory, error);
+    char *folder = orthsr__join(directory, split);
+    if (!folder) return orthsr__fail_memory(error, "a file name");
+    orthsr_status status = orthsr__is_directory(folder) ? orthsr__dataset_open_folder(out, folder, error) : open_idx(out, directory, split, error);
+    free(folder);
+    return status;
+}
+
+int orthsr_dataset_has_split(const char *directory, const char *split) {
+    if (!directory || !split) return 0;
+    char *folder = orthsr__join(directory, split), *images = NULL, *labels = NULL;
+    bool found = folder && orthsr__is_directory(folder);
+    if (!found && !find_idx(&images, directory, split, "images", 3, NULL) && !find_idx(&labels, directory, split, "labels", 1, NULL)) found = images && labels;
+    free(labels);
+    free(images);
+    free(folder);
+    return found;
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------------------- */
+
+size_t orthsr_dataset_count(const orthsr_dataset *dataset) { return dataset->count; }
+size_t orthsr_dataset_class_count(const orthsr_dataset *dataset) { return dataset->n_classes; }
+
+const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label) {
+    return label < dataset->n_classes ? dataset->class_names[label] : NULL;
+}
+
+size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item) { return item < dataset->count ? dataset->items[item].label : (size_t)-1; }
+
+const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item) { return item < dataset->count ? dataset->items[item].name : NULL; }
+
+size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label) { return label < dataset->n_classes ? dataset->class_sizes[label] : 0; }
+
+/* ---- some of the classes -------------------------------------------------------------------------------------------- */
+
+orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
+    if (count == 0 || first >= dataset->n_classes || count > dataset->n_classes - first)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: %zu classes from %zu on were asked for; there are %zu", __func__, count, first, dataset->n_classes);
+    size_t items = 0;
+    for (size_t i = first; i < first + count; i++) items += dataset->class_sizes[i];
+    orthsr_dataset *view = orthsr__dataset_view(dataset, items, first, count);
+    if (!view) return orthsr__fail_memory(error, "a selection of classes");
+    for (size_t i = 0, n = 0; i < dataset->count; i++) {
+        if (dataset->items[i].label < first || dataset->items[i].label >= first + count) continue;
+        view->items[n] = dataset->items[i];
+        view->items[n++].label -= first;
+    }
+    orthsr__dataset_count_classes(view);
+    *out = view;
+    return ORTHSR_OK;
+}

@@ -1,0 +1,15 @@
+/* pixels.c - an item of a dataset as a model's input. */
+#include "base/fail.h"
+#include "data/dataset.h"
+
+orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error) {
+    ORTHSR__REQUIRE(dataset && model && pixels, error, "dataset, model or pixels is NULL");
+    if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
+    const orthsr__item *source = &dataset->items[item];
+    orthsr_image *image = NULL;
+    if (source->pixels) ORTHSR__TRY(orthsr_image_new(&image, source->pixels, dataset->height, dataset->width, dataset->channels, error));
+    else ORTHSR__TRY(orthsr_image_open(&image, source->name, 0, error));
+    orthsr_status status = orthsr_model_preprocess(model, pixels, image, error);
+    orthsr_image_free(image);
+    return status;
+}

@@ -1,0 +1,113 @@
+/* png.c - PNG to RGB with libpng, to the same bytes as PIL.
+ *
+ * Alpha and transparent colours are dropped, the pixels beneath them kept. Gray of 1, 2 and 4 bits is spread over 0..255.
+ * Of 16 bits the high byte is taken, except in gray without alpha: there PIL clips, so every value above 255 becomes 255.
+ * Gamma and colour profiles are ignored. A palette index beyond the palette is black.
+ */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "io/image.h"
+
+/* Everything that must survive a longjmp, outside the frame that calls setjmp. */
+typedef struct decoding {
+    png_structp png;
+    png_infop info;
+
+    const orthsr__mapping *file;
+    size_t position; /* next byte of the file */
+    const char *path;
+    size_t max_pixels;
+    orthsr_error *error;
+    orthsr_status status;
+
+    orthsr_image *image;
+} decoding;
+
+static _Noreturn void give_up(decoding *d, orthsr_status status) {
+    d->status = status;
+    png_longjmp(d->png, 1);
+}
+
+static void on_error(png_structp png, png_const_charp reason) {
+    decoding *d = png_get_error_ptr(png);
+    give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s', near byte %zu: PNG: %s", d->path, d->position, reason));
+}
+
+static void on_warning(png_structp png, png_const_charp reason) {
+    (void)png;
+    (void)reason;
+}
+
+static void on_read(png_structp png, png_bytep bytes, size_t count) {
+    decoding *d = png_get_io_ptr(png);
+    if (count > d->file->size - d->position)
+        give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s' is truncated: its %zu bytes end inside the image", d->path, d->file->size));
+    memcpy(bytes, d->file->data + d->position, count);
+    d->position += count;
+}
+
+/* Rows of big-endian 16-bit gray, each at the start of its (width, 3) row, become RGB in place: from the last pixel on, as RGB needs more room. */
+static void clip_gray_16(orthsr_image *image) {
+    for (size_t y = 0; y < image->height; y++) {
+        uint8_t *row = image->rgb + 3 * image->width * y;
+        for (size_t x = image->width; x-- > 0;) memset(row + 3 * x, row[2 * x] ? 255 : row[2 * x + 1], 3);
+    }
+}
+
+/* Returns normally with d->image complete, or through give_up with d->status set; the caller cleans up either way. */
+static void decode(decoding *d) {
+    if (setjmp(png_jmpbuf(d->png))) return;
+    png_set_read_fn(d->png, d, on_read);
+    png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_read_info(d->png, d->info);
+    size_t width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
+    orthsr_status status = orthsr__image_check_size(d->path, width, height, d->max_pixels, d->error);
+    if (status) give_up(d, status);
+
+    int color = png_get_color_type(d->png, d->info), bits = png_get_bit_depth(d->png, d->info);
+    bool clip = color == PNG_COLOR_TYPE_GRAY && bits == 16;
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(d->png);
+    if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(d->png);
+    if (!clip) {
+        png_set_strip_16(d->png);
+        png_set_strip_alpha(d->png);
+        png_set_gray_to_rgb(d->png);
+    }
+    int passes = png_set_interlace_handling(d->png);
+    png_read_update_info(d->png, d->info);
+
+    /* The rows that libpng writes now must be the rows that are there. */
+    if (png_get_rowbytes(d->png, d->info) != width * (clip ? 2u : 3u)) png_error(d->png, "unexpected row size");
+    d->image = orthsr__image_allocate(width, height);
+    if (!d->image) give_up(d, orthsr__fail_memory(d->error, d->path));
+    for (int pass = 0; pass < passes; pass++)
+        for (size_t y = 0; y < height; y++) png_read_row(d->png, d->image->rgb + 3 * width * y, NULL);
+    png_read_end(d->png, NULL);
+    if (clip) clip_gray_16(d->image);
+}
+
+orthsr_status orthsr__png_decode(orthsr_image **out, const orthsr__mapping *file, const char *path, size_t max_pixels, orthsr_error *error) {
+    *out = NULL;
+    decoding d = {.file = file, .path = path, .max_pixels = max_pixels, .error = error, .status = ORTHSR_OK};
+    d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
+    if (d.png) d.info = png_create_info_struct(d.png);
+    if (d.info) {
+        decode(&d);
+    } else {
+        d.status = orthsr__fail_memory(error, path);
+    }
+    png_destroy_read_struct(&d.png, &d.info, NULL);
+    if (d.status) {
+        orthsr_image_free(d.image);
+    } else {
+        *out = d.image;
+    }
+    return d.status;
+}
