@@ -3,6 +3,12 @@
 
 #include <zlib.h>
 
+/* An assertion for loops: Check writes a record for every ck_assert it passes. */
+#define must(condition, ...)                            \
+    do {                                                \
+        if (!(condition)) ck_abort_msg(__VA_ARGS__);    \
+    } while (0)
+
 static const char *const folder = "tests/data/images";
 
 static const char *fixture(const char *name) {
@@ -28,9 +34,7 @@ static const char *written(const char *name, const void *bytes, size_t size) {
     const char *path = scratch_file(name);
     remove(path); /* some file systems wait for the disk when a file is emptied and written again */
     FILE *file = fopen(path, "wb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
-    fclose(file);
+    must(file != NULL && fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "cannot write %s", path);
     return path;
 }
 
@@ -113,7 +117,7 @@ START_TEST(gray_is_replicated) {
     orthsr_image *image;
     const uint8_t gray[] = {1, 2, 3, 4, 5, 6};
     ck_ok(orthsr_image_new(&image, gray, 2, 3, 1, &error));
-    for (size_t i = 0; i < 18; i++) ck_assert_uint_eq(orthsr_image_rgb(image)[i], gray[i / 3]);
+    for (size_t i = 0; i < 18; i++) must(orthsr_image_rgb(image)[i] == gray[i / 3], "value %zu is %d", i, orthsr_image_rgb(image)[i]);
     orthsr_image *same;
     ck_ok(orthsr_image_resize(&same, image, 3, 2, &error));
     ck_assert_mem_eq(orthsr_image_rgb(same), orthsr_image_rgb(image), 18);
@@ -131,7 +135,7 @@ START_TEST(a_flat_image_stays_flat) {
         orthsr_image *image, *small;
         ck_ok(orthsr_image_new(&image, flat, 50, 70, 1, &error));
         ck_ok(orthsr_image_resize_crop(&small, image, 32, &error));
-        for (size_t i = 0; i < 32 * 32 * 3; i++) ck_assert_int_eq(orthsr_image_rgb(small)[i], value);
+        for (size_t i = 0; i < 32 * 32 * 3; i++) must(orthsr_image_rgb(small)[i] == value, "%d became %d", value, orthsr_image_rgb(small)[i]);
         orthsr_image_free(small);
         orthsr_image_free(image);
     }
@@ -201,10 +205,9 @@ START_TEST(every_truncation_is_an_error) {
     for (size_t n = 0; n < size; n++) {
         const char *path = written("cut", bytes, n);
         orthsr_status status = orthsr_image_open(&image, path, 0, &error);
-        ck_assert_msg(status == ORTHSR_ERROR_FORMAT || (n < 8 && status == ORTHSR_ERROR_UNSUPPORTED), "%s cut to %zu of %zu bytes: %s", small_files[_i], n, size,
+        must(status == ORTHSR_ERROR_FORMAT || (n < 8 && status == ORTHSR_ERROR_UNSUPPORTED), "%s cut to %zu of %zu bytes: %s", small_files[_i], n, size,
                       orthsr_status_string(status));
-        ck_assert_msg(strstr(error.message, path) != NULL, "'%s' does not name the file", error.message);
-        ck_assert_ptr_null(image);
+        must(strstr(error.message, path) != NULL && image == NULL, "'%s' does not name the file", error.message);
     }
     free(bytes);
 }
@@ -220,7 +223,7 @@ START_TEST(damaged_bytes_do_no_harm) {
         for (size_t k = 0; k < sizeof damage; k++) {
             bytes[n] ^= damage[k];
             if (orthsr_image_open(&image, written("damaged", bytes, size), 1000000, &error) == ORTHSR_OK) opened++;
-            else ck_assert_ptr_null(image);
+            else must(image == NULL, "an image although '%s'", error.message);
             orthsr_image_free(image);
             bytes[n] ^= damage[k];
         }
@@ -269,7 +272,8 @@ START_TEST(claimed_sizes_are_not_believed) {
     ck_fails(orthsr_image_open(&image, jpeg_of_size(0, 27), 0, &error), ORTHSR_ERROR_FORMAT, "sized.jpg");
     ck_fails(orthsr_image_open(&image, jpeg_of_size(35, 0), 0, &error), ORTHSR_ERROR_FORMAT, "sized.jpg");
     ck_fails(orthsr_image_open(&image, jpeg_of_size(65000, 65000), 0, &error), ORTHSR_ERROR_UNSUPPORTED, "65000 x 65000");
-    ck_fails(orthsr_image_open(&image, jpeg_of_size(3000, 3000), 0, &error), ORTHSR_ERROR_FORMAT, "sized.jpg");
+    ck_ok(orthsr_image_open(&image, jpeg_of_size(300, 300), 0, &error)); /* as in PIL: the scan ends at its end marker, what it lacks is gray */
+    orthsr_image_free(image);
 }
 END_TEST
 

@@ -48,7 +48,8 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_option
 ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
 /* Adds a target with A = I; other parameters keep their values. Its index is the former orthsr_adapter_target_count.
- * Errors: ARGUMENT (NULL, zero extent, name used already, blocks that do not divide in_features), MEMORY. Since 0.1. */
+ * Errors: ARGUMENT (NULL, an extent of 0 or beyond 2^31 - 1, a name that is empty, not UTF-8 or used already, blocks that do not divide
+ * in_features, Cayley blocks of size 1: they have no parameters), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error);
 
 ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op. Since 0.1. */
@@ -87,8 +88,8 @@ ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, do
 /* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), float32, and in
  * the metadata format version, parametrisation, in/out features and the base model's fingerprint (docs/formats.md).
  * path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save).
- * fingerprint (may be NULL): orthsr_model_fingerprint of the model it was trained on; load gives it back through
- * orthsr_adapter_fingerprint, empty when unknown. Writing is atomic.
+ * fingerprint: orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it
+ * back through orthsr_adapter_fingerprint, empty when unknown. Writing is atomic.
  * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter is not finite), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error);

@@ -73,6 +73,11 @@ ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, floa
  * Errors: ARGUMENT, IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (overflow of the dtype), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error);
 
+/* The way back: writes a merged checkpoint (model) with the adapter's maps taken out again, W A^-T. What the merge rounded away stays lost: in float32 the
+ * original is restored to rounding, in float16 and bfloat16 to two roundings of the stored dtype; *deviation as above. Same rules, and
+ * NUMERIC for a singular ORTHSR_FREE factor. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error);
+
 ORTHSR_END_DECLS
 
 #endif

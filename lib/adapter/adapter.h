@@ -67,8 +67,9 @@ size_t orthsr__adapter_work_size(const orthsr_adapter *adapter);
 void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work);
 void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work);
 
-/* exact (out, in) = W A^T in float64 from a float64 W (out, in): what a merged checkpoint rounds from. Defect-free: A is rebuilt from the
- * parameters in float64. */
-orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *exact, const double *weight, orthsr_error *error);
+/* out (out, in) = W A^T, or with inverse W A^-T, in float64 from a float64 W (out, in): what a merged checkpoint rounds from. A is rebuilt from the
+ * parameters in float64, so it carries no float32 defect. out and weight may not overlap. */
+orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
+                                   orthsr_error *error);
 
 #endif

@@ -31,9 +31,8 @@ static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const
     return ORTHSR_OK;
 }
 
-/* out (out, in) = weight F^T with F = A or A^-1. */
-static orthsr_status product(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
-                             orthsr_error *error) {
+orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
+                                   orthsr_error *error) {
     size_t b = target->block, in = target->in, per_block = target->parameter_count / target->blocks;
     const real *parameters = adapter->parameters + target->parameter_offset;
     double *f = orthsr__aligned(b * b, sizeof *f); /* (b, b) */
@@ -49,10 +48,6 @@ static orthsr_status product(const orthsr_adapter *adapter, const orthsr__target
     return status;
 }
 
-orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *exact, const double *weight, orthsr_error *error) {
-    return product(adapter, target, exact, weight, false, error);
-}
-
 static orthsr_status merge(const orthsr_adapter *adapter, const orthsr__target *target, float *W, size_t ld, bool inverse, orthsr_error *error) {
     size_t in = target->in, elements, room;
     if (!orthsr__mul(&elements, target->out, in) || !orthsr__mul(&room, elements, 2)) return orthsr__fail_memory(error, "a merged weight");
@@ -60,7 +55,7 @@ static orthsr_status merge(const orthsr_adapter *adapter, const orthsr__target *
     if (!weight) return orthsr__fail_memory(error, "a merged weight");
     for (size_t i = 0; i < target->out; i++)
         for (size_t j = 0; j < in; j++) weight[i * in + j] = (double)W[i * ld + j];
-    orthsr_status status = product(adapter, target, exact, weight, inverse, error);
+    orthsr_status status = orthsr__merge_double(adapter, target, exact, weight, inverse, error);
     for (size_t i = 0; i < elements && !status; i++)
         if (!isfinite((float)exact[i]))
             status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the product is not finite in float32 at row %zu, column %zu", target->name, i / in,

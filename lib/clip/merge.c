@@ -1,4 +1,4 @@
-/* merge.c - the checkpoint written again with an adapter's rotations in its weights, everything else byte for byte. */
+/* merge.c - the checkpoint written again with an adapter's rotations in its weights, or out of them, everything else byte for byte. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +24,7 @@ typedef struct merge {
     const orthsr_adapter *adapter;
     const orthsr__target **binding; /* (map_count) */
     const char *directory;
+    bool inverse; /* unmerge */
     double deviation;
     bool made_directory;
     char **created; /* (created_count): files that were not there before */
@@ -36,7 +37,7 @@ static bool adapts(const merge *m, const orthsr__tensor *tensor) {
     return false;
 }
 
-/* exact (elements): the tensor in float64, with the rows of every adapted map replaced by W A^T. */
+/* exact (elements): the tensor in float64, with the rows of every adapted map replaced by W A^T (W A^-T to unmerge). */
 static orthsr_status merge_tensor(const merge *m, double *exact, const orthsr__tensor *tensor, orthsr_error *error) {
     size_t in = tensor->shape[1];
     double *merged = orthsr__aligned(tensor->elements, sizeof *merged);
@@ -46,7 +47,7 @@ static orthsr_status merge_tensor(const merge *m, double *exact, const orthsr__t
         const orthsr__linear *map = orthsr__model_map(m->model, i);
         if (!m->binding[i] || map->source != tensor) continue;
         double *rows = exact + map->source_row * in;
-        status = orthsr__merge_double(m->adapter, m->binding[i], merged, rows, error);
+        status = orthsr__merge_double(m->adapter, m->binding[i], merged, rows, m->inverse, error);
         if (!status) memcpy(rows, merged, map->out * in * sizeof *rows);
     }
     free(merged);
@@ -157,11 +158,10 @@ static bool same_place(const char *a, const char *b) {
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error) {
-    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+static orthsr_status rewrite(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, bool inverse, double *deviation, orthsr_error *error) {
     if (same_place(model->directory, directory))
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; merge into another one", directory);
-    merge m = {.model = model, .adapter = adapter, .directory = directory};
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; choose another one", directory);
+    merge m = {.model = model, .adapter = adapter, .directory = directory, .inverse = inverse};
     ORTHSR__TRY(orthsr__bind(&m.binding, model, adapter, error));
     m.made_directory = !orthsr__is_directory(directory);
     orthsr_status status = orthsr__make_directory(directory, error);
@@ -176,4 +176,14 @@ orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter
     free(m.binding);
     if (!status && deviation) *deviation = m.deviation;
     return status;
+}
+
+orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+    return rewrite(model, adapter, directory, false, deviation, error);
+}
+
+orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+    return rewrite(model, adapter, directory, true, deviation, error);
 }

@@ -70,6 +70,8 @@ static void decode(decoding *d) {
     size_t width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
     orthsr_status status = orthsr__image_check_size(d->path, width, height, d->max_pixels, d->error);
     if (status) give_up(d, status);
+    d->image = orthsr__image_allocate(width, height);
+    if (!d->image) give_up(d, orthsr__fail_memory(d->error, d->path));
 
     int color = png_get_color_type(d->png, d->info), bits = png_get_bit_depth(d->png, d->info);
     bool clip = color == PNG_COLOR_TYPE_GRAY && bits == 16;
@@ -85,8 +87,6 @@ static void decode(decoding *d) {
 
     /* The rows that libpng writes now must be the rows that are there. */
     if (png_get_rowbytes(d->png, d->info) != width * (clip ? 2u : 3u)) png_error(d->png, "unexpected row size");
-    d->image = orthsr__image_allocate(width, height);
-    if (!d->image) give_up(d, orthsr__fail_memory(d->error, d->path));
     for (int pass = 0; pass < passes; pass++)
         for (size_t y = 0; y < height; y++) png_read_row(d->png, d->image->rgb + 3 * width * y, NULL);
     png_read_end(d->png, NULL);

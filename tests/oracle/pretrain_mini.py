@@ -261,7 +261,7 @@ def load(folder):
 
 
 @torch.no_grad()
-def image_features(model, cfg, x_u8, batch=500):
+def image_features(model, cfg, x_u8, batch=200):
     return torch.cat([model.encode_image(normalise(b, cfg), normalize=True) for b in x_u8.split(batch)])
 
 

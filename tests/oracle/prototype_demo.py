@@ -19,7 +19,7 @@ BASE, NEW = range(0, 5), range(5, 10)
 
 
 # ---- the camera -------------------------------------------------------------------------------------------------
-def camera(x_u8, degrees=30.0, gain=256, offset=0):
+def camera(x_u8, degrees=25.0, gain=256, offset=0):
     """Turn about the centre (13.5, 13.5), bilinear, 0 outside; then contrast. Integers only, so that C agrees bit for bit.
     C, S = round(32768 cos), round(32768 sin); source position in 1/65536 pixel; 8-bit fractions; one rounding."""
     C, S = round(32768 * math.cos(math.radians(degrees))), round(32768 * math.sin(math.radians(degrees)))
@@ -184,7 +184,7 @@ def main():
     ap.add_argument("what", choices=["camera", "select", "final"])
     ap.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     ap.add_argument("--model", default="examples/data/mini")
-    ap.add_argument("--degrees", type=float, default=30)
+    ap.add_argument("--degrees", type=float, default=25)
     ap.add_argument("--gain", type=int, default=256, help="contrast in 1/256")
     ap.add_argument("--offset", type=int, default=0)
     ap.add_argument("--shots", type=int, default=16)

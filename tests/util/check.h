@@ -41,7 +41,7 @@
         double difference = 0, scale = 0;                                             \
         for (size_t i = 0; i < n; i++) {                                              \
             double d = fabs((double)a[i] - (double)b[i]), m = fabs((double)b[i]);     \
-            if (!(d <= difference)) difference = d;                                   \
+            if (!(d <= difference) && !isnan(difference)) difference = d;             \
             if (m > scale) scale = m;                                                 \
         }                                                                             \
         return difference / (scale > 0 ? scale : 1);                                  \
