@@ -46,7 +46,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$B/obj/%.o)
 # The same sources with real = double, for gradient checks; an api.c is only the float32 face of kernels.
 DOUBLE_OBJ := $(patsubst %.c,$B/obj64/%.o,$(filter-out %/api.c,$(LIB_SRC)))
 TOOL_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/orthsr/*.c))
-DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c))
+DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/orthsr/terminal.c)
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
@@ -131,11 +131,11 @@ $B/bin/%: $B/obj/examples/%.o $(SHARED)
 # ---- tests ---------------------------------------------------------------------------------------------------------
 $B/tests/test_%: tests/test_%.c $(TEST_UTIL) $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS) $(CHECK_LIBS)
+	$(CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE) $(PC_LIBS) $(CHECK_LIBS)
 
 $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 	@mkdir -p $(@D)
-	$(CC) -DORTHSR_DOUBLE $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE64) $(PC_LIBS) $(CHECK_LIBS)
+	$(CC) -DORTHSR_DOUBLE $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE64) $(PC_LIBS) $(CHECK_LIBS)
 
 $B/bench/%: tests/bench/%.c $(CORE)
 	@mkdir -p $(@D)

@@ -227,10 +227,14 @@ orthsr_status orthsr__tensor_to_real(real *out, const orthsr__tensor *tensor, co
 
 /* Adds specs[i] to header, its data at *offset, which moves on. */
 static orthsr_status add_entry(json_t *header, const orthsr__tensor_spec *spec, size_t *offset, orthsr_error *error) {
-    if (json_object_get(header, spec->name)) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME " is to be written twice", spec->name);
+    if (strcmp(spec->name, METADATA) == 0 || json_object_get(header, spec->name))
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME " is to be written twice, or under a reserved name", spec->name);
     size_t begin = *offset;
     if (!orthsr__add(offset, begin, spec->bytes) || *offset > INT64_MAX)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME " makes the file too large", spec->name);
+    json_t *name = json_string(spec->name); /* refuses what is not UTF-8 */
+    if (!name) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME ": the name is not UTF-8 (or memory is short)", spec->name);
+    json_decref(name);
     json_t *shape = json_array();
     for (size_t i = 0; shape && i < spec->rank; i++) {
         if (json_array_append_new(shape, json_integer((json_int_t)spec->shape[i])) != 0) {
@@ -240,7 +244,7 @@ static orthsr_status add_entry(json_t *header, const orthsr__tensor_spec *spec, 
     }
     json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", spec->dtype_name, "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)*offset);
     if (json_object_set_new(header, spec->name, entry) != 0)
-        return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "out of memory for the header entry of " NAME ", or its name is not UTF-8", spec->name);
+        return orthsr__fail_memory(error, "a safetensors header");
     return ORTHSR_OK;
 }
 

@@ -1,0 +1,16 @@
+/* commands.h - one function per command; each returns the exit code. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include "options.h"
+
+int command_info(const settings *s);
+int command_embed(const settings *s);
+int command_tokenize(const settings *s);
+int command_zeroshot(const settings *s);
+int command_train(const settings *s);
+int command_evaluate(const settings *s);
+int command_merge(const settings *s);
+int command_help(const settings *s);
+
+#endif

@@ -1,0 +1,118 @@
+/* inputs.c - opening what the options name. */
+#include "inputs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+#include "terminal.h"
+
+static const char *const default_template[] = {"a photo of a {}."};
+
+orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error) {
+    orthsr_status status = orthsr_adapter_load(out, path, error);
+    if (status != ORTHSR_OK) return status;
+    const char *trained_on = orthsr_adapter_fingerprint(*out);
+    if (*trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)
+        terminal_say("note: the adapter '%s' was trained on other weights (%s) than this model's (%s)", path, trained_on, orthsr_model_fingerprint(model));
+    return ORTHSR_OK;
+}
+
+orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error) {
+    *in = (inputs){NULL, NULL, NULL};
+    orthsr_status status = orthsr_model_open(&in->model, s->model, error);
+    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_adapter(&in->adapter, s->adapters.items[0], in->model, error);
+    if (status == ORTHSR_OK) status = orthsr_session_new(&in->session, in->model, in->adapter, error);
+    return status;
+}
+
+void inputs_close(inputs *in) {
+    orthsr_session_free(in->session);
+    orthsr_adapter_free(in->adapter);
+    orthsr_model_free(in->model);
+}
+
+orthsr_status open_test_images(orthsr_dataset **out, const char *directory, orthsr_error *error) {
+    if (orthsr_dataset_has_split(directory, "test")) return orthsr_dataset_open(out, directory, "test", error);
+    if (orthsr_dataset_has_split(directory, "train"))
+        return failed(error, ORTHSR_ERROR_IO, "'%s' has a train part and no test part; name the folder that holds the class folders to be tested", directory);
+    return orthsr_dataset_open(out, directory, NULL, error);
+}
+
+const char *const *templates_of(const settings *s, size_t *count) {
+    *count = s->templates.count > 0 ? s->templates.count : 1;
+    return s->templates.count > 0 ? s->templates.items : default_template;
+}
+
+/* ---- texts ---- */
+
+static orthsr_status read_whole(char **bytes, size_t *length, const char *path, orthsr_error *error) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
+    size_t room = 0, n = 0, got = 1;
+    char *buffer = NULL;
+    while (got > 0) {
+        if (room - n < 4096) {
+            char *grown = realloc(buffer, room = 2 * room + 65536);
+            if (!grown) break;
+            buffer = grown;
+        }
+        n += got = fread(buffer + n, 1, room - n, file);
+    }
+    int unread = ferror(file), reason = errno;
+    fclose(file);
+    *bytes = buffer;
+    *length = n;
+    if (unread) return failed(error, ORTHSR_ERROR_IO, "cannot read '%s': %s", path, strerror(reason));
+    return got > 0 ? failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the texts of '%s'", path) : ORTHSR_OK;
+}
+
+static void split_lines(texts *t, size_t length) {
+    for (size_t start = 0; start < length;) {
+        const char *newline = memchr(t->bytes + start, '\n', length - start);
+        size_t end = newline ? (size_t)(newline - t->bytes) : length;
+        size_t n = end - start;
+        if (newline && n > 0 && t->bytes[end - 1] == '\r') n--;
+        t->starts[t->count] = start;
+        t->lengths[t->count++] = n;
+        start = end + 1;
+    }
+}
+
+orthsr_status texts_read(texts *t, const char *path, orthsr_error *error) {
+    *t = (texts){NULL, NULL, NULL, 0};
+    size_t length = 0, lines = 1;
+    orthsr_status status = read_whole(&t->bytes, &length, path, error);
+    if (status != ORTHSR_OK) return status;
+    for (size_t i = 0; i < length; i++) lines += t->bytes[i] == '\n';
+    t->starts = malloc(lines * sizeof *t->starts);
+    t->lengths = malloc(lines * sizeof *t->lengths);
+    if (!t->starts || !t->lengths) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the lines of '%s'", path);
+    split_lines(t, length);
+    return ORTHSR_OK;
+}
+
+void texts_free(texts *t) {
+    free(t->bytes);
+    free(t->starts);
+    free(t->lengths);
+}
+
+orthsr_status texts_tokens(int32_t **out, const texts *t, const orthsr_model *model, orthsr_error *error) {
+    const orthsr_tokenizer *tokenizer = orthsr_model_tokenizer(model);
+    size_t context = orthsr_model_context_length(model);
+    *out = NULL;
+    if (!tokenizer)
+        return failed(error, ORTHSR_ERROR_UNSUPPORTED, "the model has no vocabulary beside its weights; put tokenizer.json, or vocab.json and merges.txt, there");
+    int32_t pad = strcmp(orthsr_model_family(model), "huggingface") == 0 ? orthsr_tokenizer_end_id(tokenizer) : 0;
+    int32_t *tokens = calloc(t->count ? t->count * context : 1, sizeof *tokens);
+    if (!tokens) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the tokens of %zu texts", t->count);
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < t->count && status == ORTHSR_OK; i++)
+        status = orthsr_tokenizer_encode(tokenizer, t->bytes + t->starts[i], t->lengths[i], pad, tokens + i * context, context, NULL, error);
+    if (status == ORTHSR_OK) *out = tokens;
+    else free(tokens);
+    return status;
+}

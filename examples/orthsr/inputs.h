@@ -1,0 +1,44 @@
+/* inputs.h - what commands read: a model with perhaps an adapter, test images, texts. */
+#ifndef INPUTS_H
+#define INPUTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <orthsr/orthsr.h>
+
+#include "options.h"
+
+typedef struct inputs {
+    orthsr_model *model;
+    orthsr_adapter *adapter; /* NULL: none */
+    orthsr_session *session;
+} inputs;
+
+/* Opens s->model and, when given, its first --adapter, and a session on both. Close in any case. */
+orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error);
+void inputs_close(inputs *in);
+
+/* Loads an adapter and says so on stderr when it was trained on other weights than the model's. */
+orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error);
+
+/* directory/test if it has that split, else the class folders in directory itself. */
+orthsr_status open_test_images(orthsr_dataset **out, const char *directory, orthsr_error *error);
+
+/* --template's, or the default one. */
+const char *const *templates_of(const settings *s, size_t *count);
+
+/* The lines of a file. A final newline begins no further line; a CR before a newline is no part of the line. */
+typedef struct texts {
+    char *bytes;
+    size_t *starts, *lengths;
+    size_t count;
+} texts;
+
+orthsr_status texts_read(texts *t, const char *path, orthsr_error *error);
+void texts_free(texts *t);
+
+/* Token ids (count, context_length) of the texts, padded as the model's family does; free them with free. */
+orthsr_status texts_tokens(int32_t **out, const texts *t, const orthsr_model *model, orthsr_error *error);
+
+#endif

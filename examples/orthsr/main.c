@@ -1,0 +1,101 @@
+/* main.c - the orthsr tool: the table of commands, and running one of them.
+ *
+ * It uses the public headers only; each command is a small program of its own to read (embed.c, zeroshot.c, ...).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <orthsr/orthsr.h>
+
+#include "commands.h"
+#include "report.h"
+#include "terminal.h"
+
+const command commands[] = {
+    {"info", INFO, command_info, "MODEL", "what a checkpoint or an adapter holds",
+     "MODEL is a directory or a .safetensors file: a CLIP (open_clip, Hugging Face, OpenAI names) or an adapter that train wrote.", "orthsr info my-clip"},
+    {"embed", EMBED, command_embed, NULL, "features of images, texts or prepared pixels",
+     "Writes one row of float32 per input to a NumPy file, of unit length unless --raw. Give one of --images, --text and --pixels.",
+     "orthsr embed --model my-clip --images a.jpg b.png --out features.npy"},
+    {"tokenize", TOKENIZE, command_tokenize, NULL, "token ids of texts",
+     "With --json the rows are padded to the model's context: with 0, and for Hugging Face checkpoints with the end id. Without it, each line ends at the end id.",
+     "orthsr tokenize --model my-clip --text captions.txt --json"},
+    {"zeroshot", ZEROSHOT, command_zeroshot, NULL, "accuracy of classifying images by their class names",
+     "The images are those of D/test when D has it, else the class folders in D.", "orthsr zeroshot --model my-clip --data my-images"},
+    {"train", TRAIN, command_train, NULL, "adapt the model by orthogonal matrices from a few images per class",
+     "Writes PATH/adapter, PATH/log.jsonl (a line per step) and PATH/result.json. When there are test images (D/test, or without D/train what is not drawn), it "
+     "measures them before and after.",
+     "orthsr train --model my-clip --data my-images --shots 16 --classes base --out run"},
+    {"evaluate", EVALUATE, command_evaluate, NULL, "base, new and their harmonic mean",
+     "The first half of the classes (by name, rounded up) is base, the rest is new; images of each half are classified among its classes. Without --adapter the "
+     "model itself is measured; several --adapter give a line each.",
+     "orthsr evaluate --model my-clip --adapter run/adapter --data my-images"},
+    {"merge", MERGE, command_merge, NULL, "write the checkpoint with the adapter in its weights",
+     "Same files, names and dtypes as the model's; any CLIP program opens the result.", "orthsr merge --model my-clip --adapter run/adapter --out merged"},
+    {"help", HELP, command_help, "COMMAND", "how a command is used", "Without a command: what there is.", "orthsr help train"},
+    {NULL, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+/* A BLAS reads its number of threads when it is loaded, which is before main: so set it and begin again. */
+static int restart_with_threads(const settings *s, char **argv) {
+    static const char *const names[] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"};
+    char wanted[32];
+    int changed = 0;
+    snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)s->threads.value);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *current = getenv(names[i]);
+        if (current && strcmp(current, wanted) == 0) continue;
+        setenv(names[i], wanted, 1);
+        changed = 1;
+    }
+    if (!changed) return EXIT_SUCCESS;
+    execv("/proc/self/exe", argv);
+    terminal_say("orthsr %s: cannot restart with --threads %s: %s; set OPENBLAS_NUM_THREADS=%s instead", s->command->name, wanted, strerror(errno), wanted);
+    return EXIT_FAILURE;
+}
+
+static int run(const settings *s, char **argv) {
+    if (s->help) return command_help(s);
+    if (s->threads.given && (s->threads.value < 1 || s->threads.value > 4096)) return wrong_usage(s->command->name, "--threads is 1 to 4096");
+    if (s->threads.given && restart_with_threads(s, argv) != EXIT_SUCCESS) return EXIT_FAILURE;
+    terminal_catch_signals();
+    return s->command->run(s);
+}
+
+static int print_version(int as_json) {
+    printf(as_json ? "{\"version\": \"%s\"}\n" : "orthsr %s\n", orthsr_version_string());
+    return EXIT_SUCCESS;
+}
+
+static int unknown_command(const char *name) {
+    const char *near = nearest_command(name);
+    if (is_later_command(name)) return wrong_usage(NULL, "this version does not have the command '%s' yet", name);
+    if (near) return wrong_usage(NULL, "unknown command '%s', did you mean '%s'?", name, near);
+    return wrong_usage(NULL, "unknown command '%s'", name);
+}
+
+static int dispatch(int argc, char **argv) {
+    if (argc < 2) return wrong_usage(NULL, "which command?");
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) return print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+    const command *c = find_command(name);
+    if (!c) return unknown_command(name);
+    settings s;
+    int code = settings_parse(&s, c, argc - 1, argv + 1);
+    if (code == EXIT_SUCCESS) code = run(&s, argv);
+    settings_free(&s);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    int code = dispatch(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        terminal_say("orthsr: cannot write to standard output: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return code;
+}

@@ -1,0 +1,41 @@
+/* merge.c - `orthsr merge`: the checkpoint with the adapter in its weights. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "inputs.h"
+#include "output.h"
+#include "report.h"
+
+static int report(const settings *s, const orthsr_model *model, const orthsr_adapter *adapter, double deviation) {
+    if (!s->json) {
+        printf("%s: %zu maps merged; largest rounding of a weight %.3g\n", s->out, orthsr_adapter_target_count(adapter), deviation);
+        return EXIT_SUCCESS;
+    }
+    json_t *object = json_object();
+    put_text(object, "out", s->out);
+    put_text(object, "model", s->model);
+    put_text(object, "adapter", s->adapters.items[0]);
+    put_text(object, "fingerprint", orthsr_model_fingerprint(model));
+    put_count(object, "targets", orthsr_adapter_target_count(adapter));
+    put_number(object, "deviation", deviation);
+    return report_print(s, object);
+}
+
+int command_merge(const settings *s) {
+    orthsr_error error;
+    orthsr_model *model;
+    orthsr_adapter *adapter = NULL;
+    double deviation = 0;
+    int made = 0;
+    orthsr_status status = orthsr_model_open(&model, s->model, &error);
+    if (status == ORTHSR_OK) status = open_adapter(&adapter, s->adapters.items[0], model, &error);
+    if (status == ORTHSR_OK) status = output_directory(s->out, &made, &error);
+    if (status == ORTHSR_OK) status = orthsr_model_merge(model, adapter, s->out, &deviation, &error);
+    if (status != ORTHSR_OK && made) rmdir(s->out);
+    int code = status == ORTHSR_OK ? report(s, model, adapter, deviation) : give_up(s, &error);
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+    return code;
+}

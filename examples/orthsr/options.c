@@ -1,0 +1,298 @@
+/* options.c - the table of options, and parsing by it. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "terminal.h"
+
+#define AT(member) offsetof(settings, member)
+#define WITH_MODEL (EMBED | TOKENIZE | ZEROSHOT | TRAIN | EVALUATE | MERGE)
+
+const option_row option_rows[] = {
+    {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL, WITH_MODEL, NULL, "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
+    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | MERGE, MERGE, NULL, "an adapter: DIR/adapter as train writes it, or its file"},
+    {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EVALUATE, ZEROSHOT | TRAIN | EVALUATE, NULL,
+     "labelled images: D/train and D/test with a folder per class, class folders directly, or IDX files"},
+    {"images", "FILE...", OPTION_FILES, AT(images), EMBED, 0, NULL, "JPEG or PNG files"},
+    {"text", "FILE", OPTION_TEXT, AT(text), EMBED | TOKENIZE, TOKENIZE, NULL, "UTF-8, one text per line; an empty line is an empty text"},
+    {"pixels", "X.npy", OPTION_TEXT, AT(pixels), EMBED, 0, NULL, "float32 (n, 3, H, W) of the model's size, already normalised"},
+    {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | MERGE, EMBED | TRAIN | MERGE, NULL, "the .npy file of embed, the directory of train and merge"},
+    {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
+    {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE, 0, NULL,
+     "a prompt with {} for the class name; repeat it for an ensemble (default: \"a photo of a {}.\")"},
+    {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, NULL, "also write item, class and prediction of every image"},
+    {"protocol", "base-new", OPTION_CHOICE, AT(protocol), EVALUATE, 0, "cross|domain", "what is measured (default: base-new)"},
+
+    {"method", "orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, "coop|coop+orthsr", "what is trained (default: orthsr)"},
+    {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
+    {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,
+     "classes trained on; base is the first half, rounded up (default: all). Shots are drawn first, over all classes"},
+    {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, and the order of the batches (default: 1)"},
+    {"epochs", "N", OPTION_WHOLE, AT(epochs), TRAIN, 0, NULL, "passes over the shots (default: the library's)"},
+    {"batch-size", "N", OPTION_WHOLE, AT(batch_size), TRAIN, 0, NULL, "images of a step; 0 = all in one batch (default: all, at most 128)"},
+    {"optimizer", "sgd|adamw", OPTION_CHOICE, AT(optimizer), TRAIN, 0, "rsgd|radam", "default: adamw"},
+    {"lr", "X", OPTION_REAL, AT(lr), TRAIN, 0, NULL, "learning rate; 0 = the library's, by the widest block (default: 0)"},
+    {"momentum", "X", OPTION_REAL, AT(momentum), TRAIN, 0, NULL, "of sgd, in [0, 1)"},
+    {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I (default: the library's)"},
+    {"schedule", "constant|cosine", OPTION_CHOICE, AT(schedule), TRAIN, 0, NULL, "of the learning rate (default: cosine)"},
+    {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, NULL, "first epochs at learning rate 1e-5 (default: 0)"},
+    {"augment", "none", OPTION_CHOICE, AT(augment), TRAIN, 0, "standard", "default: none"},
+    {"cutout", "off", OPTION_CHOICE, AT(cutout), TRAIN, 0, "attentive|random", "default: off"},
+    {"ce-cut-weight", "0", OPTION_ZERO, AT(ce_cut_weight), TRAIN, 0, NULL, "weight of the CutOut cross-entropy; only 0 in this version"},
+    {"kl-weight", "X", OPTION_REAL, AT(kl_weight), TRAIN, 0, NULL, "weight of the anchor, the KL divergence to the frozen model (default: the library's)"},
+    {"kl-cut-weight", "0", OPTION_ZERO, AT(kl_cut_weight), TRAIN, 0, NULL, "weight of the CutOut anchor; only 0 in this version"},
+    {"kl-direction", "frozen-tuned|tuned-frozen", OPTION_CHOICE, AT(kl_direction), TRAIN, 0, NULL, "KL(frozen || tuned) or its reverse (default: frozen-tuned)"},
+    {"targets", "LIST", OPTION_TEXT, AT(targets), TRAIN, 0, NULL, "adapted maps, of q,k,v,out,fc1,fc2 (default: fc1,fc2)"},
+    {"towers", "LIST", OPTION_TEXT, AT(towers), TRAIN, 0, NULL, "adapted towers, of image,text (default: image,text)"},
+    {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
+    {"block-size", "B", OPTION_WHOLE, AT(block_size), TRAIN, 0, NULL, "or the size of its blocks"},
+    {"side", "input", OPTION_CHOICE, AT(side), TRAIN, 0, "output", "the side of the map that is rotated (default: input)"},
+    {"parametrization", "cayley|free", OPTION_CHOICE, AT(parametrization), TRAIN, 0, "expm|householder|butterfly|manifold",
+     "cayley is orthogonal; free, a control, is not (default: cayley)"},
+    {"resume", NULL, OPTION_LATER_FLAG, 0, TRAIN, 0, NULL, "go on from a checkpoint"},
+    {"retraction", "NAME", OPTION_LATER, 0, TRAIN, 0, NULL, "how the manifold's optimizer returns to it"},
+    {"coft", "EPS", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on the distance from A = I"},
+    {"context-words", "N", OPTION_LATER, 0, TRAIN, 0, NULL, "learned prompt words"},
+    {"memory-budget", "MIB", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on working memory"},
+
+    {"threads", "N", OPTION_WHOLE, AT(threads), WITH_MODEL | INFO, 0, NULL, "threads of the BLAS (default: its own choice, the number of cores)"},
+    {"json", NULL, OPTION_FLAG, AT(json), ALL_COMMANDS, 0, NULL, "print one JSON object on stdout and nothing else there"},
+    {"help", NULL, OPTION_FLAG, AT(help), ALL_COMMANDS, 0, NULL, "print this"},
+};
+const size_t option_row_count = sizeof option_rows / sizeof option_rows[0];
+
+static const char *const later_commands[] = {"unmerge", "convert", "bench"};
+
+int wrong_usage(const char *command_name, const char *format, ...) {
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (command_name) terminal_say("orthsr %s: %s; see 'orthsr help %s'", command_name, message, command_name);
+    else terminal_say("orthsr: %s; see 'orthsr help'", message);
+    return EXIT_USAGE;
+}
+
+/* ---- names that are nearly right ---- */
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Levenshtein's distance; names longer than any of ours are as far as can be. */
+static size_t distance(const char *a, const char *b) {
+    enum { LONGEST = 40 };
+    size_t row[LONGEST + 1], n = strlen(a), m = strlen(b);
+    if (n > LONGEST || m > LONGEST) return LONGEST;
+    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+            row[j] = least(diagonal + (a[i - 1] != b[j - 1]), 1 + least(above, row[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+static int is_near(size_t d, const char *name) { return d <= 1 + strlen(name) / 3; }
+
+const command *find_command(const char *name) {
+    for (const command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+const char *nearest_command(const char *name) {
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (const command *c = commands; c->name; c++) {
+        size_t d = distance(name, c->name);
+        if (d < best_distance) best = c->name, best_distance = d;
+    }
+    return is_near(best_distance, name) ? best : NULL;
+}
+
+int is_later_command(const char *name) {
+    for (size_t i = 0; i < sizeof later_commands / sizeof later_commands[0]; i++)
+        if (strcmp(later_commands[i], name) == 0) return 1;
+    return 0;
+}
+
+static const option_row *find_row(const char *name) {
+    for (size_t i = 0; i < option_row_count; i++)
+        if (strcmp(option_rows[i].name, name) == 0) return &option_rows[i];
+    return NULL;
+}
+
+static const char *nearest_option(const char *name, unsigned bit) {
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < option_row_count; i++) {
+        if (!(option_rows[i].commands & bit)) continue;
+        size_t d = strncmp(option_rows[i].name, name, strlen(name)) == 0 ? 0 : distance(name, option_rows[i].name); /* --kl: the first that begins so */
+        if (d < best_distance) best = option_rows[i].name, best_distance = d;
+    }
+    return is_near(best_distance, name) ? best : NULL;
+}
+
+/* ---- values ---- */
+
+/* The index of value in "a|b|c", or -1. */
+static int find_choice(const char *choices, const char *value) {
+    size_t length = strlen(value);
+    for (int index = 0; choices && *choices; index++) {
+        size_t n = strcspn(choices, "|");
+        if (n == length && strncmp(choices, value, n) == 0) return index;
+        choices += n + (choices[n] == '|');
+    }
+    return -1;
+}
+
+const char *choice_name(const option_row *row, int index, char *buffer, size_t size) {
+    const char *start = row->value;
+    for (int i = 0; i < index; i++) start += strcspn(start, "|") + 1;
+    snprintf(buffer, size, "%.*s", (int)strcspn(start, "|"), start);
+    return buffer;
+}
+
+static int parse_choice(int *out, const char *command_name, const option_row *row, const char *value) {
+    *out = find_choice(row->value, value);
+    if (*out >= 0) return 0;
+    if (find_choice(row->later, value) >= 0) return wrong_usage(command_name, "this version does not have --%s %s yet, only %s", row->name, value, row->value);
+    return wrong_usage(command_name, "--%s is %s, not '%s'", row->name, row->value, value);
+}
+
+static int parse_whole(whole *out, const char *command_name, const option_row *row, const char *value) {
+    if (row->kind == OPTION_WHOLE_OR_ALL && strcmp(value, "all") == 0) {
+        *out = (whole){1, 0};
+        return 0;
+    }
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    int digits_only = *value && strspn(value, "0123456789") == strlen(value);
+    if (!digits_only || errno || *end) return wrong_usage(command_name, "--%s %s is a whole number, not '%s'", row->name, row->value, value);
+    if (row->kind == OPTION_WHOLE_OR_ALL && number == 0) return wrong_usage(command_name, "--%s is at least 1, or all", row->name);
+    *out = (whole){1, number};
+    return 0;
+}
+
+static int parse_real(real *out, const char *command_name, const option_row *row, const char *value) {
+    char *end;
+    double number = strtod(value, &end);
+    if (end == value || *end || !isfinite(number)) return wrong_usage(command_name, "--%s %s is a number, not '%s'", row->name, row->value, value);
+    if (row->kind == OPTION_ZERO && number != 0) return wrong_usage(command_name, "this version does not have CutOut yet: --%s can only be 0, not %s", row->name, value);
+    *out = (real){1, number};
+    return 0;
+}
+
+static int append(list *l, const char *command_name, const char *item) {
+    const char **grown = realloc(l->items, (l->count + 1) * sizeof *grown);
+    if (!grown) return wrong_usage(command_name, "out of memory for arguments");
+    l->items = grown;
+    l->items[l->count++] = item;
+    return 0;
+}
+
+static int take(settings *s, const command *c, const option_row *row, const char *value) {
+    void *member = (char *)s + row->offset;
+    switch (row->kind) {
+    case OPTION_FLAG: *(int *)member = 1; return 0;
+    case OPTION_TEXT: *(const char **)member = value; return 0;
+    case OPTION_LIST:
+    case OPTION_FILES: return append(member, c->name, value);
+    case OPTION_WHOLE:
+    case OPTION_WHOLE_OR_ALL: return parse_whole(member, c->name, row, value);
+    case OPTION_REAL:
+    case OPTION_ZERO: return parse_real(member, c->name, row, value);
+    case OPTION_CHOICE: return parse_choice(member, c->name, row, value);
+    case OPTION_LATER:
+    case OPTION_LATER_FLAG: break;
+    }
+    return wrong_usage(c->name, "this version does not have --%s yet", row->name);
+}
+
+/* ---- the command line ---- */
+
+static int unknown_option(const command *c, const char *argument) {
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(argument + strspn(argument, "-"), "="), argument + strspn(argument, "-"));
+    const option_row *row = find_row(name);
+    if (row && row->commands & c->bit) return wrong_usage(c->name, "--%s takes no value", name);
+    if (row) return wrong_usage(c->name, "--%s is no option of this command", name);
+    const char *near = nearest_option(name, c->bit);
+    if (near) return wrong_usage(c->name, "unknown option '%s', did you mean --%s?", argument, near);
+    return wrong_usage(c->name, "unknown option '%s'", argument);
+}
+
+static int check_arguments(const settings *s, const command *c) {
+    for (size_t i = 0; i < option_row_count; i++) {
+        const option_row *row = &option_rows[i];
+        if (!(row->required & c->bit)) continue;
+        const void *member = (const char *)s + row->offset;
+        int given = row->kind == OPTION_LIST ? ((const list *)member)->count > 0 : *(const char *const *)member != NULL;
+        if (!given) return wrong_usage(c->name, "--%s %s is missing", row->name, row->value);
+    }
+    if (s->positional.count > 0 && !c->arguments) return wrong_usage(c->name, "what is '%s' for? This command takes options only", s->positional.items[0]);
+    if (s->positional.count > 1) return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
+    if (s->adapters.count > 1 && c->bit != EVALUATE) return wrong_usage(c->name, "one --adapter at a time");
+    for (size_t i = 0; i < s->templates.count; i++)
+        if (!strstr(s->templates.items[i], "{}")) return wrong_usage(c->name, "--template '%s' has no {} for the class name", s->templates.items[i]);
+    return 0;
+}
+
+static size_t fill_long_options(struct option *out, const command *c) {
+    size_t n = 0;
+    for (size_t i = 0; i < option_row_count; i++) {
+        const option_row *row = &option_rows[i];
+        int takes_value = row->kind != OPTION_FLAG && row->kind != OPTION_LATER_FLAG;
+        if (row->commands & c->bit) out[n++] = (struct option){row->name, takes_value ? required_argument : no_argument, NULL, 256 + (int)i};
+    }
+    out[n] = (struct option){NULL, 0, NULL, 0};
+    return n;
+}
+
+/* One result of getopt_long. *files is the list that plain arguments belong to at the moment. */
+static int take_result(settings *s, const command *c, int result, list **files, char **argv) {
+    if (result == 1) return append(*files, c->name, optarg);
+    *files = &s->positional;
+    if (result == ':') return wrong_usage(c->name, "%s needs a value", argv[optind - 1]);
+    if (result == 'h') {
+        s->help = 1;
+        return 0;
+    }
+    if (result == '?' && optopt > 0 && optopt < 256) return wrong_usage(c->name, "unknown option '-%c'", optopt);
+    if (result == '?') return unknown_option(c, argv[optind - 1]);
+    const option_row *row = &option_rows[result - 256];
+    if (row->kind == OPTION_FILES) *files = (list *)((char *)s + row->offset);
+    return take(s, c, row, optarg);
+}
+
+int settings_parse(settings *s, const command *c, int argc, char **argv) {
+    *s = (settings){.command = c, .method = -1, .classes = -1, .protocol = -1, .optimizer = -1, .schedule = -1, .augment = -1, .cutout = -1, .kl_direction = -1,
+                    .side = -1, .parametrization = -1};
+    struct option long_options[sizeof option_rows / sizeof option_rows[0] + 1];
+    fill_long_options(long_options, c);
+    list *files = &s->positional;
+    int result, code = 0;
+    opterr = 0;
+    while (code == 0 && (result = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1) code = take_result(s, c, result, &files, argv);
+    for (; code == 0 && optind < argc; optind++) code = append(files, c->name, argv[optind]); /* after "--" */
+    if (code == 0 && !s->help) code = check_arguments(s, c);
+    return code;
+}
+
+void settings_free(settings *s) {
+    free(s->positional.items);
+    free(s->adapters.items);
+    free(s->images.items);
+    free(s->templates.items);
+}

@@ -1,0 +1,95 @@
+/* options.h - one table of options: it is what is parsed, what `orthsr help` prints, and what result.json records. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { EXIT_USAGE = 2 };
+
+/* Commands as bits, so that a row of the table can name all that take it. */
+enum { INFO = 1, EMBED = 2, TOKENIZE = 4, ZEROSHOT = 8, TRAIN = 16, EVALUATE = 32, MERGE = 64, HELP = 128, ALL_COMMANDS = 255 };
+
+typedef struct list {
+    const char **items;
+    size_t count;
+} list;
+
+typedef struct whole {
+    int given;
+    uint64_t value;
+} whole;
+
+typedef struct real {
+    int given;
+    double value;
+} real;
+
+typedef struct command command;
+
+/* Everything a command line can say; strings are borrowed from argv. A choice is the index of its value in the table's row, -1 when not given. */
+typedef struct settings {
+    const command *command;
+    list positional, adapters, images, templates;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers;
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads; /* shots 0: all */
+    real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
+    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization;
+    int raw, json, help;
+} settings;
+
+enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL }; /* the order of --classes' row */
+
+typedef enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_LIST,  /* may be given several times */
+    OPTION_FILES, /* takes the arguments that follow, up to the next option */
+    OPTION_WHOLE,
+    OPTION_WHOLE_OR_ALL,
+    OPTION_REAL,
+    OPTION_ZERO,      /* a weight whose term this version does not have */
+    OPTION_CHOICE,    /* value is "a|b|c" */
+    OPTION_LATER,     /* known; a later version takes a value */
+    OPTION_LATER_FLAG /* known; a later version has it */
+} option_kind;
+
+typedef struct option_row {
+    const char *name, *value; /* value: how help shows it; NULL for flags */
+    option_kind kind;
+    size_t offset;     /* of the member of settings */
+    unsigned commands; /* that take it */
+    unsigned required; /* of these, the ones that cannot do without */
+    const char *later; /* choices of later versions, "c|d", or NULL */
+    const char *help;
+} option_row;
+
+struct command {
+    const char *name;
+    unsigned bit;
+    int (*run)(const settings *s);
+    const char *arguments; /* positional ones, as help shows them; NULL for none */
+    const char *summary;   /* one line */
+    const char *text;      /* what help adds */
+    const char *example;
+};
+
+extern const command commands[]; /* ends with a NULL name */
+extern const option_row option_rows[];
+extern const size_t option_row_count;
+
+const command *find_command(const char *name);
+const char *nearest_command(const char *name); /* NULL when none is near */
+int is_later_command(const char *name);
+
+/* Reads argv[1..]; argv[0] is the command's name. 0, or EXIT_USAGE after saying why. */
+int settings_parse(settings *s, const command *c, int argc, char **argv);
+void settings_free(settings *s);
+
+/* The value of a choice that was given, as it was written. */
+const char *choice_name(const option_row *row, int index, char *buffer, size_t size);
+
+/* "orthsr train: MESSAGE; see 'orthsr help train'" on stderr; returns EXIT_USAGE. command may be NULL. */
+int wrong_usage(const char *command_name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

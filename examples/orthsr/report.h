@@ -1,0 +1,33 @@
+/* report.h - what goes back to the caller: an exit code, one error line, one JSON object. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include <orthsr/orthsr.h>
+
+#include "options.h"
+
+/* Fills error as the library would, and returns status. */
+orthsr_status failed(orthsr_error *error, orthsr_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "orthsr COMMAND: MESSAGE" on stderr; returns EXIT_FAILURE. */
+int give_up(const settings *s, const orthsr_error *error);
+
+/* Members of a JSON object. Text that is not UTF-8 (a file's name may be anything) gets '?' for its bytes above 127; a number that is not finite is null. */
+json_t *report_text(const char *value);
+void put_text(json_t *object, const char *key, const char *value);
+void put_number(json_t *object, const char *key, double value);
+void put_count(json_t *object, const char *key, size_t value);
+
+/* The options of the command that were given, under their names. */
+json_t *report_options(const settings *s);
+
+/* object as one line, owned by the caller (free); NULL when out of memory. */
+char *report_line(const json_t *object);
+
+/* Prints object on stdout and releases it; returns the exit code. */
+int report_print(const settings *s, json_t *object);
+
+#endif

@@ -1,0 +1,60 @@
+/* shots.c - drawing, selecting, and checking that train and test speak of the same classes. */
+#include "shots.h"
+
+#include <string.h>
+
+#include "protocol.h"
+#include "report.h"
+
+/* Labels are positions in the list of classes, so the two lists must be the same. */
+static orthsr_status check_classes(const orthsr_dataset *train, const orthsr_dataset *test, const char *directory, orthsr_error *error) {
+    size_t n = orthsr_dataset_class_count(train), m = orthsr_dataset_class_count(test);
+    for (size_t c = 0; c < n || c < m; c++) {
+        const char *a = orthsr_dataset_class_name(train, c), *b = orthsr_dataset_class_name(test, c);
+        if (a && b && strcmp(a, b) == 0) continue;
+        int only_test = !a || (b && strcmp(b, a) < 0); /* both lists are sorted */
+        return failed(error, ORTHSR_ERROR_MISMATCH, "class '%s' is in '%s/%s' and absent from '%s/%s'; give both the same class folders", only_test ? b : a,
+                      directory, only_test ? "test" : "train", directory, only_test ? "train" : "test");
+    }
+    return ORTHSR_OK;
+}
+
+/* D/train and D/test where they are; else the class folders of D, and what is not drawn of them is the test part. */
+static orthsr_status open_parts(shots *out, const char *directory, const train_setup *setup, orthsr_error *error) {
+    int split = orthsr_dataset_has_split(directory, "train");
+    orthsr_dataset *rest = NULL;
+    orthsr_status status = orthsr_dataset_open(&out->pool, directory, split ? "train" : NULL, error);
+    if (status == ORTHSR_OK && split && orthsr_dataset_has_split(directory, "test")) status = orthsr_dataset_open(&out->test, directory, "test", error);
+    if (status == ORTHSR_OK && out->test) status = check_classes(out->pool, out->test, directory, error);
+    if (status == ORTHSR_OK) status = orthsr_dataset_draw(&out->drawn, split ? NULL : &rest, out->pool, setup->shots, setup->seed, error);
+    if (rest && orthsr_dataset_count(rest) > 0) out->test = rest;
+    else orthsr_dataset_free(rest);
+    return status;
+}
+
+orthsr_status shots_open(shots *out, const char *directory, const train_setup *setup, orthsr_error *error) {
+    *out = (shots){NULL, NULL, NULL, NULL};
+    orthsr_status status = open_parts(out, directory, setup, error);
+    if (status != ORTHSR_OK) return status;
+    size_t classes = orthsr_dataset_class_count(out->drawn), base = base_class_count(out->drawn);
+    if (classes < 2) return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' has %zu class; telling classes apart takes at least two", directory, classes);
+    size_t first = setup->classes == CLASSES_NEW ? base : 0, count = setup->classes == CLASSES_BASE ? base : classes - first;
+    return orthsr_dataset_select(&out->train, out->drawn, first, count, error);
+}
+
+void shots_close(shots *s) {
+    orthsr_dataset_free(s->train);
+    orthsr_dataset_free(s->drawn);
+    orthsr_dataset_free(s->test);
+    orthsr_dataset_free(s->pool);
+}
+
+json_t *short_classes(const shots *s, size_t wanted) {
+    json_t *object = json_object();
+    for (size_t c = 0; c < orthsr_dataset_class_count(s->train); c++) {
+        json_t *name = report_text(orthsr_dataset_class_name(s->train, c));
+        if (orthsr_dataset_class_size(s->train, c) < wanted) put_count(object, json_string_value(name), orthsr_dataset_class_size(s->train, c));
+        json_decref(name);
+    }
+    return object;
+}

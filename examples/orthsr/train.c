@@ -1,0 +1,251 @@
+/* train.c - `orthsr train`: few-shot adaptation.
+ *
+ * The frozen model is measured first: an unreadable test image then ends the run before any training. The adapter and the log are put in
+ * place as soon as training is done, result.json when the tuned model has been measured.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "inputs.h"
+#include "output.h"
+#include "protocol.h"
+#include "report.h"
+#include "shots.h"
+#include "terminal.h"
+#include "train_setup.h"
+
+typedef struct training {
+    const settings *settings;
+    train_setup setup;
+    orthsr_model *model;
+    shots shots;
+    orthsr_adapter *adapter;
+    char *adapter_path, *log_path, *result_path;
+    int made_directory;
+    output_file log;
+    progress bar;
+    scores before, after;
+    double first_loss, last_loss, orthogonality, seconds;
+    size_t steps;
+} training;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- opening ---- */
+
+static void say_short_classes(const training *t) {
+    enum { MOST_NAMED = 8 };
+    const char *name;
+    char names[512] = "";
+    size_t n = 0, used = 0;
+    json_t *few = short_classes(&t->shots, t->setup.shots), *count;
+    json_object_foreach(few, name, count) {
+        if (n++ >= MOST_NAMED || used >= sizeof names) continue;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s %" JSON_INTEGER_FORMAT, used ? ", " : "", name, json_integer_value(count));
+    }
+    if (n > 0)
+        terminal_say("note: of %zu classes there are fewer than %zu images (%s%s); all of them are used", n, t->setup.shots, names, n > MOST_NAMED ? ", ..." : "");
+    json_decref(few);
+}
+
+static orthsr_status open_output(training *t, orthsr_error *error) {
+    const char *directory = t->settings->out;
+    orthsr_status status = output_directory(directory, &t->made_directory, error);
+    if (status != ORTHSR_OK) return status;
+    t->adapter_path = join_path(directory, "adapter");
+    t->log_path = join_path(directory, "log.jsonl");
+    t->result_path = join_path(directory, "result.json");
+    if (!t->adapter_path || !t->log_path || !t->result_path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names in '%s'", directory);
+    return output_open(&t->log, t->log_path, error);
+}
+
+static orthsr_status open_all(training *t, orthsr_error *error) {
+    orthsr_status status = orthsr_model_open(&t->model, t->settings->model, error);
+    if (status == ORTHSR_OK) status = shots_open(&t->shots, t->settings->data, &t->setup, error);
+    if (status == ORTHSR_OK) status = orthsr_model_adapter(t->model, &t->adapter, t->setup.adapter, error);
+    if (status == ORTHSR_OK) status = open_output(t, error);
+    return status;
+}
+
+/* ---- measuring ---- */
+
+/* Base, new and H say something when only some classes were trained on; otherwise it is the accuracy over all. */
+static orthsr_status measure(training *t, scores *out, const orthsr_adapter *adapter, const char *label, orthsr_error *error) {
+    size_t n_templates;
+    const char *const *templates = templates_of(t->settings, &n_templates);
+    orthsr_session *session;
+    if (!t->shots.test) return ORTHSR_OK;
+    orthsr_status status = orthsr_session_new(&session, t->model, adapter, error);
+    if (status != ORTHSR_OK) return status;
+    if (t->setup.classes == CLASSES_ALL) status = measure_all(out, NULL, session, t->shots.test, templates, n_templates, label, error);
+    else status = measure_base_new(out, session, t->shots.test, templates, n_templates, label, error);
+    orthsr_session_free(session);
+    return status;
+}
+
+/* ---- training ---- */
+
+static void write_log_line(const training *t, const orthsr_trainer *trainer) {
+    json_t *object = json_object();
+    put_count(object, "step", orthsr_trainer_step_count(trainer));
+    put_number(object, "ce", orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE));
+    put_number(object, "ce_cut", 0);
+    put_number(object, "kl", orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL));
+    put_number(object, "kl_cut", 0);
+    put_number(object, "loss", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
+    put_number(object, "lr", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
+    put_number(object, "orthogonality", orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY));
+    char *line = report_line(object);
+    if (line) fprintf(t->log.stream, "%s\n", line);
+    fflush(t->log.stream);
+    free(line);
+    json_decref(object);
+}
+
+static void format_losses(char *out, size_t size, const orthsr_trainer *trainer) {
+    snprintf(out, size, "loss %.4f  lr %.2e", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS), orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
+}
+
+static int on_step(const orthsr_trainer *trainer, void *payload) {
+    training *t = payload;
+    char losses[96];
+    t->steps = orthsr_trainer_step_count(trainer);
+    t->last_loss = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
+    t->orthogonality = orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY);
+    if (t->steps == 1) {
+        t->first_loss = t->last_loss;
+        terminal_say("the frozen model has %.1f %% of the first batch right", 100 * orthsr_trainer_metric(trainer, ORTHSR_METRIC_BATCH_ACCURACY));
+    }
+    write_log_line(t, trainer);
+    format_losses(losses, sizeof losses, trainer);
+    progress_show(&t->bar, t->steps, losses);
+    return terminal_interrupted();
+}
+
+static orthsr_status train(training *t, orthsr_error *error) {
+    orthsr_trainer *trainer;
+    char losses[96];
+    double start = now();
+    terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices", orthsr_dataset_count(t->shots.train),
+                 orthsr_dataset_class_count(t->shots.train), orthsr_adapter_parameter_count(t->adapter), orthsr_adapter_target_count(t->adapter));
+    orthsr_status status = orthsr_trainer_new(&trainer, t->model, t->adapter, t->shots.train, t->setup.trainer, error);
+    if (status != ORTHSR_OK) return status;
+    progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(trainer));
+    status = orthsr_trainer_run(trainer, on_step, t, error);
+    t->seconds = now() - start;
+    format_losses(losses, sizeof losses, trainer);
+    if (status == ORTHSR_OK) progress_end(&t->bar, losses);
+    orthsr_trainer_free(trainer);
+    return status;
+}
+
+static orthsr_status save(training *t, orthsr_error *error) {
+    unlink(t->result_path); /* that of an earlier run into the same directory speaks of another adapter */
+    orthsr_status status = orthsr_adapter_save(t->adapter, t->adapter_path, orthsr_model_fingerprint(t->model), error);
+    return status == ORTHSR_OK ? output_commit(&t->log, error) : status;
+}
+
+/* ---- reporting ---- */
+
+static void put_shots(json_t *object, const training *t) {
+    json_t *classes = json_array(), *items = json_array();
+    for (size_t c = 0; c < orthsr_dataset_class_count(t->shots.train); c++)
+        json_array_append_new(classes, report_text(orthsr_dataset_class_name(t->shots.train, c)));
+    for (size_t i = 0; i < orthsr_dataset_count(t->shots.train); i++) json_array_append_new(items, report_text(orthsr_dataset_item_name(t->shots.train, i)));
+    json_object_set_new(object, "classes", classes);
+    json_object_set_new(object, "short_classes", short_classes(&t->shots, t->setup.shots));
+    json_object_set_new(object, "items", items);
+}
+
+static void put_measured(json_t *object, const char *key, const training *t, const scores *measured) {
+    json_t *value = t->shots.test ? json_object() : json_null();
+    if (t->shots.test) put_scores(value, measured);
+    json_object_set_new(object, key, value);
+}
+
+static json_t *result_json(const training *t) {
+    json_t *object = json_object();
+    put_text(object, "version", orthsr_version_string());
+    put_text(object, "fingerprint", orthsr_model_fingerprint(t->model));
+    json_object_set_new(object, "options", report_options(t->settings));
+    put_text(object, "adapter", t->adapter_path);
+    put_text(object, "log", t->log_path);
+    put_count(object, "seed", t->setup.seed);
+    put_count(object, "parameters", orthsr_adapter_parameter_count(t->adapter));
+    put_count(object, "steps", t->steps);
+    put_number(object, "first_loss", t->first_loss);
+    put_number(object, "last_loss", t->last_loss);
+    put_number(object, "orthogonality", t->orthogonality);
+    put_number(object, "seconds", t->seconds);
+    put_measured(object, "zeroshot", t, &t->before);
+    put_measured(object, "tuned", t, &t->after);
+    put_shots(object, t);
+    return object;
+}
+
+static orthsr_status write_result(const training *t, orthsr_error *error) {
+    json_t *object = result_json(t);
+    char *line = report_line(object);
+    orthsr_status status = line ? output_write(t->result_path, line, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for result.json");
+    free(line);
+    json_decref(object);
+    return status;
+}
+
+static int report(const training *t) {
+    if (t->settings->json) return report_print(t->settings, result_json(t));
+    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s\n", t->first_loss, t->last_loss, t->orthogonality, t->steps,
+           t->seconds);
+    if (t->shots.test) {
+        print_scores_header(t->after.split);
+        print_scores("zero-shot", &t->before);
+        print_scores("tuned", &t->after);
+    }
+    printf("adapter: %s\n", t->adapter_path);
+    return EXIT_SUCCESS;
+}
+
+static void clean_up_output(training *t) {
+    output_abandon(&t->log);
+    if (t->adapter_path) rmdir(t->adapter_path); /* only when nothing is in it */
+    if (t->made_directory) rmdir(t->settings->out);
+}
+
+static void close_all(training *t) {
+    orthsr_adapter_free(t->adapter);
+    shots_close(&t->shots);
+    orthsr_model_free(t->model);
+    train_setup_free(&t->setup);
+    free(t->adapter_path);
+    free(t->log_path);
+    free(t->result_path);
+}
+
+static int run(training *t) {
+    orthsr_error error;
+    orthsr_status status = open_all(t, &error);
+    if (status == ORTHSR_OK) say_short_classes(t);
+    if (status == ORTHSR_OK) status = measure(t, &t->before, NULL, "zero-shot", &error);
+    if (status == ORTHSR_OK) status = train(t, &error);
+    if (status == ORTHSR_OK) status = save(t, &error);
+    if (status == ORTHSR_OK) status = measure(t, &t->after, t->adapter, "tuned", &error);
+    if (status == ORTHSR_OK) status = write_result(t, &error);
+    if (status == ORTHSR_OK) return report(t);
+    clean_up_output(t);
+    return give_up(t->settings, &error);
+}
+
+int command_train(const settings *s) {
+    training t = {.settings = s};
+    int code = train_setup_new(&t.setup, s);
+    if (code == EXIT_SUCCESS) code = run(&t);
+    close_all(&t);
+    return code;
+}

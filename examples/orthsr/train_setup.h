@@ -1,0 +1,21 @@
+/* train_setup.h - the options of `orthsr train` as the library's option objects. */
+#ifndef TRAIN_SETUP_H
+#define TRAIN_SETUP_H
+
+#include <orthsr/orthsr.h>
+
+#include "options.h"
+
+typedef struct train_setup {
+    orthsr_adapter_options *adapter;
+    orthsr_trainer_options *trainer;
+    size_t shots; /* 0: all */
+    uint64_t seed;
+    enum classes classes;
+} train_setup;
+
+/* 0, or the exit code after saying why. Free in any case. */
+int train_setup_new(train_setup *setup, const settings *s);
+void train_setup_free(train_setup *setup);
+
+#endif
