@@ -23,12 +23,12 @@ B := build
 
 # ---- packages ------------------------------------------------------------------------------------------------------
 PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev \
-                  libpng-dev libpcre2-dev libutf8proc-dev
+                  libpng-dev libutf8proc-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
-MODULES  := openblas lapacke zlib jansson libjpeg libpng libpcre2-8 libutf8proc
+MODULES  := openblas lapacke zlib jansson libjpeg libpng libutf8proc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 # -fno-math-errno and -fno-trapping-math change no result; they let loops over sqrt and comparisons vectorise. -fopenmp-simd only
 # honours "omp simd", which says where a sum may be taken in another order; no OpenMP runtime comes in.

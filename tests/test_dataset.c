@@ -16,13 +16,14 @@ static void make_directory(const char *name) { ck_ok(orthsr__make_directory(scra
 static void make_file(const char *name) { ck_ok(orthsr__write_file(scratch_file(name), "x", 1, &error)); }
 static void make_text(const char *name, const char *text) { ck_ok(orthsr__write_file(scratch_file(name), text, strlen(text), &error)); }
 
-/* n images of 2 x 3 whose pixels count up, or n labels; compressed when the name ends in .gz. */
+/* n images of 2 x 3 whose pixels count up; never compressed, for the content decides and not the name. */
 static void make_images(const char *name, unsigned n) {
     uint8_t bytes[16 + 6 * 64] = {0, 0, 8, 3, 0, 0, 0, (uint8_t)n, 0, 0, 0, 2, 0, 0, 0, 3};
     for (unsigned i = 0; i < 6 * n; i++) bytes[16 + i] = (uint8_t)i;
     ck_ok(orthsr__write_file(scratch_file(name), bytes, 16 + 6 * n, &error));
 }
 
+/* n labels, compressed when the name ends in .gz. */
 static void make_labels(const char *name, const uint8_t *labels, unsigned n) {
     uint8_t bytes[8 + 64] = {0, 0, 8, 1, 0, 0, 0, (uint8_t)n};
     memcpy(bytes + 8, labels, n);

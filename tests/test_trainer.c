@@ -243,7 +243,7 @@ START_TEST(schedules) {
 END_TEST
 
 /* Against predictions recomputed here from features. */
-START_TEST(evaluation) {
+START_TEST(evaluation_equals_features) {
     scene s = scene_new();
     orthsr_session *session;
     orthsr_evaluation *evaluation;
@@ -301,7 +301,7 @@ static TCase *training(void) {
 
 static TCase *evaluating(void) {
     TCase *tc = tcase_create("evaluation");
-    tcase_add_test(tc, evaluation);
+    tcase_add_test(tc, evaluation_equals_features);
     tcase_add_test(tc, harmonic_mean);
     return tc;
 }

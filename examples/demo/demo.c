@@ -20,8 +20,8 @@
 #include "table.h"
 
 /* ---- every setting of the demo ---- */
-enum { SHOTS = 16, BASE_CLASSES = 5, EPOCHS = 60, TEST_IMAGES = 2000 }; /* 0 test images: all 10,000 */
-static const float learning_rate = 1e-3F; /* AdamW, cosine */
+enum { SHOTS = 16, BASE_CLASSES = 5, BLOCK_SIZE = 32, EPOCHS = 60, TEST_IMAGES = 2000 }; /* 0 test images: all 10,000 */
+static const float learning_rate = 3e-4F; /* AdamW, cosine */
 static const float kl_weight = 0.5F;      /* of the anchor */
 static const char *const templates[] = {"a photo of a {}."};
 
@@ -220,6 +220,7 @@ static orthsr_status tune(demo *d, size_t seed, size_t w, const orthsr_dataset *
     orthsr_adapter *adapter = NULL;
     orthsr_status status = orthsr_adapter_options_new(&adapter_options, error);
     if (status == ORTHSR_OK) status = orthsr_adapter_options_set_parametrization(adapter_options, ways[w].parametrization, error);
+    if (status == ORTHSR_OK) status = orthsr_adapter_options_set_block_size(adapter_options, BLOCK_SIZE, error);
     if (status == ORTHSR_OK) status = orthsr_model_adapter(d->model, &adapter, adapter_options, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_new(&options, error);
     if (status == ORTHSR_OK) status = set_options(options, &ways[w], d->arguments.seeds[seed], error);

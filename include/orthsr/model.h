@@ -60,6 +60,20 @@ ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, c
  * map's in_features; named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
+/* An adapter for this model from path: a file or directory of orthsr_adapter_save, or a directory that PEFT wrote (adapter_config.json and
+ * adapter_model.safetensors, peft_type OFT). PEFT's exact branch gives ORTHSR_CAYLEY with the file's own parameters; its Cayley-Neumann
+ * branch, its default, gives ORTHSR_FREE with the very matrix that PEFT applies, which is not orthogonal (docs/formats.md). What cannot be
+ * represented is refused by its key or tensor.
+ * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MISMATCH (a target or module the model lacks, or of another shape; named), NUMERIC (a value that
+ * is not finite), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_adapter_load(const orthsr_model *model, orthsr_adapter **out, const char *path, orthsr_error *error);
+
+/* Writes the adapter into directory (made when absent) as PEFT's OFT: the same parameters, in the exact branch. PEFT 0.18 and later load it on the same
+ * model in transformers (family "huggingface"), open_clip or OpenAI's code. Both files are written atomically; a failure leaves nothing new.
+ * Errors: ARGUMENT (also an adapter without targets), UNSUPPORTED (ORTHSR_FREE; q, k, v or out of a model that is not of family "huggingface",
+ * whose attention PEFT's OFT cannot enter; named), MISMATCH (a target the model lacks or of another shape; named), IO, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, orthsr_error *error);
+
 /* The vocabulary found beside the weights; borrowed. NULL when there is none (text then fails with a message that says so). Since 0.1. */
 ORTHSR_API const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *model);
 

@@ -45,8 +45,6 @@ orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what) {
 }
 
 orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path) {
-    int number = errno;
-    char reason[128];
-    if (strerror_r(number, reason, sizeof reason) != 0) snprintf(reason, sizeof reason, "error %d", number);
-    return orthsr__fail(error, ORTHSR_ERROR_IO, "cannot %s '%s': %s", action, path, reason);
+    char buffer[128]; /* GNU's strerror_r may or may not use it; unlike strerror it is thread-safe */
+    return orthsr__fail(error, ORTHSR_ERROR_IO, "cannot %s '%s': %s", action, path, strerror_r(errno, buffer, sizeof buffer));
 }

@@ -184,8 +184,7 @@ static bool compose(orthsr__text *out, const char *bytes, size_t n) {
     const utf8proc_option_t decomposed = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, composed = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     size_t room, count = 0;
     if (!orthsr__mul(&room, n, LONGEST)) return false;
-    int32_t *chars = orthsr__calloc(room, sizeof *chars); /* (room), then the same again as scratch for the marks */
-    int32_t *scratch = orthsr__calloc(room, sizeof *scratch);
+    int32_t *chars = orthsr__calloc(room, sizeof *chars), *scratch = orthsr__calloc(room, sizeof *scratch); /* (room) */
     bool done = false;
     if (!chars || !scratch) goto done;
     for (size_t at = 0, length; at < n; at += length)

@@ -1,0 +1,195 @@
+/* peft_write.c - an adapter of ours as a directory that PEFT loads. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/peft.h"
+
+/* As PEFT writes it: sorted keys, two spaces, no newline at the end. 0.18.0 is the first release that reads it as it is meant; eps and
+ * num_cayley_neumann_terms are its defaults, of no effect here. */
+#define CONFIG                                 \
+    "{\n"                                      \
+    "  \"auto_mapping\": %s,\n"                \
+    "  \"base_model_name_or_path\": null,\n"   \
+    "  \"bias\": \"none\",\n"                  \
+    "  \"block_share\": false,\n"              \
+    "  \"coft\": false,\n"                     \
+    "  \"eps\": 6e-05,\n"                      \
+    "  \"exclude_modules\": null,\n"           \
+    "  \"fan_in_fan_out\": false,\n"           \
+    "  \"inference_mode\": true,\n"            \
+    "  \"init_weights\": true,\n"              \
+    "  \"layers_pattern\": null,\n"            \
+    "  \"layers_to_transform\": null,\n"       \
+    "  \"module_dropout\": 0.0,\n"             \
+    "  \"modules_to_save\": null,\n"           \
+    "  \"num_cayley_neumann_terms\": 5,\n"     \
+    "  \"oft_block_size\": %zu,\n"             \
+    "  \"peft_type\": \"OFT\",\n"              \
+    "  \"peft_version\": \"0.18.0\",\n"        \
+    "  \"r\": %zu,\n"                          \
+    "  \"revision\": null,\n"                  \
+    "  \"target_modules\": %s,\n"              \
+    "  \"task_type\": null,\n"                 \
+    "  \"use_cayley_neumann\": false\n"        \
+    "}"
+
+/* For AutoPeftModel, which knows transformers alone. */
+#define CLIP_MODEL                                                       \
+    "{\n"                                                                \
+    "    \"base_model_class\": \"CLIPModel\",\n"                         \
+    "    \"parent_library\": \"transformers.models.clip.modeling_clip\"\n" \
+    "  }"
+
+typedef struct export {
+    const orthsr_model *model;
+    const orthsr_adapter *adapter;
+    const char *directory;
+    char **module; /* (target_count): the module of each target */
+} export;
+
+/* ---- what is written ------------------------------------------------------------------------------------------------------- */
+
+/* Outside Hugging Face's layout attention is one torch.nn.MultiheadAttention. Its q, k and v are no modules, and out_proj is one that it never
+ * calls: PEFT would load a factor there and compute without it. */
+static bool is_inside_attention(const orthsr_model *model, size_t map) {
+    return model->config.family != ORTHSR__HUGGINGFACE && map % ORTHSR__MAPS <= ORTHSR__OUT;
+}
+
+static orthsr_status name_module(char **out, const orthsr_model *model, const orthsr__target *target, orthsr_error *error) {
+    size_t map = 0, length;
+    while (strcmp(model->map_names[map], target->name) != 0) map++; /* it is bound: there is one */
+    if (is_inside_attention(model, map))
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                            "target '%s' cannot be exported: PEFT has no OFT inside the fused attention of %s models; merge the adapter"
+                            " (orthsr_model_merge), or adapt fc1 and fc2 only", target->name, orthsr_model_family(model));
+    const char *module = orthsr__peft_module(&length, model, map);
+    *out = orthsr__strndup(module, length);
+    return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a module's name");
+}
+
+/* The config in fresh memory. Modules are listed in full, which selects exactly them. */
+static char *config_text(const export *to) {
+    json_t *names = json_array();
+    bool done = names != NULL;
+    for (size_t i = 0; i < to->adapter->target_count && done; i++) done = json_array_append_new(names, json_string(to->module[i])) == 0;
+    char *list = done ? json_dumps(names, JSON_INDENT(4)) : NULL, *text = NULL;
+    if (list) { /* the closing bracket stands two columns in, like every value of the config */
+        list[strlen(list) - 1] = '\0';
+        char *nested = orthsr__format("%s  ]", list);
+        const char *mapping = to->model->config.family == ORTHSR__HUGGINGFACE ? CLIP_MODEL : "null";
+        if (nested) text = orthsr__format(CONFIG, mapping, to->adapter->block_size, to->adapter->blocks, nested);
+        free(nested);
+    }
+    free(list);
+    json_decref(names);
+    return text;
+}
+
+static orthsr_status write_config(orthsr__writer *writer, const export *to, orthsr_error *error) {
+    char *text = config_text(to);
+    if (!text) return orthsr__fail_memory(error, "a PEFT config");
+    orthsr_status status = orthsr__writer_write(writer, text, strlen(text), error);
+    free(text);
+    return status;
+}
+
+static orthsr_status write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
+    float *values = orthsr__aligned(adapter->parameter_count, sizeof *values);
+    if (!values) return orthsr__fail_memory(error, "an adapter's parameters");
+    orthsr__real_to_float(values, adapter->parameters, adapter->parameter_count);
+    orthsr_status status = orthsr__writer_write(writer, values, adapter->parameter_count * sizeof *values, error);
+    free(values);
+    return status;
+}
+
+/* PEFT's vectors are ours, row by row and sign by sign: targets in order, (blocks, b(b-1)/2) each. */
+static orthsr_status write_weights(orthsr__writer *writer, const export *to, orthsr_error *error) {
+    size_t count = to->adapter->target_count;
+    orthsr__tensor_spec *specs = orthsr__calloc(count, sizeof *specs);
+    size_t(*shapes)[2] = orthsr__calloc(count, sizeof *shapes);
+    json_t *metadata = json_pack("{s:s}", "format", "pt");
+    bool ready = specs && shapes && metadata;
+    for (size_t i = 0; i < count && ready; i++) {
+        const orthsr__target *target = &to->adapter->targets[i];
+        shapes[i][0] = target->blocks;
+        shapes[i][1] = target->parameter_count / target->blocks;
+        specs[i] = (orthsr__tensor_spec){.name = orthsr__format("base_model.model.%s.oft_R.weight", to->module[i]),
+                                         .dtype_name = "F32",
+                                         .rank = 2,
+                                         .shape = shapes[i],
+                                         .bytes = target->parameter_count * sizeof(float)};
+        ready = specs[i].name != NULL;
+    }
+    orthsr_status status = ready ? orthsr__safetensors_write_header(writer, specs, count, metadata, error) : orthsr__fail_memory(error, "a file header");
+    if (!status) status = write_parameters(writer, to->adapter, error);
+    for (size_t i = 0; i < count && specs; i++) free((char *)specs[i].name);
+    free(specs);
+    free(shapes);
+    json_decref(metadata);
+    return status;
+}
+
+/* ---- where it is written ----------------------------------------------------------------------------------------------------- */
+
+/* Both files whole before either gets its name; the config last, because it is what makes the directory an adapter. */
+static orthsr_status write_pair(const export *to, const char *config_path, const char *weights_path, orthsr_error *error) {
+    orthsr__writer config, weights;
+    ORTHSR__TRY(orthsr__writer_open(&weights, weights_path, error));
+    orthsr_status status = orthsr__writer_open(&config, config_path, error);
+    if (status) {
+        orthsr__writer_discard(&weights);
+        return status;
+    }
+    status = write_weights(&weights, to, error);
+    if (!status) status = write_config(&config, to, error);
+    if (status) {
+        orthsr__writer_discard(&weights);
+        orthsr__writer_discard(&config);
+        return status;
+    }
+    bool fresh = access(weights_path, F_OK) != 0;
+    status = orthsr__writer_commit(&weights, error);
+    if (status) {
+        orthsr__writer_discard(&config);
+        return status;
+    }
+    status = orthsr__writer_commit(&config, error);
+    if (status && fresh) unlink(weights_path);
+    return status;
+}
+
+static orthsr_status write_directory(const export *to, orthsr_error *error) {
+    char *config = orthsr__join(to->directory, ORTHSR__PEFT_CONFIG), *weights = orthsr__join(to->directory, ORTHSR__PEFT_WEIGHTS);
+    bool made = !orthsr__is_directory(to->directory);
+    orthsr_status status = config && weights ? orthsr__make_directory(to->directory, error) : orthsr__fail_memory(error, "a file name");
+    if (!status) {
+        status = write_pair(to, config, weights, error);
+        if (status && made) rmdir(to->directory);
+    }
+    free(config);
+    free(weights);
+    return status;
+}
+
+orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+    ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no targets");
+    if (adapter->parametrization != ORTHSR_CAYLEY)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "the adapter is ORTHSR_FREE, and PEFT's OFT is made of skew matrices: export ORTHSR_CAYLEY");
+    const orthsr__target **binding;
+    ORTHSR__TRY(orthsr__bind(&binding, model, adapter, error));
+    free(binding);
+    export to = {.model = model, .adapter = adapter, .directory = directory, .module = orthsr__calloc(adapter->target_count, sizeof *to.module)};
+    if (!to.module) return orthsr__fail_memory(error, "a list of modules");
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < adapter->target_count && !status; i++) status = name_module(&to.module[i], model, &adapter->targets[i], error);
+    if (!status) status = write_directory(&to, error);
+    for (size_t i = 0; i < adapter->target_count; i++) free(to.module[i]);
+    free(to.module);
+    return status;
+}
