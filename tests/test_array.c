@@ -150,7 +150,7 @@ static const struct {
     {1, DICT("'<f4'", "False", "(4611686018427387905,)"), 4, ORTHSR_ERROR_FORMAT, "do not hold"}, /* times 4 is 4, modulo 2^64 */
     {1, DICT("'<f4'", "False", "(4294967296, 4294967296)"), 0, ORTHSR_ERROR_FORMAT, "too large"},
     {1, DICT("'<f4'", "False", "(18446744073709551617,)"), 4, ORTHSR_ERROR_FORMAT, "malformed"},
-    {1, DICT("'<f4'", "False", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), 4, ORTHSR_ERROR_FORMAT, "rank above 8"},
+    {1, DICT("'<f4'", "False", "(2, 2, 2, 2, 2, 2, 2, 2, 2)"), 4, ORTHSR_ERROR_FORMAT, "rank above 8"},
     {1, DICT("'<f4'", "False", "(-1,)"), 4, ORTHSR_ERROR_FORMAT, "malformed"},
     {1, DICT("'<f4'", "False", "(1)"), 4, ORTHSR_ERROR_FORMAT, "malformed"}, /* in Python a number, not a tuple */
     {1, DICT("'<f4'", "False", "(,)"), 4, ORTHSR_ERROR_FORMAT, "malformed"},
@@ -185,7 +185,7 @@ START_TEST(every_truncation_is_refused) {
         ck_refused(path, ORTHSR_ERROR_FORMAT, "cut.npy");
     }
     orthsr__unmap(&file);
-    ck_ok(orthsr__write_file(path, "\x93NUMPY\x02\x00\xff\xff\xff\xff{", 13, &error));
+    ck_ok(orthsr__write_file(path, "\x93NUMPY\x02\x00\x01\x00\x01\x00{", 13, &error));
     ck_refused(path, ORTHSR_ERROR_FORMAT, "truncated within the .npy header");
     ck_refused(scratch_file("absent.npy"), ORTHSR_ERROR_IO, "absent.npy");
     ck_refused(scratch_directory(), ORTHSR_ERROR_IO, "not a regular file");

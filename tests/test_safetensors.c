@@ -98,7 +98,7 @@ END_TEST
 START_TEST(scalars_and_empty_tensors) {
     static const size_t none[] = {4, 0};
     const float value = 2.5f;
-    const orthsr__tensor_spec specs[] = {{"before", "F16", 2, none, 0}, {"scalar", "F32", 0, NULL, 4}, {"after", "I64", 2, none, 0}};
+    const orthsr__tensor_spec specs[] = {{"zero", "F16", 2, none, 0}, {"scalar", "F32", 0, NULL, 4}, {"after", "I64", 2, none, 0}};
     orthsr__writer writer;
     const char *path = scratch_file("scalar.safetensors");
     ck_ok(orthsr__writer_open(&writer, path, &error));
@@ -169,6 +169,7 @@ START_TEST(writer_refuses_what_could_not_be_read) {
     ck_fails(orthsr__safetensors_write_header(&writer, twice, 2, NULL, &error), ORTHSR_ERROR_ARGUMENT, "'a'");
     ck_fails(orthsr__safetensors_write_header(&writer, reserved, 1, metadata, &error), ORTHSR_ERROR_ARGUMENT, "__metadata__");
     ck_fails(orthsr__safetensors_write_header(&writer, reserved, 1, NULL, &error), ORTHSR_ERROR_ARGUMENT, "__metadata__");
+    ck_fails(orthsr__safetensors_write_header(&writer, large, 1, NULL, &error), ORTHSR_ERROR_ARGUMENT, "too large");
     ck_fails(orthsr__safetensors_write_header(&writer, large, 2, NULL, &error), ORTHSR_ERROR_ARGUMENT, "too large");
     ck_fails(orthsr__safetensors_write_header(&writer, latin, 1, NULL, &error), ORTHSR_ERROR_ARGUMENT, "UTF-8");
     ck_assert_uint_eq(writer.written, 0);

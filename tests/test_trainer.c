@@ -238,6 +238,8 @@ START_TEST(schedules) {
     ck_assert_double_gt(orthsr__schedule(o, 2e-3, 49), 0);
     ck_ok(orthsr_trainer_options_set_schedule(options, ORTHSR_SCHEDULE_CONSTANT, &error));
     ck_close(orthsr__schedule(o, 2e-3, 30), 2e-3, 0);
+    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, 32), 3.125e-4, 1e-12);
+    ck_close(orthsr__default_learning_rate(ORTHSR_SGD, 32), 0.1, 0);
     orthsr_trainer_options_free(options);
 }
 END_TEST

@@ -18,7 +18,7 @@ orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes
     } else {
         json_error_t where;
         json_t *value = json_loadb((const char *)mapping.data, mapping.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-        if (!value && json_error_code(&where) == json_error_out_of_memory) {
+        if (!value && !where.text[0]) { /* jansson gives no reason when memory is short */
             status = orthsr__fail_memory(error, path);
         } else if (!value) {
             status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s', line %d, column %d: %s", path, where.line, where.column, where.text);

@@ -43,7 +43,7 @@ static orthsr_status parse_header(json_t **out, const orthsr__mapping *mapping, 
     json_error_t where;
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (*out) return ORTHSR_OK;
-    if (json_error_code(&where) == json_error_out_of_memory) return orthsr__fail_memory(error, "a safetensors header");
+    if (!where.text[0]) return orthsr__fail_memory(error, "a safetensors header"); /* jansson gives no reason then */
     return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the safetensors header is not valid JSON, byte %d: %s", path, where.position, where.text);
 }
 

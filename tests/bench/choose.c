@@ -61,7 +61,7 @@ static double run(const orthsr_model *model, const orthsr_dataset *shots, const 
 
 int main(int argc, char **argv) {
     size_t block = argc > 1 ? strtoul(argv[1], NULL, 10) : 32, epochs = argc > 2 ? strtoul(argv[2], NULL, 10) : 60;
-    const float rates[] = {1e-4f, 3e-4f, 1e-3f, 3e-3f}, weights[] = {0.5f, 1.0f};
+    const float rates[] = {1e-4f, 3e-4f, 1e-3f}, weights[] = {0.5f, 1.0f};
     orthsr_model *model;
     orthsr_dataset *train, *shots[SEEDS], *held_out[SEEDS], *drawn[SEEDS], *rest[SEEDS], *more[SEEDS];
     must(orthsr_model_open(&model, "examples/data/mini", &error));

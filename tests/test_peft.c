@@ -1,0 +1,614 @@
+/* test_peft.c - PEFT's OFT adapters read (features of tests/oracle/make_peft.py), written (golden files that PEFT has loaded), and refused. */
+#include <jansson.h>
+
+#include "base/file.h"
+#include "clip/peft.h"
+#include "util/fixture.h"
+
+/* Relative to the largest feature; observed at most 1.2e-6. */
+#define BOUND 1e-5
+
+#define MODEL "tests/data/clip/hf"
+#define OPEN_CLIP "tests/data/clip/openclip"
+#define DATA "tests/data/peft/"
+#define CONFIG "/" ORTHSR__PEFT_CONFIG
+#define WEIGHTS "/" ORTHSR__PEFT_WEIGHTS
+
+static orthsr_error error;
+
+/* ---- helpers ---------------------------------------------------------------------------------------------------------------- */
+
+/* What the adapter makes of the inputs in the model's directory, against expected.safetensors in directory. */
+static void check_features(const char *directory, const orthsr_model *model, const char *model_directory, const orthsr_adapter *adapter) {
+    fixture inputs, expected;
+    size_t pixels, tokens, image, text, embed = orthsr_model_embed_dim(model);
+    char path[300];
+    snprintf(path, sizeof path, "%s/expected.safetensors", model_directory);
+    fixture_open(&inputs, path);
+    snprintf(path, sizeof path, "%s/expected.safetensors", directory);
+    fixture_open(&expected, path);
+    const float *x = fixture_floats(&inputs, "pixels", &pixels), *want_image = fixture_floats(&expected, "image_features", &image),
+                *want_text = fixture_floats(&expected, "text_features", &text), *plain = fixture_floats(&inputs, "image_features", NULL);
+    const int32_t *ids = fixture_raw(&inputs, "tokens", 4, &tokens);
+    float *got_image = malloc(image * sizeof(float)), *got_text = malloc(text * sizeof(float));
+    orthsr_session *session;
+    ck_ok(orthsr_session_new(&session, model, adapter, &error));
+    ck_ok(orthsr_session_encode_pixels(session, got_image, x, image / embed, &error));
+    ck_ok(orthsr_session_encode_tokens(session, got_text, ids, text / embed, &error));
+    double of_image = max_relative(got_image, want_image, image), of_text = max_relative(got_text, want_text, text);
+    if (getenv("ORTHSR_VERBOSE")) printf("%s: image %.2g, text %.2g\n", directory, of_image, of_text);
+    ck_assert_msg(of_image <= BOUND, "%s: image features differ by %.3g", directory, of_image);
+    ck_assert_msg(of_text <= BOUND, "%s: text features differ by %.3g", directory, of_text);
+    ck_assert_double_gt(max_relative(got_image, plain, image), 1e-2); /* the adapter does something */
+    orthsr_session_free(session);
+    free(got_image);
+    free(got_text);
+    fixture_close(&inputs);
+    fixture_close(&expected);
+}
+
+static orthsr_model *open_model(const char *directory) {
+    orthsr_model *model;
+    ck_ok(orthsr_model_open(&model, directory, &error));
+    return model;
+}
+
+static orthsr_adapter *load_case(const orthsr_model *model, const char *name) {
+    orthsr_adapter *adapter;
+    char path[300];
+    snprintf(path, sizeof path, DATA "%s", name);
+    ck_ok(orthsr_model_adapter_load(model, &adapter, path, &error));
+    return adapter;
+}
+
+static void copy_file(const char *from_directory, const char *to_directory, const char *name, size_t size) {
+    char path[2][300];
+    orthsr__mapping mapping;
+    snprintf(path[0], sizeof path[0], "%s%s", from_directory, name);
+    snprintf(path[1], sizeof path[1], "%s%s", to_directory, name);
+    ck_ok(orthsr__map(&mapping, path[0], &error));
+    ck_ok(orthsr__write_file(path[1], mapping.data, size < mapping.size ? size : mapping.size, &error));
+    orthsr__unmap(&mapping);
+}
+
+/* A copy of a case in a directory of its own. */
+static const char *copy_case(const char *name) {
+    static char directory[300];
+    char from[300];
+    snprintf(directory, sizeof directory, "%s", scratch_file("case"));
+    snprintf(from, sizeof from, DATA "%s", name);
+    ck_ok(orthsr__make_directory(directory, &error));
+    copy_file(from, directory, CONFIG, SIZE_MAX);
+    copy_file(from, directory, WEIGHTS, SIZE_MAX);
+    return directory;
+}
+
+/* The case's config with one key set to a JSON value, or without it (NULL). */
+static void change_config(const char *directory, const char *key, const char *value) {
+    char path[300];
+    snprintf(path, sizeof path, "%s" CONFIG, directory);
+    json_t *config = json_load_file(path, 0, NULL);
+    ck_assert_ptr_nonnull(config);
+    if (value) ck_assert_int_eq(json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
+    else json_object_del(config, key);
+    ck_assert_int_eq(json_dump_file(config, path, JSON_INDENT(2)), 0);
+    json_decref(config);
+}
+
+/* The case's weights with its first tensor put in another way, and another tensor added. */
+typedef struct change {
+    const char *name;      /* NULL: as it is */
+    const char *dtype;     /* of the changed tensor: "F32" when NULL */
+    size_t rank, shape[3]; /* rank 0: as it is */
+    float value;           /* its first element becomes this one, unless 0 */
+    const char *added;     /* name of a tensor of one element, or NULL */
+} change;
+
+static void change_weights(const char *directory, const change *how) {
+    char path[300];
+    snprintf(path, sizeof path, "%s" WEIGHTS, directory);
+    orthsr__safetensors file;
+    ck_ok(orthsr__safetensors_open(&file, path, &error));
+    orthsr__tensor_spec *specs = calloc(file.count + 1, sizeof *specs);
+    uint8_t *first = calloc(1, 1 << 16);
+    size_t count = file.count;
+    for (size_t i = 0; i < count; i++) {
+        const orthsr__tensor *tensor = &file.tensors[i];
+        specs[i] = (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
+    }
+    memcpy(first, file.tensors[0].data, file.tensors[0].bytes);
+    if (how->value != 0) memcpy(first, &how->value, sizeof how->value);
+    if (how->name) specs[0].name = how->name;
+    if (how->dtype) specs[0].dtype_name = how->dtype;
+    if (how->rank) {
+        specs[0].rank = how->rank;
+        specs[0].shape = how->shape;
+        specs[0].bytes = sizeof(float);
+        for (size_t i = 0; i < how->rank; i++) specs[0].bytes *= how->shape[i];
+    }
+    const size_t one = 1;
+    if (how->added) specs[count++] = (orthsr__tensor_spec){.name = how->added, .dtype_name = "F32", .rank = 1, .shape = &one, .bytes = sizeof(float)};
+    orthsr__writer writer;
+    ck_ok(orthsr__writer_open(&writer, path, &error));
+    ck_ok(orthsr__safetensors_write_header(&writer, specs, count, file.metadata, &error));
+    ck_ok(orthsr__writer_write(&writer, first, specs[0].bytes, &error));
+    for (size_t i = 1; i < file.count; i++) ck_ok(orthsr__writer_write(&writer, file.tensors[i].data, file.tensors[i].bytes, &error));
+    if (how->added) ck_ok(orthsr__writer_write(&writer, &how->value, sizeof how->value, &error));
+    ck_ok(orthsr__writer_commit(&writer, &error));
+    orthsr__safetensors_close(&file);
+    free(specs);
+    free(first);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *first_target;
+    size_t targets, block; /* size of the first target's */
+    orthsr_parametrization parametrization;
+} adapters[] = {
+    {"exact", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
+    {"blocks-of-8", "image.0.q", 20, 8, ORTHSR_CAYLEY},
+    {"neumann-5", "image.0.fc1", 8, 8, ORTHSR_FREE},
+    {"neumann-3", "image.0.fc1", 8, 8, ORTHSR_FREE},
+    {"share", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
+    {"coft", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
+    {"coft-neumann-share", "image.0.out", 4, 16, ORTHSR_FREE},
+    {"regex", "image.0.q", 4, 8, ORTHSR_CAYLEY},
+    {"layers", "image.1.fc1", 4, 8, ORTHSR_CAYLEY},
+    {"adjusted-size", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},   /* 8 of 32, 6 of 24: 4 blocks in all maps, of 64 and 48 two together */
+    {"adjusted-r", "image.0.q", 8, 32, ORTHSR_FREE},         /* 2 blocks of 32, 3 of 24: put together to one */
+    {"renamed", "image.0.fc1", 4, 16, ORTHSR_CAYLEY},
+    {"version-0.17", "image.0.fc1", 8, 8, ORTHSR_FREE},
+    {"version-0.15", "image.0.v", 8, 8, ORTHSR_CAYLEY},
+    {"version-0.15-coft", "image.0.v", 8, 16, ORTHSR_CAYLEY},
+};
+enum { ADAPTERS = sizeof adapters / sizeof *adapters };
+
+START_TEST(features_equal_pefts) {
+    orthsr_model *model = open_model(MODEL);
+    orthsr_adapter *adapter = load_case(model, adapters[_i].name);
+    char directory[300];
+    snprintf(directory, sizeof directory, DATA "%s", adapters[_i].name);
+    ck_assert_int_eq(orthsr_adapter_parametrization(adapter), adapters[_i].parametrization);
+    ck_assert_uint_eq(orthsr_adapter_target_count(adapter), adapters[_i].targets);
+    ck_assert_str_eq(orthsr_adapter_target_name(adapter, 0), adapters[_i].first_target);
+    ck_assert_uint_eq(orthsr_adapter_block_size(adapter, 0), adapters[_i].block);
+    check_features(directory, model, MODEL, adapter);
+    double defect;
+    ck_ok(orthsr_adapter_defect(adapter, &defect, &error));
+    if (adapters[_i].parametrization == ORTHSR_CAYLEY) ck_assert_double_le(defect, 2e-6); /* observed 9e-7 */
+    else ck_assert_double_gt(defect, 1e-2);
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
+START_TEST(exact_parameters_are_the_files_own) {
+    orthsr_model *model = open_model(MODEL);
+    orthsr_adapter *adapter = load_case(model, "exact");
+    fixture f;
+    size_t n, all = orthsr_adapter_parameter_count(adapter);
+    float *parameters = malloc(all * sizeof *parameters);
+    ck_ok(orthsr_adapter_get_parameters(adapter, parameters, all, &error));
+    fixture_open(&f, DATA "exact" WEIGHTS);
+    const float *own = fixture_floats(&f, "base_model.model.vision_model.encoder.layers.0.mlp.fc1.oft_R.weight", &n);
+    ck_assert(memcmp(parameters, own, n * sizeof *own) == 0);
+    own = fixture_floats(&f, "base_model.model.text_model.encoder.layers.1.mlp.fc2.oft_R.weight", &n);
+    ck_assert(memcmp(parameters + all - n, own, n * sizeof *own) == 0);
+    fixture_close(&f);
+    free(parameters);
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* The series of few terms, by hand: with b = 2, S = [0 v; -v 0], S^2 = -v^2 I. */
+START_TEST(series_of_few_terms) {
+    static const struct {
+        const char *terms, *version;
+        double diagonal[4], off[4]; /* of R: coefficients of 1, v, v^2, v^3 */
+    } series[] = {
+        {"0", "\"0.18.0\"", {1}, {0}},
+        {"1", "\"0.18.0\"", {1}, {0}},
+        {"2", "\"0.18.0\"", {1}, {0, 2}},
+        {"2", NULL, {1}, {0, 2}},
+        {"3", "\"0.18.0\"", {1, 0, -2}, {0, 2, 0, -1}},
+        {"4", "\"0.21.2\"", {1, 0, -2}, {0, 2, 0, -1}},
+        {"3", "\"0.17.1\"", {1, 0, -2}, {0, 2}},
+        {"4", NULL, {1, 0, -2}, {0, 2, 0, -2}},
+    };
+    orthsr_model *model = open_model(MODEL);
+    for (size_t i = 0; i < sizeof series / sizeof *series; i++) {
+        const char *directory = copy_case("renamed");
+        const char *name = "vision_model.encoder.layers.0.mlp.fc1.oft_R.weight";
+        char path[300];
+        snprintf(path, sizeof path, "%s" WEIGHTS, directory);
+        float v[16];
+        for (size_t k = 0; k < 16; k++) v[k] = 0.05f * (float)(k + 1);
+        orthsr__writer writer;
+        ck_ok(orthsr__writer_open(&writer, path, &error));
+        orthsr__tensor_spec spec = {.name = name, .dtype_name = "F32", .rank = 2, .shape = (size_t[]){16, 1}, .bytes = sizeof v};
+        ck_ok(orthsr__safetensors_write_header(&writer, &spec, 1, NULL, &error));
+        ck_ok(orthsr__writer_write(&writer, v, sizeof v, &error));
+        ck_ok(orthsr__writer_commit(&writer, &error));
+        change_config(directory, "r", "16");
+        change_config(directory, "use_cayley_neumann", "true");
+        change_config(directory, "num_cayley_neumann_terms", series[i].terms);
+        change_config(directory, "peft_version", series[i].version);
+        orthsr_adapter *adapter;
+        ck_ok(orthsr_model_adapter_load(model, &adapter, directory, &error));
+        ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), 64);
+        float p[64];
+        ck_ok(orthsr_adapter_get_parameters(adapter, p, 64, &error));
+        for (size_t k = 0; k < 16; k++) {
+            double diagonal = -1, off = 0, power = 1; /* parameters are R - I */
+            for (size_t e = 0; e < 4; e++, power *= (double)v[k]) {
+                diagonal += series[i].diagonal[e] * power;
+                off += series[i].off[e] * power;
+            }
+            ck_close(p[4 * k], diagonal, 1e-7);
+            ck_close(p[4 * k + 1], off, 1e-7);
+            ck_close(p[4 * k + 2], -off, 1e-7);
+            ck_close(p[4 * k + 3], diagonal, 1e-7);
+        }
+        orthsr_adapter_free(adapter);
+    }
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* ---- refusing --------------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *of, *key, *value; /* NULL: the key is missing */
+    orthsr_status status;         /* OK: it is harmless */
+    const char *text;
+} configs[] = {
+    {"exact", "peft_type", "\"LORA\"", ORTHSR_ERROR_UNSUPPORTED, "\"peft_type\" is \"LORA\""},
+    {"exact", "peft_type", "\"BOFT\"", ORTHSR_ERROR_UNSUPPORTED, "BOFT"},
+    {"exact", "peft_type", NULL, ORTHSR_ERROR_FORMAT, "peft_type"},
+    {"exact", "peft_type", "7", ORTHSR_ERROR_FORMAT, "peft_type"},
+    {"exact", "bias", "\"oft_only\"", ORTHSR_ERROR_UNSUPPORTED, "\"bias\" is \"oft_only\""},
+    {"exact", "bias", "true", ORTHSR_ERROR_FORMAT, "bias"},
+    {"exact", "fan_in_fan_out", "true", ORTHSR_ERROR_UNSUPPORTED, "fan_in_fan_out"},
+    {"exact", "modules_to_save", "[\"visual_projection\"]", ORTHSR_ERROR_UNSUPPORTED, "modules_to_save"},
+    {"exact", "modules_to_save", "[]", ORTHSR_OK, NULL},
+    {"exact", "use_dora", "true", ORTHSR_ERROR_UNSUPPORTED, "use_dora"},
+    {"exact", "use_dora", "false", ORTHSR_OK, NULL},
+    {"exact", "rank_pattern", "{\"fc1\": 8}", ORTHSR_ERROR_UNSUPPORTED, "rank_pattern"},
+    {"exact", "rank_pattern", "{}", ORTHSR_OK, NULL},
+    {"exact", "target_modules", "\"all-linear\"", ORTHSR_OK, NULL},
+    {"exact", "r", "8", ORTHSR_ERROR_MISMATCH, "\"r\": 8 on 24 inputs means 8 blocks of size 3, so (8, 3)"},
+    {"exact", "r", "1000000000000000000", ORTHSR_ERROR_MISMATCH, "blocks of size 1"},
+    {"exact", "r", "\"4\"", ORTHSR_ERROR_FORMAT, "\"r\" must be"},
+    {"exact", "r", "4.0", ORTHSR_ERROR_FORMAT, "\"r\" must be"},
+    {"exact", "r", "-4", ORTHSR_ERROR_FORMAT, "\"r\" must be"},
+    {"exact", "r", "0", ORTHSR_ERROR_FORMAT, "exactly one of them"},
+    {"exact", "oft_block_size", "8", ORTHSR_ERROR_FORMAT, "exactly one of them"},
+    {"exact", "oft_block_size", "[8]", ORTHSR_ERROR_FORMAT, "oft_block_size"},
+    {"exact", "oft_block_size", NULL, ORTHSR_ERROR_UNSUPPORTED, "before 0.14"},
+    {"exact", "block_share", "true", ORTHSR_ERROR_MISMATCH, "stored once"},
+    {"exact", "block_share", "1", ORTHSR_ERROR_FORMAT, "block_share"},
+    {"share", "block_share", "false", ORTHSR_ERROR_MISMATCH, "wrong shape"},
+    {"coft", "coft", "\"yes\"", ORTHSR_ERROR_FORMAT, "coft"},
+    {"coft", "eps", "-1", ORTHSR_ERROR_FORMAT, "\"eps\" is -1"},
+    {"coft", "eps", "\"1\"", ORTHSR_ERROR_FORMAT, "eps"},
+    {"coft", "eps", "0", ORTHSR_OK, NULL},
+    {"neumann-5", "use_cayley_neumann", "0", ORTHSR_ERROR_FORMAT, "use_cayley_neumann"},
+    {"neumann-5", "use_cayley_neumann", NULL, ORTHSR_OK, NULL},
+    {"neumann-5", "num_cayley_neumann_terms", "-1", ORTHSR_ERROR_FORMAT, "num_cayley_neumann_terms"},
+    {"neumann-5", "num_cayley_neumann_terms", "1000000000", ORTHSR_ERROR_UNSUPPORTED, "num_cayley_neumann_terms"},
+    {"neumann-5", "peft_version", "\"0.18.0.dev0@1a2b3c\"", ORTHSR_ERROR_UNSUPPORTED, "in the course of that development"},
+    {"neumann-5", "peft_version", "\"0.18.0rc1\"", ORTHSR_ERROR_UNSUPPORTED, "peft_version"},
+    {"neumann-5", "peft_version", "\"0.18.1.dev0@1a2b3c\"", ORTHSR_OK, NULL},
+    {"neumann-5", "peft_version", "\"newest\"", ORTHSR_ERROR_FORMAT, "peft_version"},
+    {"neumann-5", "peft_version", "\"\"", ORTHSR_ERROR_FORMAT, "peft_version"},
+    {"neumann-5", "peft_version", "0.18", ORTHSR_ERROR_FORMAT, "peft_version"},
+};
+enum { CONFIGS = sizeof configs / sizeof *configs };
+
+START_TEST(what_a_config_may_say) {
+    orthsr_model *model = open_model(MODEL);
+    const char *directory = copy_case(configs[_i].of);
+    change_config(directory, configs[_i].key, configs[_i].value);
+    orthsr_adapter *adapter = NULL;
+    if (configs[_i].status == ORTHSR_OK) {
+        ck_ok(orthsr_model_adapter_load(model, &adapter, directory, &error));
+    } else {
+        ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), configs[_i].status, configs[_i].text);
+        ck_assert_ptr_nonnull(strstr(error.message, directory));
+        ck_assert_ptr_null(adapter);
+    }
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
+#define FC1 "base_model.model.text_model.encoder.layers.0.mlp.fc1."
+static const struct {
+    const char *of;
+    change how;
+    orthsr_status status;
+    const char *text;
+} weights[] = {
+    {"exact", {.rank = 2, .shape = {4, 16}}, ORTHSR_ERROR_MISMATCH, "fc1.oft_R.weight' has a wrong shape"}, /* 16 is no b(b-1)/2 */
+    {"exact", {.rank = 2, .shape = {3, 15}}, ORTHSR_ERROR_MISMATCH, "so (4, 15)"},
+    {"exact", {.rank = 1, .shape = {60}}, ORTHSR_ERROR_MISMATCH, "wrong shape"},
+    {"exact", {.rank = 3, .shape = {4, 15, 1}}, ORTHSR_ERROR_MISMATCH, "wrong shape"},
+    {"exact", {.rank = 2, .shape = {0, 15}}, ORTHSR_ERROR_MISMATCH, "wrong shape"},
+    {"exact", {.dtype = "I32"}, ORTHSR_ERROR_UNSUPPORTED, "fc1.oft_R.weight' has dtype I32"},
+    {"exact", {.value = NAN}, ORTHSR_ERROR_NUMERIC, "fc1.oft_R.weight' holds a value that is not finite"},
+    {"exact", {.value = -INFINITY}, ORTHSR_ERROR_NUMERIC, "not finite"},
+    {"neumann-5", {.value = 1e30f}, ORTHSR_ERROR_NUMERIC, "its series is not finite"},
+    {"exact", {.name = FC1 "oft_R.default.weight"}, ORTHSR_OK, NULL},
+    {"exact", {.name = "text_model.encoder.layers.0.mlp.fc1.oft_R.weight"}, ORTHSR_OK, NULL},
+    {"exact", {.name = "base_model.model.text_model.encoder.layers.0.mlp.fc3.oft_R.weight"}, ORTHSR_ERROR_MISMATCH, "mlp.fc3', which this huggingface model"},
+    {"exact", {.name = "base_model.model.text_model.encoder.layers.2.mlp.fc1.oft_R.weight"}, ORTHSR_ERROR_MISMATCH, "layers.2.mlp.fc1"},
+    {"exact", {.name = "base_model.model.visual_projection.oft_R.weight"}, ORTHSR_ERROR_MISMATCH, "visual_projection"},
+    {"exact", {.name = "base_model.model.text_model.embeddings.token_embedding.oft_embedding_R.weight"}, ORTHSR_ERROR_UNSUPPORTED, "oft_embedding_R"},
+    {"exact", {.name = FC1 "oft_R.a.b.weight"}, ORTHSR_ERROR_UNSUPPORTED, "oft_R.a.b.weight' is no OFT parameter"},
+    {"exact", {.name = FC1 "oft_R..weight"}, ORTHSR_ERROR_UNSUPPORTED, "no OFT parameter"},
+    {"exact", {.name = ""}, ORTHSR_ERROR_UNSUPPORTED, "no OFT parameter"},
+    {"exact", {.added = FC1 "base_layer.bias"}, ORTHSR_ERROR_UNSUPPORTED, "base_layer.bias' is no OFT parameter"},
+    {"exact", {.added = FC1 "lora_A.weight"}, ORTHSR_ERROR_UNSUPPORTED, "lora_A.weight"},
+    {"exact", {.added = FC1 "oft_R.second.weight"}, ORTHSR_ERROR_FORMAT, "for the same module"},
+    {"exact", {.added = FC1 "oft_s"}, ORTHSR_ERROR_FORMAT, "oft_r is missing"},
+    {"version-0.15", {.added = "base_model.model.text_model.encoder.layers.0.mlp.fc2.oft_R.weight"}, ORTHSR_ERROR_FORMAT, "both oft_R"},
+    {"version-0.15", {.added = "base_model.model.text_model.encoder.layers.0.mlp.fc2.oft_r"}, ORTHSR_ERROR_FORMAT, "oft_s is missing"},
+    {"version-0.15", {.rank = 3, .shape = {4, 6, 5}}, ORTHSR_ERROR_MISMATCH, "so (4, 6, the same)"},
+    {"version-0.15", {.name = FC1 "oft_r.default"}, ORTHSR_OK, NULL},
+};
+enum { CHANGES = sizeof weights / sizeof *weights };
+
+START_TEST(what_weights_may_be) {
+    orthsr_model *model = open_model(MODEL);
+    const char *directory = copy_case(weights[_i].of);
+    change_weights(directory, &weights[_i].how);
+    orthsr_adapter *adapter = NULL;
+    if (weights[_i].status == ORTHSR_OK) {
+        ck_ok(orthsr_model_adapter_load(model, &adapter, directory, &error));
+    } else {
+        ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), weights[_i].status, weights[_i].text);
+        ck_assert_ptr_nonnull(strstr(error.message, directory));
+        ck_assert_ptr_null(adapter);
+    }
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* Only a scale of ones is taken. */
+START_TEST(old_scales_are_refused_by_name) {
+    orthsr_model *model = open_model(MODEL);
+    const char *directory = copy_case("version-0.15"), *name = "text_model.encoder.layers.0.mlp.fc1.oft_s";
+    char path[300];
+    snprintf(path, sizeof path, "%s" WEIGHTS, directory);
+    orthsr__mapping mapping;
+    ck_ok(orthsr__map(&mapping, path, &error));
+    uint8_t *bytes = malloc(mapping.size);
+    memcpy(bytes, mapping.data, mapping.size);
+    orthsr__safetensors file;
+    ck_ok(orthsr__safetensors_open(&file, path, &error));
+    char full[128];
+    snprintf(full, sizeof full, "base_model.model.%s", name);
+    const orthsr__tensor *scale = orthsr__safetensors_find(&file, full);
+    const float other = 1.5f;
+    memcpy(bytes + (scale->data - file.mapping.data) + 5 * sizeof other, &other, sizeof other);
+    orthsr__safetensors_close(&file);
+    ck_ok(orthsr__write_file(path, bytes, mapping.size, &error));
+    orthsr__unmap(&mapping);
+    free(bytes);
+    orthsr_adapter *adapter;
+    ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "fc1.oft_s' scales output 5 by 1.5");
+    orthsr_model_free(model);
+}
+END_TEST
+
+START_TEST(blocks_of_one_have_no_parameters) {
+    orthsr_model *model = open_model(MODEL);
+    const char *directory = copy_case("renamed");
+    char path[300];
+    snprintf(path, sizeof path, "%s" WEIGHTS, directory);
+    orthsr__writer writer;
+    ck_ok(orthsr__writer_open(&writer, path, &error));
+    orthsr__tensor_spec spec = {
+        .name = "vision_model.encoder.layers.0.mlp.fc1.oft_R.weight", .dtype_name = "F32", .rank = 2, .shape = (size_t[]){32, 0}, .bytes = 0};
+    ck_ok(orthsr__safetensors_write_header(&writer, &spec, 1, NULL, &error));
+    ck_ok(orthsr__writer_commit(&writer, &error));
+    change_config(directory, "r", "99");
+    orthsr_adapter *adapter;
+    ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "Cayley blocks of size 1 have no parameters");
+    change_config(directory, "use_cayley_neumann", "true");
+    ck_ok(orthsr_model_adapter_load(model, &adapter, directory, &error)); /* the identity, in ORTHSR_FREE */
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
+START_TEST(truncated_files) {
+    orthsr_model *model = open_model(MODEL);
+    orthsr_adapter *adapter;
+    const char *directory = copy_case("renamed");
+    orthsr__mapping mapping;
+    char path[300];
+    snprintf(path, sizeof path, DATA "renamed" CONFIG);
+    ck_ok(orthsr__map(&mapping, path, &error));
+    size_t config = mapping.size;
+    orthsr__unmap(&mapping);
+    snprintf(path, sizeof path, DATA "renamed" WEIGHTS);
+    ck_ok(orthsr__map(&mapping, path, &error));
+    size_t tensors = mapping.size;
+    orthsr__unmap(&mapping);
+    for (size_t i = 0; i < config; i += 3) {
+        copy_file(DATA "renamed", directory, CONFIG, i);
+        ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), ORTHSR_ERROR_FORMAT, ORTHSR__PEFT_CONFIG);
+    }
+    copy_file(DATA "renamed", directory, CONFIG, SIZE_MAX);
+    for (size_t i = 0; i < tensors; i += 13) {
+        copy_file(DATA "renamed", directory, WEIGHTS, i);
+        ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), ORTHSR_ERROR_FORMAT, ORTHSR__PEFT_WEIGHTS);
+    }
+    snprintf(path, sizeof path, "%s" WEIGHTS, directory);
+    unlink(path);
+    ck_fails(orthsr_model_adapter_load(model, &adapter, directory, &error), ORTHSR_ERROR_IO, "adapter_model.bin");
+    orthsr_model_free(model);
+}
+END_TEST
+
+START_TEST(our_own_format_is_checked_against_the_model) {
+    orthsr_model *model = open_model(MODEL), *other = open_model(OPEN_CLIP);
+    orthsr_adapter *adapter, *loaded = NULL;
+    const char *path = scratch_file("own");
+    ck_ok(orthsr_model_adapter(model, &adapter, NULL, &error));
+    ck_ok(orthsr_adapter_save(adapter, path, orthsr_model_fingerprint(model), &error));
+    ck_ok(orthsr_model_adapter_load(model, &loaded, path, &error));
+    ck_assert_uint_eq(orthsr_adapter_target_count(loaded), orthsr_adapter_target_count(adapter));
+    ck_assert_str_eq(orthsr_adapter_fingerprint(loaded), orthsr_model_fingerprint(model));
+    orthsr_adapter_free(loaded);
+    ck_fails(orthsr_model_adapter_load(other, &loaded, path, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc1");
+    ck_assert_ptr_null(loaded);
+    ck_fails(orthsr_model_adapter_load(model, &loaded, "/nowhere", &error), ORTHSR_ERROR_IO, "/nowhere");
+    ck_fails(orthsr_model_adapter_load(other, &loaded, DATA "exact", &error), ORTHSR_ERROR_MISMATCH, "this open_clip model");
+    ck_fails(orthsr_model_adapter_load(NULL, &loaded, path, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_model_adapter_load(model, NULL, path, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_model_adapter_load(model, &loaded, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+    orthsr_model_free(other);
+}
+END_TEST
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------------- */
+
+/* Far from the identity, and the same on every machine: no arithmetic but that of the generator. */
+static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *maps, size_t block_size, orthsr_parametrization parametrization) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
+    if (block_size) ck_ok(orthsr_adapter_options_set_block_size(options, block_size, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_model_adapter(model, &adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = malloc(n * sizeof *parameters);
+    unsigned long state = 5;
+    for (size_t i = 0; i < n; i++) parameters[i] = 0.25f * (float)noise(&state);
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    free(parameters);
+    return adapter;
+}
+
+static const struct {
+    const char *golden, *model, *maps;
+    size_t block_size;
+} exports[] = {
+    {"exported-hf", MODEL, "q,k,v,out,fc1,fc2", 8},
+    {"exported-openclip", OPEN_CLIP, "fc1,fc2", 0},
+};
+
+/* The files that PEFT has loaded (make_peft.py --check), byte for byte; what they mean there; and what they mean when read again. */
+START_TEST(export_equals_what_peft_loads) {
+    orthsr_model *model = open_model(exports[_i].model);
+    orthsr_adapter *adapter = turned_adapter(model, exports[_i].maps, exports[_i].block_size, ORTHSR_CAYLEY), *again;
+    char directory[300], golden[300];
+    const char *renew = getenv("ORTHSR_EXPORT"), *files[] = {CONFIG, WEIGHTS};
+    snprintf(golden, sizeof golden, DATA "%s", exports[_i].golden);
+    snprintf(directory, sizeof directory, "%s/%s", renew ? renew : scratch_directory(), exports[_i].golden);
+    ck_ok(orthsr_model_adapter_export_peft(model, adapter, directory, &error));
+    ck_ok(orthsr_model_adapter_export_peft(model, adapter, directory, &error)); /* over the old one */
+    for (size_t i = 0; i < 2; i++) {
+        orthsr__mapping mine, theirs;
+        char path[400];
+        snprintf(path, sizeof path, "%s%s", directory, files[i]);
+        ck_ok(orthsr__map(&mine, path, &error));
+        snprintf(path, sizeof path, "%s%s", golden, files[i]);
+        ck_ok(orthsr__map(&theirs, path, &error));
+        ck_assert_uint_eq(mine.size, theirs.size);
+        ck_assert_msg(memcmp(mine.data, theirs.data, mine.size) == 0, "%s has changed", path);
+        orthsr__unmap(&mine);
+        orthsr__unmap(&theirs);
+    }
+    check_features(golden, model, exports[_i].model, adapter);
+    ck_ok(orthsr_model_adapter_load(model, &again, directory, &error));
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(again), n);
+    float *before = malloc(n * sizeof *before), *after = malloc(n * sizeof *after);
+    ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
+    ck_ok(orthsr_adapter_get_parameters(again, after, n, &error));
+    ck_assert(memcmp(before, after, n * sizeof *before) == 0);
+    free(before);
+    free(after);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_free(again);
+    orthsr_model_free(model);
+}
+END_TEST
+
+START_TEST(what_cannot_be_exported) {
+    orthsr_model *model = open_model(OPEN_CLIP), *huggingface = open_model(MODEL);
+    const char *directory = scratch_file("refused");
+    static const char *const inside[] = {"q", "k", "v", "out"};
+    for (size_t i = 0; i < 4; i++) {
+        orthsr_adapter *adapter = turned_adapter(model, inside[i], 0, ORTHSR_CAYLEY);
+        ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "target 'image.0.");
+        ck_assert_ptr_nonnull(strstr(error.message, "fused attention of open_clip models"));
+        orthsr_adapter_free(adapter);
+    }
+    orthsr_adapter *adapter = turned_adapter(huggingface, "fc1", 0, ORTHSR_FREE);
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "ORTHSR_FREE");
+    orthsr_adapter_free(adapter);
+    adapter = turned_adapter(huggingface, "fc1", 0, ORTHSR_CAYLEY);
+    ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc1");
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, "/nowhere/at/all", &error), ORTHSR_ERROR_IO, "/nowhere/at/all");
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_assert(!orthsr__is_directory(directory)); /* nothing was begun */
+
+    /* a config that cannot be replaced: the weights that were new are taken away again */
+    char path[300];
+    snprintf(path, sizeof path, "%s" CONFIG, directory);
+    ck_ok(orthsr__make_directory(directory, &error));
+    ck_ok(orthsr__make_directory(path, &error));
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_IO, ORTHSR__PEFT_CONFIG);
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(rmdir(directory), 0); /* empty */
+    orthsr_adapter_free(adapter);
+    ck_ok(orthsr_adapter_new(&adapter, NULL, &error));
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_ARGUMENT, "no targets");
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+    orthsr_model_free(huggingface);
+}
+END_TEST
+
+/* ---- the program ------------------------------------------------------------------------------------------------------------ */
+
+static TCase *reading(void) {
+    TCase *tc = tcase_create("reading");
+    tcase_add_loop_test(tc, features_equal_pefts, 0, ADAPTERS);
+    tcase_add_test(tc, exact_parameters_are_the_files_own);
+    tcase_add_test(tc, series_of_few_terms);
+    tcase_add_test(tc, our_own_format_is_checked_against_the_model);
+    return tc;
+}
+
+static TCase *refusing(void) {
+    TCase *tc = tcase_create("refusing");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, what_a_config_may_say, 0, CONFIGS);
+    tcase_add_loop_test(tc, what_weights_may_be, 0, CHANGES);
+    tcase_add_test(tc, old_scales_are_refused_by_name);
+    tcase_add_test(tc, blocks_of_one_have_no_parameters);
+    tcase_add_test(tc, truncated_files);
+    return tc;
+}
+
+static TCase *writing(void) {
+    TCase *tc = tcase_create("writing");
+    tcase_add_loop_test(tc, export_equals_what_peft_loads, 0, sizeof exports / sizeof *exports);
+    tcase_add_test(tc, what_cannot_be_exported);
+    return tc;
+}
+
+TEST_MAIN("peft", reading, refusing, writing)
