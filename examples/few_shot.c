@@ -55,7 +55,8 @@ int main(int argc, char **argv) {
     /* 1. The pretrained model. It is never changed; float32 weights are used where the file is mapped. */
     orthsr_model *model;
     check(orthsr_model_open(&model, model_path, &error));
-    printf("%s: %zu parameters, %zu x %zu pixels\n", model_path, orthsr_model_parameter_count(model), orthsr_model_image_size(model), orthsr_model_image_size(model));
+    printf("%s: %zu parameters, %zu x %zu pixels\n", model_path, orthsr_model_parameter_count(model), orthsr_model_image_size(model),
+           orthsr_model_image_size(model));
 
     /* 2. The images: a few of each class to learn from, others to be tested on. A class with fewer than SHOTS gives all it has. */
     orthsr_dataset *train, *shots, *test;

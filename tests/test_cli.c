@@ -221,8 +221,7 @@ START_TEST(test_usage_of_train) {
         {"--towers sound", "sound"},
         {"--blocks 2 --block-size 4", "not both"},
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        expect_usage(run("train --model " MODEL " --data @/split --out @/none %s", bad[i][0]), bad[i][1]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect_usage(run("train --model " MODEL " --data @/split --out @/none %s", bad[i][0]), bad[i][1]);
     ck_assert(!exists("none"));
 }
 END_TEST

@@ -5,7 +5,7 @@
 #include "clip/peft.h"
 #include "util/fixture.h"
 
-/* Relative to the largest feature; observed at most 1.2e-6. */
+/* Relative to the largest feature; observed at most 4.3e-7. */
 #define BOUND 1e-5
 
 #define MODEL "tests/data/clip/hf"
@@ -28,7 +28,8 @@ static void check_features(const char *directory, const orthsr_model *model, con
     snprintf(path, sizeof path, "%s/expected.safetensors", directory);
     fixture_open(&expected, path);
     const float *x = fixture_floats(&inputs, "pixels", &pixels), *want_image = fixture_floats(&expected, "image_features", &image),
-                *want_text = fixture_floats(&expected, "text_features", &text), *plain = fixture_floats(&inputs, "image_features", NULL);
+                *want_text = fixture_floats(&expected, "text_features", &text), *plain_image = fixture_floats(&inputs, "image_features", NULL),
+                *plain_text = fixture_floats(&inputs, "text_features", NULL);
     const int32_t *ids = fixture_raw(&inputs, "tokens", 4, &tokens);
     float *got_image = malloc(image * sizeof(float)), *got_text = malloc(text * sizeof(float));
     orthsr_session *session;
@@ -36,10 +37,9 @@ static void check_features(const char *directory, const orthsr_model *model, con
     ck_ok(orthsr_session_encode_pixels(session, got_image, x, image / embed, &error));
     ck_ok(orthsr_session_encode_tokens(session, got_text, ids, text / embed, &error));
     double of_image = max_relative(got_image, want_image, image), of_text = max_relative(got_text, want_text, text);
-    if (getenv("ORTHSR_VERBOSE")) printf("%s: image %.2g, text %.2g\n", directory, of_image, of_text);
     ck_assert_msg(of_image <= BOUND, "%s: image features differ by %.3g", directory, of_image);
     ck_assert_msg(of_text <= BOUND, "%s: text features differ by %.3g", directory, of_text);
-    ck_assert_double_gt(max_relative(got_image, plain, image), 1e-2); /* the adapter does something */
+    ck_assert_double_gt(max_relative(got_image, plain_image, image) + max_relative(got_text, plain_text, text), 1e-2); /* the adapter does something */
     orthsr_session_free(session);
     free(got_image);
     free(got_text);
@@ -114,7 +114,8 @@ static void change_weights(const char *directory, const change *how) {
     size_t count = file.count;
     for (size_t i = 0; i < count; i++) {
         const orthsr__tensor *tensor = &file.tensors[i];
-        specs[i] = (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
+        specs[i] = (orthsr__tensor_spec){
+            .name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
     }
     memcpy(first, file.tensors[0].data, file.tensors[0].bytes);
     if (how->value != 0) memcpy(first, &how->value, sizeof how->value);
@@ -178,7 +179,7 @@ START_TEST(features_equal_pefts) {
     double defect;
     ck_ok(orthsr_adapter_defect(adapter, &defect, &error));
     if (adapters[_i].parametrization == ORTHSR_CAYLEY) ck_assert_double_le(defect, 2e-6); /* observed 9e-7 */
-    else ck_assert_double_gt(defect, 1e-2);
+    else ck_assert_double_gt(defect, 1e-3); /* observed 4e-3 and more */
     orthsr_adapter_free(adapter);
     orthsr_model_free(model);
 }
@@ -279,7 +280,7 @@ static const struct {
     {"exact", "rank_pattern", "{\"fc1\": 8}", ORTHSR_ERROR_UNSUPPORTED, "rank_pattern"},
     {"exact", "rank_pattern", "{}", ORTHSR_OK, NULL},
     {"exact", "target_modules", "\"all-linear\"", ORTHSR_OK, NULL},
-    {"exact", "r", "8", ORTHSR_ERROR_MISMATCH, "\"r\": 8 on 24 inputs means 8 blocks of size 3, so (8, 3)"},
+    {"exact", "r", "8", ORTHSR_ERROR_MISMATCH, "\"r\": 8 on 32 inputs means 8 blocks of size 4, so (8, 6)"},
     {"exact", "r", "1000000000000000000", ORTHSR_ERROR_MISMATCH, "blocks of size 1"},
     {"exact", "r", "\"4\"", ORTHSR_ERROR_FORMAT, "\"r\" must be"},
     {"exact", "r", "4.0", ORTHSR_ERROR_FORMAT, "\"r\" must be"},
@@ -482,10 +483,12 @@ END_TEST
 /* ---- writing ---------------------------------------------------------------------------------------------------------------- */
 
 /* Far from the identity, and the same on every machine: no arithmetic but that of the generator. */
-static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *maps, size_t block_size, orthsr_parametrization parametrization) {
+static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *towers, const char *maps, size_t block_size,
+                                      orthsr_parametrization parametrization) {
     orthsr_adapter_options *options;
     orthsr_adapter *adapter;
     ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_towers(options, towers, &error));
     ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
     if (block_size) ck_ok(orthsr_adapter_options_set_block_size(options, block_size, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
@@ -501,17 +504,18 @@ static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *map
 }
 
 static const struct {
-    const char *golden, *model, *maps;
+    const char *golden, *model, *towers, *maps;
     size_t block_size;
 } exports[] = {
-    {"exported-hf", MODEL, "q,k,v,out,fc1,fc2", 8},
-    {"exported-openclip", OPEN_CLIP, "fc1,fc2", 0},
+    {"exported-hf", MODEL, "image,text", "q,k,v,out,fc1,fc2", 8},
+    {"exported-openclip", OPEN_CLIP, "image,text", "fc1,fc2", 0},
+    {"exported-openclip-text", OPEN_CLIP, "text", "fc1,fc2", 0}, /* modules whose names are the ends of others */
 };
 
 /* The files that PEFT has loaded (make_peft.py --check), byte for byte; what they mean there; and what they mean when read again. */
 START_TEST(export_equals_what_peft_loads) {
     orthsr_model *model = open_model(exports[_i].model);
-    orthsr_adapter *adapter = turned_adapter(model, exports[_i].maps, exports[_i].block_size, ORTHSR_CAYLEY), *again;
+    orthsr_adapter *adapter = turned_adapter(model, exports[_i].towers, exports[_i].maps, exports[_i].block_size, ORTHSR_CAYLEY), *again;
     char directory[300], golden[300];
     const char *renew = getenv("ORTHSR_EXPORT"), *files[] = {CONFIG, WEIGHTS};
     snprintf(golden, sizeof golden, DATA "%s", exports[_i].golden);
@@ -551,15 +555,15 @@ START_TEST(what_cannot_be_exported) {
     const char *directory = scratch_file("refused");
     static const char *const inside[] = {"q", "k", "v", "out"};
     for (size_t i = 0; i < 4; i++) {
-        orthsr_adapter *adapter = turned_adapter(model, inside[i], 0, ORTHSR_CAYLEY);
+        orthsr_adapter *adapter = turned_adapter(model, "image", inside[i], 0, ORTHSR_CAYLEY);
         ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "target 'image.0.");
         ck_assert_ptr_nonnull(strstr(error.message, "fused attention of open_clip models"));
         orthsr_adapter_free(adapter);
     }
-    orthsr_adapter *adapter = turned_adapter(huggingface, "fc1", 0, ORTHSR_FREE);
+    orthsr_adapter *adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_FREE);
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "ORTHSR_FREE");
     orthsr_adapter_free(adapter);
-    adapter = turned_adapter(huggingface, "fc1", 0, ORTHSR_CAYLEY);
+    adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_CAYLEY);
     ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc1");
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, "/nowhere/at/all", &error), ORTHSR_ERROR_IO, "/nowhere/at/all");
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");

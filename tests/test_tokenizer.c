@@ -283,7 +283,7 @@ START_TEST(bad_merges_are_refused) {
         ck_fails(orthsr_tokenizer_open(&tokenizer, path, &error), ORTHSR_ERROR_FORMAT, merges[i][1]);
     }
     free(vocab);
-    refused(edited(TOKENS "hf/vocab.json", "{", "["), ORTHSR_ERROR_IO, "merges.txt");
+    refused(edited(TOKENS "hf/vocab.json", "{", "["), ORTHSR_ERROR_FORMAT, "line 1");
 }
 END_TEST
 

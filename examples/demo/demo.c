@@ -20,9 +20,12 @@
 #include "table.h"
 
 /* ---- every setting of the demo ---- */
-enum { SHOTS = 16, BASE_CLASSES = 5, BLOCK_SIZE = 32, EPOCHS = 60, TEST_IMAGES = 2000 }; /* 0 test images: all 10,000 */
-static const float learning_rate = 0.01F / BLOCK_SIZE; /* AdamW, cosine: the library's default for this block size */
-static const float kl_weight = 0.5F;      /* of the anchor */
+/* TEST_IMAGES 0: all 10,000 */
+enum { SHOTS = 16, BASE_CLASSES = 5, BLOCK_SIZE = 32, EPOCHS = 60, TEST_IMAGES = 2000 };
+/* AdamW, cosine: the library's default for this block size. */
+static const float learning_rate = 0.01F / BLOCK_SIZE;
+/* Of the anchor. */
+static const float kl_weight = 0.5F;
 static const char *const templates[] = {"a photo of a {}."};
 
 /* The ways of tuning, in the order of the table's rows after zero-shot. */
@@ -80,8 +83,8 @@ static int usage(void) {
 
 static int parse(arguments *a, int argc, char **argv) {
     static const struct option options[] = {
-        {"model", required_argument, NULL, 'm'}, {"data", required_argument, NULL, 'd'}, {"seeds", required_argument, NULL, 's'},
-        {"test-images", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0},
+        {"model", required_argument, NULL, 'm'},       {"data", required_argument, NULL, 'd'}, {"seeds", required_argument, NULL, 's'},
+        {"test-images", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},       {NULL, 0, NULL, 0},
     };
     *a = (arguments){.model = "examples/data/mini", .data = "/usr/share/datasets/fashion-mnist", .seeds = {1}, .n_seeds = 1, .test_images = TEST_IMAGES};
     int option, good = 1;
@@ -237,7 +240,8 @@ static orthsr_status run_seed(demo *d, size_t seed, orthsr_error *error) {
     orthsr_dataset *drawn = NULL, *shots = NULL;
     orthsr_status status = draw_base(&shots, &drawn, d, d->arguments.seeds[seed], error);
     for (size_t w = 0; w < TABLE_ROWS - 1 && status == ORTHSR_OK; w++) {
-        terminal_say("%s, seed %llu: %zu images of %d base classes", ways[w].name, (unsigned long long)d->arguments.seeds[seed], orthsr_dataset_count(shots), BASE_CLASSES);
+        terminal_say("%s, seed %llu: %zu images of %d base classes", ways[w].name, (unsigned long long)d->arguments.seeds[seed], orthsr_dataset_count(shots),
+                     BASE_CLASSES);
         status = tune(d, seed, w, shots, error);
     }
     orthsr_dataset_free(shots);

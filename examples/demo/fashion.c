@@ -28,7 +28,9 @@ static orthsr_status read_idx(uint8_t **items, size_t *n, const char *directory,
     snprintf(path, sizeof path, "%s/%s-%s-ubyte.gz", directory, part, kind);
     gzFile file = gzopen(path, "rb");
     int good = file && read_items(file, magic, item_bytes, items, n);
-    if (!good) snprintf(error->message, sizeof error->message, "cannot read '%s'%s", path, file ? ": it is not the IDX file it should be" : "; install dataset-fashion-mnist");
+    if (!good)
+        snprintf(error->message, sizeof error->message, "cannot read '%s'%s", path,
+                 file ? ": it is not the IDX file it should be" : "; install dataset-fashion-mnist");
     if (file) gzclose(file);
     return good ? ORTHSR_OK : ORTHSR_ERROR_IO;
 }

@@ -85,9 +85,7 @@ static orthsr_status open_texts(source *src, orthsr_error *error) {
 }
 
 static orthsr_status open_source(source *src, orthsr_error *error) {
-    orthsr_status status = src->settings->images.count > 0 ? open_images(src, error)
-                           : src->settings->pixels         ? open_pixels(src, error)
-                                                              : open_texts(src, error);
+    orthsr_status status = src->settings->images.count > 0 ? open_images(src, error) : src->settings->pixels ? open_pixels(src, error) : open_texts(src, error);
     if (status == ORTHSR_OK && src->count == 0)
         return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' holds nothing to embed", src->settings->pixels ? src->settings->pixels : src->settings->text);
     return status;
@@ -136,7 +134,7 @@ static int report(const source *src) {
 
 int command_embed(const settings *s) {
     if ((s->images.count > 0) + (s->text != NULL) + (s->pixels != NULL) != 1) return wrong_usage(s->command->name, "give one of --images, --text and --pixels");
-    orthsr_error error;
+    orthsr_error error = {""};
     inputs in = {0};
     source src = {.in = &in, .settings = s};
     orthsr_status status = output_check(s->out, &error);

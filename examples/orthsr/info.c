@@ -99,8 +99,7 @@ static void print_list(const char *label, const json_t *array) {
 }
 
 static void print_model(json_t *object) {
-    const char *dtype;
-    json_t *entry;
+    json_t *dtypes = json_object_get(object, "dtypes");
     printf("model        %s\n", text_of(object, "path"));
     printf("family       %s, activation %s\n", text_of(object, "family"), text_of(object, "activation"));
     print_tower(object, "image");
@@ -110,8 +109,9 @@ static void print_model(json_t *object) {
     printf("joint space  %zu, logit scale %.4g\n", count_of(object, "embed_dim"), json_real_value(json_object_get(object, "logit_scale")));
     printf("parameters   %zu; an adapter may target %zu maps\n", count_of(object, "parameters"), count_of(object, "maps"));
     printf("tensors      %zu, %zu bytes\n", count_of(object, "tensors"), count_of(object, "bytes"));
-    json_object_foreach(json_object_get(object, "dtypes"), dtype, entry)
-        printf("             %-5s %zu tensors, %zu bytes\n", dtype, count_of(entry, "tensors"), count_of(entry, "bytes"));
+    for (void *i = json_object_iter(dtypes); i; i = json_object_iter_next(dtypes, i))
+        printf("             %-5s %zu tensors, %zu bytes\n", json_object_iter_key(i), count_of(json_object_iter_value(i), "tensors"),
+               count_of(json_object_iter_value(i), "bytes"));
     print_list("unused", json_object_get(object, "unused"));
     printf("tokenizer    %s\n", json_is_true(json_object_get(object, "tokenizer")) ? "found" : "none beside the weights: images only");
     print_list("adapters", json_object_get(object, "adapters"));
@@ -185,7 +185,7 @@ static int info_adapter(const settings *s, orthsr_error *error) {
 
 int command_info(const settings *s) {
     if (s->positional.count == 0) return wrong_usage(s->command->name, "which MODEL?");
-    orthsr_error error, adapter_error;
+    orthsr_error error = {""}, adapter_error = {""};
     orthsr_model *model;
     const char *path = s->positional.items[0];
     if (orthsr_model_open(&model, path, &error) == ORTHSR_OK) {

@@ -24,7 +24,7 @@ static int report(const settings *s, const orthsr_model *model, const orthsr_ada
 }
 
 int command_merge(const settings *s) {
-    orthsr_error error;
+    orthsr_error error = {""};
     orthsr_model *model;
     orthsr_adapter *adapter = NULL;
     double deviation = 0;

@@ -34,20 +34,21 @@ const option_row option_rows[] = {
     {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,
      "classes trained on; base is the first half, rounded up (default: all). Shots are drawn first, over all classes"},
     {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, and the order of the batches (default: 1)"},
-    {"epochs", "N", OPTION_WHOLE, AT(epochs), TRAIN, 0, NULL, "passes over the shots (default: the library's)"},
+    {"epochs", "N", OPTION_WHOLE, AT(epochs), TRAIN, 0, NULL, "passes over the shots (default: 60)"},
     {"batch-size", "N", OPTION_WHOLE, AT(batch_size), TRAIN, 0, NULL, "images of a step; 0 = all in one batch (default: all, at most 128)"},
     {"optimizer", "sgd|adamw", OPTION_CHOICE, AT(optimizer), TRAIN, 0, "rsgd|radam", "default: adamw"},
-    {"lr", "X", OPTION_REAL, AT(lr), TRAIN, 0, NULL, "learning rate; 0 = the library's, by the widest block (default: 0)"},
+    {"lr", "X", OPTION_REAL, AT(lr), TRAIN, 0, NULL, "learning rate; 0 = chosen by optimizer and block size, see docs/training.md (default: 0)"},
     {"momentum", "X", OPTION_REAL, AT(momentum), TRAIN, 0, NULL, "of sgd, in [0, 1)"},
-    {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I (default: the library's)"},
+    {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I (default: 0.01)"},
     {"schedule", "constant|cosine", OPTION_CHOICE, AT(schedule), TRAIN, 0, NULL, "of the learning rate (default: cosine)"},
     {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, NULL, "first epochs at learning rate 1e-5 (default: 0)"},
     {"augment", "none", OPTION_CHOICE, AT(augment), TRAIN, 0, "standard", "default: none"},
     {"cutout", "off", OPTION_CHOICE, AT(cutout), TRAIN, 0, "attentive|random", "default: off"},
     {"ce-cut-weight", "0", OPTION_ZERO, AT(ce_cut_weight), TRAIN, 0, NULL, "weight of the CutOut cross-entropy; only 0 in this version"},
-    {"kl-weight", "X", OPTION_REAL, AT(kl_weight), TRAIN, 0, NULL, "weight of the anchor, the KL divergence to the frozen model (default: the library's)"},
+    {"kl-weight", "X", OPTION_REAL, AT(kl_weight), TRAIN, 0, NULL, "weight of the anchor, the KL divergence to the frozen model (default: 1)"},
     {"kl-cut-weight", "0", OPTION_ZERO, AT(kl_cut_weight), TRAIN, 0, NULL, "weight of the CutOut anchor; only 0 in this version"},
-    {"kl-direction", "frozen-tuned|tuned-frozen", OPTION_CHOICE, AT(kl_direction), TRAIN, 0, NULL, "KL(frozen || tuned) or its reverse (default: frozen-tuned)"},
+    {"kl-direction", "frozen-tuned|tuned-frozen", OPTION_CHOICE, AT(kl_direction), TRAIN, 0, NULL,
+     "KL(frozen || tuned) or its reverse (default: frozen-tuned)"},
     {"targets", "LIST", OPTION_TEXT, AT(targets), TRAIN, 0, NULL, "adapted maps, of q,k,v,out,fc1,fc2 (default: fc1,fc2)"},
     {"towers", "LIST", OPTION_TEXT, AT(towers), TRAIN, 0, NULL, "adapted towers, of image,text (default: image,text)"},
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
@@ -189,7 +190,8 @@ static int parse_real(real *out, const char *command_name, const option_row *row
     char *end;
     double number = strtod(value, &end);
     if (end == value || *end || !isfinite(number)) return wrong_usage(command_name, "--%s %s is a number, not '%s'", row->name, row->value, value);
-    if (row->kind == OPTION_ZERO && number != 0) return wrong_usage(command_name, "this version does not have CutOut yet: --%s can only be 0, not %s", row->name, value);
+    if (row->kind == OPTION_ZERO && number != 0)
+        return wrong_usage(command_name, "this version does not have CutOut yet: --%s can only be 0, not %s", row->name, value);
     *out = (real){1, number};
     return 0;
 }
@@ -277,8 +279,17 @@ static int take_result(settings *s, const command *c, int result, list **files, 
 }
 
 int settings_parse(settings *s, const command *c, int argc, char **argv) {
-    *s = (settings){.command = c, .method = -1, .classes = -1, .protocol = -1, .optimizer = -1, .schedule = -1, .augment = -1, .cutout = -1, .kl_direction = -1,
-                    .side = -1, .parametrization = -1};
+    *s = (settings){.command = c,
+                    .method = -1,
+                    .classes = -1,
+                    .protocol = -1,
+                    .optimizer = -1,
+                    .schedule = -1,
+                    .augment = -1,
+                    .cutout = -1,
+                    .kl_direction = -1,
+                    .side = -1,
+                    .parametrization = -1};
     struct option long_options[sizeof option_rows / sizeof option_rows[0] + 1];
     fill_long_options(long_options, c);
     list *files = &s->positional;

@@ -87,7 +87,7 @@ json_t *report_options(const settings *s) {
 char *report_line(const json_t *object) { return json_dumps(object, JSON_REAL_PRECISION(DIGITS)); }
 
 int report_print(const settings *s, json_t *object) {
-    orthsr_error error;
+    orthsr_error error = {""};
     char *line = report_line(object);
     json_decref(object);
     if (!line) {

@@ -29,7 +29,7 @@ static void print_tokens(const int32_t *tokens, size_t rows, size_t context, int
 }
 
 int command_tokenize(const settings *s) {
-    orthsr_error error;
+    orthsr_error error = {""};
     orthsr_model *model;
     texts lines = {0};
     int32_t *tokens = NULL;

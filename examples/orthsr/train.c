@@ -51,7 +51,8 @@ static void say_short_classes(const training *t) {
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s %" JSON_INTEGER_FORMAT, used ? ", " : "", name, json_integer_value(count));
     }
     if (n > 0)
-        terminal_say("note: of %zu classes there are fewer than %zu images (%s%s); all of them are used", n, t->setup.shots, names, n > MOST_NAMED ? ", ..." : "");
+        terminal_say("note: of %zu classes there are fewer than %zu images (%s%s); all of them are used", n, t->setup.shots, names,
+                     n > MOST_NAMED ? ", ..." : "");
     json_decref(few);
 }
 
@@ -201,8 +202,8 @@ static orthsr_status write_result(const training *t, orthsr_error *error) {
 
 static int report(const training *t) {
     if (t->settings->json) return report_print(t->settings, result_json(t));
-    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s\n", t->first_loss, t->last_loss, t->orthogonality, t->steps,
-           t->seconds);
+    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s\n", t->first_loss, t->last_loss, t->orthogonality,
+           t->steps, t->seconds);
     if (t->shots.test) {
         print_scores_header(t->after.split);
         print_scores("zero-shot", &t->before);
@@ -229,7 +230,7 @@ static void close_all(training *t) {
 }
 
 static int run(training *t) {
-    orthsr_error error;
+    orthsr_error error = {""};
     orthsr_status status = open_all(t, &error);
     if (status == ORTHSR_OK) say_short_classes(t);
     if (status == ORTHSR_OK) status = measure(t, &t->before, NULL, "zero-shot", &error);

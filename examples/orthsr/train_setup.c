@@ -11,7 +11,7 @@
 #define DEFAULT_SEED 1
 
 /* Calls the setter of an option that was given, unless an earlier one failed. */
-#define SET(given, call) \
+#define SET(given, call)                                                                                                                                       \
     if (status == ORTHSR_OK && (given)) status = (call)
 
 static orthsr_status set_adapter(orthsr_adapter_options *options, const settings *s, orthsr_error *error) {
@@ -42,14 +42,13 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
     size_t n_templates;
     const char *const *templates = templates_of(s, &n_templates);
     SET(s->kl_weight.given, orthsr_trainer_options_set_kl_weight(options, (float)s->kl_weight.value, error));
-    SET(s->kl_direction >= 0,
-        orthsr_trainer_options_set_kl_direction(options, s->kl_direction == 0 ? ORTHSR_KL_FROZEN_TUNED : ORTHSR_KL_TUNED_FROZEN, error));
+    SET(s->kl_direction >= 0, orthsr_trainer_options_set_kl_direction(options, s->kl_direction == 0 ? ORTHSR_KL_FROZEN_TUNED : ORTHSR_KL_TUNED_FROZEN, error));
     SET(1, orthsr_trainer_options_set_templates(options, templates, n_templates, error));
     return status;
 }
 
 int train_setup_new(train_setup *setup, const settings *s) {
-    orthsr_error error;
+    orthsr_error error = {""};
     *setup = (train_setup){.shots = s->shots.given ? s->shots.value : DEFAULT_SHOTS,
                            .seed = s->seed.given ? s->seed.value : DEFAULT_SEED,
                            .classes = s->classes >= 0 ? (enum classes)s->classes : CLASSES_ALL};

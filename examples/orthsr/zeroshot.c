@@ -62,7 +62,7 @@ static void print_result(const orthsr_dataset *test, const orthsr_evaluation *ev
 }
 
 int command_zeroshot(const settings *s) {
-    orthsr_error error;
+    orthsr_error error = {""};
     inputs in = {0};
     orthsr_dataset *test = NULL;
     orthsr_evaluation *evaluation = NULL;

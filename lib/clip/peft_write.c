@@ -1,4 +1,5 @@
 /* peft_write.c - an adapter of ours as a directory that PEFT loads. */
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,21 +73,36 @@ static orthsr_status name_module(char **out, const orthsr_model *model, const or
     return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a module's name");
 }
 
-/* The config in fresh memory. Modules are listed in full, which selects exactly them. */
-static char *config_text(const export *to) {
-    json_t *names = json_array();
-    bool done = names != NULL;
-    for (size_t i = 0; i < to->adapter->target_count && done; i++) done = json_array_append_new(names, json_string(to->module[i])) == 0;
-    char *list = done ? json_dumps(names, JSON_INDENT(4)) : NULL, *text = NULL;
-    if (list) { /* the closing bracket stands two columns in, like every value of the config */
-        list[strlen(list) - 1] = '\0';
-        char *nested = orthsr__format("%s  ]", list);
-        const char *mapping = to->model->config.family == ORTHSR__HUGGINGFACE ? CLIP_MODEL : "null";
-        if (nested) text = orthsr__format(CONFIG, mapping, to->adapter->block_size, to->adapter->blocks, nested);
-        free(nested);
+/* A regular expression that matches these modules and no others. A list would not do: PEFT takes its entries for the ends of names, and
+ * "transformer.resblocks.0.mlp.c_fc" is also how "visual.transformer.resblocks.0.mlp.c_fc" ends. NULL when memory is short. */
+static char *modules_pattern(const export *to) {
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream) return NULL;
+    for (size_t i = 0; i < to->adapter->target_count; i++) {
+        if (i > 0) fputc('|', stream);
+        for (const char *at = to->module[i]; *at; at++) {
+            if (ispunct((unsigned char)*at) && *at != '_') fputc('\\', stream);
+            fputc(*at, stream);
+        }
     }
-    free(list);
-    json_decref(names);
+    bool failed = ferror(stream);
+    if (fclose(stream) == 0 && !failed) return text;
+    free(text);
+    return NULL;
+}
+
+/* The config in fresh memory; NULL when that is short. */
+static char *config_text(const export *to) {
+    char *pattern = modules_pattern(to), *quoted = NULL, *text = NULL;
+    json_t *value = pattern ? json_string(pattern) : NULL;
+    if (value) quoted = json_dumps(value, JSON_ENCODE_ANY);
+    const char *mapping = to->model->config.family == ORTHSR__HUGGINGFACE ? CLIP_MODEL : "null";
+    if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->block_size, to->adapter->blocks, quoted);
+    json_decref(value);
+    free(quoted);
+    free(pattern);
     return text;
 }
 

@@ -12,7 +12,7 @@ typedef struct orthsr__text_rules {
     bool compose;               /* NFC */
     bool final_sigma;           /* str.lower(): a capital sigma that ends a word becomes U+03C2; else always U+03C3 */
     bool separators_are_spaces; /* U+001C to U+001F */
-    bool long_s_is_s;           /* the pattern ignores case, and U+017F, which lower-casing leaves, is another case of s */
+    bool ignore_case;           /* in the pattern: U+017F is an s, and U+0345, a mark whose other case is a letter, is nothing */
     bool literal_is_word;       /* a special token's name found in the clean text is one word, else it only ends one */
     const char *literals[2];    /* those names: start, end; NULL when the pattern has none */
 } orthsr__text_rules;

@@ -28,7 +28,7 @@ static const char *const start_name = "<|startoftext|>", *const end_name = "<|en
 static const orthsr__text_rules open_clip_rules = {.unescape_html = true,
                                                    .final_sigma = true,
                                                    .separators_are_spaces = true,
-                                                   .long_s_is_s = true,
+                                                   .ignore_case = true,
                                                    .literal_is_word = true,
                                                    .literals = {"<start_of_text>", "<end_of_text>"}};
 static const orthsr__text_rules transformers_rules = {.compose = true, .literals = {"<|startoftext|>", "<|endoftext|>"}};
@@ -425,14 +425,12 @@ static orthsr_status read_tokenizer_json(reading *r, const char *path) {
     const json_t *model = json_object_get(root, "model"), *merges = json_object_get(model, "merges");
     r->ids = json_object_get(model, "vocab");
     orthsr_status status;
-    if ((status = check_model(r, model)) || (status = check_pipeline(r, root)) || (status = check_ids(r)) || (status = resolve_bytes(r))) goto done;
-    r->tokenizer->size = json_object_size(r->ids);
-    if (!orthsr__bpe_init(&r->tokenizer->bpe, json_array_size(merges))) {
-        status = orthsr__fail_memory(r->error, path);
-        goto done;
+    if (!(status = check_model(r, model)) && !(status = check_pipeline(r, root)) && !(status = check_ids(r))) {
+        r->tokenizer->size = json_object_size(r->ids);
+        if (!orthsr__bpe_init(&r->tokenizer->bpe, json_array_size(merges))) status = orthsr__fail_memory(r->error, path);
+        if (!status && !(status = resolve_bytes(r)) && !(status = read_merge_items(r, merges)) && !(status = read_added_tokens(r, json_object_get(root, "added_tokens"))))
+            status = find_special_tokens(r);
     }
-    if ((status = read_merge_items(r, merges)) || (status = read_added_tokens(r, json_object_get(root, "added_tokens"))) || (status = find_special_tokens(r))) goto done;
-done:
     json_decref(root);
     return status;
 }

@@ -13,9 +13,10 @@
 
 typedef enum class { SPACE, LETTER, NUMBER, OTHER } class;
 
+/* White space, and what no alternative matches. */
 static bool is_space(int32_t c, const orthsr__text_rules *rules) {
     return c == ' ' || (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x1f && rules->separators_are_spaces) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || (c == 0x345 && rules->ignore_case);
 }
 
 /* The class of the character at text[at], and its length in bytes. */
@@ -35,7 +36,7 @@ static size_t literal_at(const orthsr__words *words, size_t at, size_t stop, con
     for (; *literal; literal++) {
         if (at < stop && words->text[at] == *literal) {
             at++;
-        } else if (words->rules->long_s_is_s && *literal == 's' && stop - at >= 2 && memcmp(words->text + at, "\xc5\xbf", 2) == 0) {
+        } else if (words->rules->ignore_case && *literal == 's' && stop - at >= 2 && memcmp(words->text + at, "\xc5\xbf", 2) == 0) {
             at += 2;
         } else {
             return 0;

@@ -7,7 +7,7 @@ Each case holds adapter_config.json, adapter_model.safetensors and expected.safe
 the directory, on the inputs of the model's own expected.safetensors. Two cases are of releases that this PEFT no longer computes: their formulas are below.
 
 --check DIR loads what orthsr_model_adapter_export_peft wrote, requires that PEFT uses every tensor of it and no other module, and writes PEFT's
-features as DIR/expected.safetensors; tests/test_peft.c compares them with ours. To renew the two exports before it:
+features as DIR/expected.safetensors; tests/test_peft.c compares them with ours. To renew these exports before it:
     ORTHSR_EXPORT=tests/data/peft build/tests/test_peft
 """
 import json
@@ -146,7 +146,7 @@ def make_015(case, r, share, coft):
 
 def check(path):
     tensors = load_file(f"{path}/adapter_model.safetensors")
-    if not any("visual." in name for name in tensors):
+    if not any(".resblocks." in name for name in tensors):
         model = base()
     else:
         import open_clip.model
