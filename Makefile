@@ -50,7 +50,7 @@ DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/or
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
-BENCHES   := $(patsubst tests/bench/%.c,$B/bench/%,$(wildcard tests/bench/*.c))
+BENCHES   := $B/bench/step
 TEST_UTIL := $(wildcard tests/util/*.h)
 MAN1      := $(wildcard docs/man/*.1)
 MAN3      := $(wildcard docs/man/*.3)
@@ -140,6 +140,11 @@ $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 $B/bench/%: tests/bench/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
+
+# How the demo's settings were chosen; run by hand, it takes some minutes.
+$B/bench/choose: tests/bench/choose.c examples/demo/fashion.c examples/demo/camera.c $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(PC_LIBS)
 
 -include $(LIB_OBJ:.o=.d) $(DOUBLE_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(DEMO_OBJ:.o=.d)
 

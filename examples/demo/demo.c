@@ -115,15 +115,15 @@ static orthsr_status open_all(demo *d, orthsr_error *error) {
     const arguments *a = &d->arguments;
     snprintf(d->adapter_path, sizeof d->adapter_path, "%s/adapter", a->out);
     snprintf(d->merged_path, sizeof d->merged_path, "%s/merged", a->out);
-    if (mkdir(a->out, 0777) != 0 && errno != EEXIST) {
-        snprintf(error->message, sizeof error->message, "cannot make the directory '%s': %s", a->out, strerror(errno));
-        return ORTHSR_ERROR_IO;
-    }
     orthsr_status status = orthsr_model_open(&d->model, a->model, error);
     if (status == ORTHSR_OK) status = fashion_open(&d->train, a->data, "train", 0, error);
     if (status == ORTHSR_OK) status = fashion_open(&d->test, a->data, "t10k", a->test_images, error);
     if (status == ORTHSR_OK) status = orthsr_dataset_select(&d->test_base, d->test, 0, BASE_CLASSES, error);
     if (status == ORTHSR_OK) status = orthsr_dataset_select(&d->test_new, d->test, BASE_CLASSES, FASHION_CLASSES - BASE_CLASSES, error);
+    if (status == ORTHSR_OK && mkdir(a->out, 0777) != 0 && errno != EEXIST) {
+        snprintf(error->message, sizeof error->message, "cannot make the directory '%s': %s", a->out, strerror(errno));
+        status = ORTHSR_ERROR_IO;
+    }
     return status;
 }
 

@@ -227,17 +227,18 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
         limit *= wide * wide;
     }
     real *stored = orthsr__aligned(tensor->elements, sizeof *stored); /* (rows, per_row) */
-    double *s = orthsr__calloc((config->neumann ? 3 : 1) * b * b, sizeof *s), *r = s + b * b, *work = r + b * b;
-    orthsr_status status = stored && s ? read_values(stored, from, tensor, error) : orthsr__fail_memory(error, "a rotation");
+    double *s = orthsr__aligned(b * b, sizeof *s), *r = orthsr__aligned(config->neumann ? 2 * b * b : 0, sizeof *r); /* (b, b); with room to work */
+    orthsr_status status = stored && s && r ? read_values(stored, from, tensor, error) : orthsr__fail_memory(error, "a rotation");
     for (size_t k = 0; k < d.blocks && !status; k++) {
         block_skew(s, stored + (config->share ? 0 : k * per_row), from->rotation, b, limit);
-        if (config->neumann) series(r, s, b, config->degree, config->last, work);
+        if (config->neumann) series(r, s, b, config->degree, config->last, r + b * b);
         put_block(parameters + k / together * per_block, target->block, k % together * b, config->neumann ? r : s, b, parametrization);
     }
     if (!status && !orthsr__all_finite(parameters, target->parameter_count))
         status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "'%s': tensor '%.256s' is too large: its series is not finite", from->file->path, tensor->name);
     free(stored);
     free(s);
+    free(r);
     return status;
 }
 

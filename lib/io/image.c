@@ -12,7 +12,7 @@ enum { DEFAULT_MAX_PIXELS = 100000000 };
 
 orthsr_image *orthsr__image_allocate(size_t width, size_t height) {
     size_t pixels, bytes;
-    if (!orthsr__mul(&pixels, width, height) || !orthsr__mul(&bytes, pixels, 3)) return NULL;
+    if (!orthsr__mul(&pixels, width, height) || !orthsr__mul(&bytes, pixels, 3) || bytes > PTRDIFF_MAX) return NULL;
     orthsr_image *image = malloc(sizeof *image);
     if (!image) return NULL;
     *image = (orthsr_image){.width = width, .height = height, .rgb = malloc(bytes)};

@@ -126,7 +126,7 @@ static orthsr_status resample(orthsr_image **out, const orthsr_image *image, win
     uint8_t *filtered = result->rgb; /* (bottom - top, bytes) */
     if (vertical) {
         size_t room;
-        if (!orthsr__mul(&room, bottom - top, bytes)) goto done;
+        if (!orthsr__mul(&room, bottom - top, bytes) || room > PTRDIFF_MAX) goto done;
         filtered = middle = malloc(room);
         sums = orthsr__calloc(bytes, sizeof *sums);
         if (!middle || !sums) goto done;

@@ -12,10 +12,11 @@ FULL_VOCABULARY is bpe_simple_vocab_16e6.txt.gz. The small one is its first 4,00
                                           open_clip, transformers, old (count 0 where it is not asked)
 
 Ids are those of a context of 128, cut as open_clip cuts. open_clip runs with ftfy.fix_text replaced by the identity. Texts that are not UTF-8
-are given to Python through bytes.decode(errors="replace"). Characters are those of Unicode 14, which all
-parties know, without U+1DF6 to U+1DFF, whose combining classes tokenizers does not know; --classes writes what
-each of them makes of every single character instead, for measuring where they differ. --full writes the records (open_clip only) for the full
-vocabulary to a file that is not committed (test_tokenizer reads it from ORTHSR_TOKENS, the vocabulary from ORTHSR_VOCABULARY).
+are given to Python through bytes.decode(errors="replace"). Characters are those of Unicode 14, which all parties know, without U+1DF6 to U+1DFF,
+whose combining classes tokenizers does not know.
+
+--classes writes what each party makes of every single character instead, for measuring where they differ. --full writes the records (open_clip
+only) for the full vocabulary to a file that is not committed: test_tokenizer reads it from ORTHSR_TOKENS, the vocabulary from ORTHSR_VOCABULARY.
 """
 import argparse
 import gzip
@@ -102,7 +103,9 @@ def make_texts():
     data = [t.encode() for t in texts]
     # not UTF-8
     samples = [b"\x80", b"\xc0\xaf", b"\xc3(", b"\xe2\x82", b"\xe2\x28\xa1", b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf0\x9f\x98", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xff\xfe", b"\xe0\x9f\xbf"]
-    data += [b"cat " + s + b" dog" + s for s in samples] + [bytes(rng.choices([0x61, 0x20, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0x80, 0xC3, 0xED, 0xA0], k=20)) for _ in range(60)]
+    noise = [bytes(rng.choices([0x61, 0x20, 0xE2, 0x82, 0xAC, 0xF0, 0x9F, 0x98, 0x80, 0xC3, 0xED, 0xA0], k=20)) for _ in range(80)]
+    data += [b"cat " + s + b" dog" + s for s in samples]
+    data += [n for n in noise if all(map(known, map(ord, n.decode(errors="replace"))))]
     return data
 
 
