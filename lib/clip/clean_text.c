@@ -193,10 +193,14 @@ static bool compose(orthsr__text *out, const char *bytes, size_t n) {
         for (end = first; end < count && combining_class(chars[end]) != 0; end++) {}
         if (end - first > 1) order_marks(chars + first, scratch, end - first);
     }
-    count = (size_t)utf8proc_normalize_utf32(chars, (utf8proc_ssize_t)count, composed);
     out->length = 0;
     done = true;
-    for (size_t i = 0; i < count && done; i++) done = orthsr__text_append_char(out, chars[i]);
+    /* utf8proc takes U+11A7 for an empty last consonant of a Hangul syllable and drops it; it composes with nothing, so a piece begins there. */
+    for (size_t first = 0, end; first < count; first = end) {
+        for (end = first + 1; end < count && chars[end] != 0x11a7; end++) {}
+        size_t pieces = (size_t)utf8proc_normalize_utf32(chars + first, (utf8proc_ssize_t)(end - first), composed);
+        for (size_t i = 0; i < pieces && done; i++) done = orthsr__text_append_char(out, chars[first + i]);
+    }
 done:
     free(chars);
     free(scratch);
