@@ -441,7 +441,9 @@ START_TEST(malformed_files_are_refused) {
     const char *path = scratch_file("malformed.safetensors");
     orthsr_adapter *adapter = NULL;
     write_malformed(path, &MALFORMED[_i]);
+    adapter = (orthsr_adapter *)&error;
     ck_fails(orthsr_adapter_load(&adapter, path, &error), MALFORMED[_i].status, MALFORMED[_i].text);
+    ck_assert_ptr_null(adapter);
     ck_assert_ptr_nonnull(strstr(error.message, "malformed.safetensors"));
     ck_assert_ptr_null(adapter);
 }

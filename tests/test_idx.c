@@ -129,7 +129,8 @@ END_TEST
 
 /* A header may claim what it likes: memory follows the bytes that are there. The address space is held to 256 MiB above what is in use. */
 START_TEST(huge_claims_cost_nothing) {
-    ck_refused(write_plain("\0\0\x08\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20), 0, ORTHSR_ERROR_FORMAT, "claims more than 4294967296");
+    ck_refused(write_plain("\0\0\x08\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20), 0, ORTHSR_ERROR_FORMAT,
+               "claims more than 4294967296");
     ck_refused(write_plain("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16), SIZE_MAX, ORTHSR_ERROR_FORMAT, "claims more than");
     unsigned long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "r");

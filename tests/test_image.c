@@ -4,9 +4,9 @@
 #include <zlib.h>
 
 /* An assertion for loops: Check writes a record for every ck_assert it passes. */
-#define must(condition, ...)                            \
-    do {                                                \
-        if (!(condition)) ck_abort_msg(__VA_ARGS__);    \
+#define must(condition, ...)                                                                                                                                   \
+    do {                                                                                                                                                       \
+        if (!(condition)) ck_abort_msg(__VA_ARGS__);                                                                                                           \
     } while (0)
 
 static const char *const folder = "tests/data/images";
@@ -95,7 +95,8 @@ START_TEST(pixels_are_those_of_pil) {
         difference *d = is_png ? &png : &jpeg;
         size_t before = d->unequal;
         compare(d, image, expected);
-        if (is_png) ck_assert_msg(d->unequal == before, "%s %s %u %u: %zu of %u values differ from PIL's", e.file, e.operation, e.a, e.b, d->unequal - before, bytes);
+        if (is_png)
+            ck_assert_msg(d->unequal == before, "%s %s %u %u: %zu of %u values differ from PIL's", e.file, e.operation, e.a, e.b, d->unequal - before, bytes);
         free(expected);
         orthsr_image_free(image);
     }
@@ -105,8 +106,8 @@ START_TEST(pixels_are_those_of_pil) {
     fclose(lines);
     ck_assert_uint_gt(cases, 150);
     ck_assert_msg((double)jpeg.beyond_one <= 0.001 * (double)jpeg.values, "JPEG: %zu of %zu values are off by more than 1", jpeg.beyond_one, jpeg.values);
-    printf("images: %zu cases; PNG %zu values, all equal; JPEG %zu values, %zu unequal, %zu beyond 1, largest difference %d\n", cases, png.values, jpeg.values, jpeg.unequal,
-           jpeg.beyond_one, jpeg.largest);
+    printf("images: %zu cases; PNG %zu values, all equal; JPEG %zu values, %zu unequal, %zu beyond 1, largest difference %d\n", cases, png.values, jpeg.values,
+           jpeg.unequal, jpeg.beyond_one, jpeg.largest);
 }
 END_TEST
 
@@ -195,7 +196,8 @@ START_TEST(other_files_are_refused_by_name) {
 }
 END_TEST
 
-static const char *const small_files[] = {"rgb8.png", "gray16-interlaced.png", "palette4.png", "rgba16.png", "ycc420.jpg", "progressive-420.jpg", "cmyk.jpg", "restart.jpg"};
+static const char *const small_files[] = {"rgb8.png",   "gray16-interlaced.png", "palette4.png", "rgba16.png",
+                                          "ycc420.jpg", "progressive-420.jpg",   "cmyk.jpg",     "restart.jpg"};
 
 START_TEST(every_truncation_is_an_error) {
     orthsr_error error;
@@ -206,7 +208,7 @@ START_TEST(every_truncation_is_an_error) {
         const char *path = written("cut", bytes, n);
         orthsr_status status = orthsr_image_open(&image, path, 0, &error);
         must(status == ORTHSR_ERROR_FORMAT || (n < 8 && status == ORTHSR_ERROR_UNSUPPORTED), "%s cut to %zu of %zu bytes: %s", small_files[_i], n, size,
-                      orthsr_status_string(status));
+             orthsr_status_string(status));
         must(strstr(error.message, path) != NULL && image == NULL, "'%s' does not name the file", error.message);
     }
     free(bytes);

@@ -80,7 +80,9 @@ START_TEST(argument_errors) {
     orthsr_optimizer *o = NULL;
     float p = 0;
     ck_fails(orthsr_optimizer_sgd(NULL, 1, 0, 0, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    o = (orthsr_optimizer *)&error;
     ck_fails(orthsr_optimizer_sgd(&o, 0, 0, 0, &error), ORTHSR_ERROR_ARGUMENT, "size");
+    ck_assert_ptr_null(o);
     ck_fails(orthsr_optimizer_sgd(&o, 1, 1, 0, &error), ORTHSR_ERROR_ARGUMENT, "momentum");
     ck_fails(orthsr_optimizer_sgd(&o, 1, NAN, 0, &error), ORTHSR_ERROR_ARGUMENT, "momentum");
     ck_fails(orthsr_optimizer_sgd(&o, 1, 0, -1, &error), ORTHSR_ERROR_ARGUMENT, "weight_decay");

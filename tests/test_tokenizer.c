@@ -11,9 +11,9 @@ enum { CONTEXT = 128 };
 #define TOKENS "tests/data/tokens/"
 
 /* An assertion for loops: Check writes a record for every ck_assert it passes. */
-#define must(condition, ...)                            \
-    do {                                                \
-        if (!(condition)) ck_abort_msg(__VA_ARGS__);    \
+#define must(condition, ...)                                                                                                                                   \
+    do {                                                                                                                                                       \
+        if (!(condition)) ck_abort_msg(__VA_ARGS__);                                                                                                           \
     } while (0)
 
 static orthsr_error error;
@@ -102,7 +102,8 @@ END_TEST
 /* ---- forms ---- */
 
 START_TEST(a_file_may_be_named) {
-    static const char *const paths[] = {TOKENS "simple/bpe_simple_vocab_16e6.txt.gz", TOKENS "hf/vocab.json", TOKENS "hf/merges.txt", TOKENS "hf-json/tokenizer.json"};
+    static const char *const paths[] = {TOKENS "simple/bpe_simple_vocab_16e6.txt.gz", TOKENS "hf/vocab.json", TOKENS "hf/merges.txt",
+                                        TOKENS "hf-json/tokenizer.json"};
     orthsr_tokenizer *tokenizer = opened(paths[_i]);
     ck_assert_uint_eq(orthsr_tokenizer_vocab_size(tokenizer), 4514);
     ck_assert_int_eq(orthsr_tokenizer_start_id(tokenizer), 4512);
@@ -147,8 +148,10 @@ START_TEST(any_bytes_have_ids) {
         int32_t ids[20];
         for (size_t i = 0; i < n; i++) text[i] = (char)(int)(noise(&state) * 128);
         must(orthsr_tokenizer_encode(tokenizer, text, n, 7, ids, 20, &used, &error) == ORTHSR_OK, "%s", error.message);
-        must(used >= 2 && used <= 20 && ids[0] == orthsr_tokenizer_start_id(tokenizer) && ids[used - 1] == orthsr_tokenizer_end_id(tokenizer), "round %zu", round);
-        for (size_t i = 0; i < 20; i++) must(ids[i] >= 0 && (size_t)ids[i] < orthsr_tokenizer_vocab_size(tokenizer) && (i < used || ids[i] == 7), "round %zu", round);
+        must(used >= 2 && used <= 20 && ids[0] == orthsr_tokenizer_start_id(tokenizer) && ids[used - 1] == orthsr_tokenizer_end_id(tokenizer), "round %zu",
+             round);
+        for (size_t i = 0; i < 20; i++)
+            must(ids[i] >= 0 && (size_t)ids[i] < orthsr_tokenizer_vocab_size(tokenizer) && (i < used || ids[i] == 7), "round %zu", round);
     }
     orthsr_tokenizer_free(tokenizer);
 }
@@ -265,14 +268,20 @@ START_TEST(a_bad_tokenizer_json_is_refused) {
         {"\"#\":2,", "\"#\":2,\"#\":2,", ORTHSR_ERROR_FORMAT, "duplicate"},
         {"\"#</w>\"", "\"##</w>\"", ORTHSR_ERROR_FORMAT, "byte 0x23"},
     };
-    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) refused(edited(TOKENS "old/tokenizer.json", edits[i].from, edits[i].to), edits[i].status, edits[i].message);
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++)
+        refused(edited(TOKENS "old/tokenizer.json", edits[i].from, edits[i].to), edits[i].status, edits[i].message);
 }
 END_TEST
 
 START_TEST(bad_merges_are_refused) {
     size_t size;
     char *vocab = file_text(TOKENS "hf/vocab.json", &size), path[400];
-    static const char *const merges[][2] = {{"#version: 0.2\ni n\nbroken\n", "line 3"}, {"i n\nt h e\n", "line 2"}, {" in\n", "line 1"}, {"in \n", "line 1"}, {"i n\nqq never\n", "\"qq\""}, {"i n\n\xff x", "line 2"}};
+    static const char *const merges[][2] = {{"#version: 0.2\ni n\nbroken\n", "line 3"},
+                                            {"i n\nt h e\n", "line 2"},
+                                            {" in\n", "line 1"},
+                                            {"in \n", "line 1"},
+                                            {"i n\nqq never\n", "\"qq\""},
+                                            {"i n\n\xff x", "line 2"}};
     for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++) {
         snprintf(path, sizeof path, "%s", written("vocab.json", vocab, size));
         char *slash = strrchr(path, '/');
@@ -330,7 +339,8 @@ START_TEST(every_truncation_is_an_error) {
     for (size_t n = 0; n < size; n += slower * (n < 200 || n + 200 > size ? 1 : files[_i].stride)) {
         orthsr_tokenizer *tokenizer;
         must(orthsr__write_file(path, bytes, n, &error) == ORTHSR_OK, "%s", error.message);
-        must(orthsr_tokenizer_open(&tokenizer, path, &error) == ORTHSR_ERROR_FORMAT && strstr(error.message, path), "%s cut to %zu bytes: %s", path, n, error.message);
+        must(orthsr_tokenizer_open(&tokenizer, path, &error) == ORTHSR_ERROR_FORMAT && strstr(error.message, path), "%s cut to %zu bytes: %s", path, n,
+             error.message);
     }
     free(bytes);
 }

@@ -174,7 +174,7 @@ static int show(const settings *s, json_t *object, void (*print)(json_t *)) {
 }
 
 static int info_adapter(const settings *s, orthsr_error *error) {
-    orthsr_adapter *adapter;
+    orthsr_adapter *adapter = NULL;
     double defect = 0;
     orthsr_status status = orthsr_adapter_load(&adapter, s->positional.items[0], error);
     if (status == ORTHSR_OK) status = orthsr_adapter_defect(adapter, &defect, error);

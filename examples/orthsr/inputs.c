@@ -12,7 +12,7 @@
 static const char *const default_template[] = {"a photo of a {}."};
 
 orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error) {
-    orthsr_status status = orthsr_adapter_load(out, path, error);
+    orthsr_status status = orthsr_model_adapter_load(model, out, path, error);
     if (status != ORTHSR_OK) return status;
     const char *trained_on = orthsr_adapter_fingerprint(*out);
     if (*trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)

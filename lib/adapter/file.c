@@ -259,7 +259,9 @@ static orthsr_status read_file(orthsr_adapter **out, const orthsr__safetensors *
 }
 
 orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error) {
-    ORTHSR__REQUIRE(out && path, error, "out or path is NULL");
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(path, error, "path is NULL");
     char *name = file_of(path, orthsr__is_directory(path));
     if (!name) return orthsr__fail_memory(error, "a file name");
     orthsr__safetensors file;

@@ -11,8 +11,8 @@
 
 /* One symbol of the word, at the position of its first byte. */
 typedef struct orthsr__bpe_symbol {
-    int32_t id;              /* -1: merged into the symbol before it */
-    size_t previous, next;   /* positions; NONE at the ends */
+    int32_t id;            /* -1: merged into the symbol before it */
+    size_t previous, next; /* positions; NONE at the ends */
 } symbol;
 
 typedef struct orthsr__bpe_pair {

@@ -13,8 +13,8 @@ typedef struct orthsr__merge {
 } orthsr__merge;
 
 typedef struct orthsr__bpe {
-    int32_t byte[256]; /* id of each byte inside a word */
-    int32_t last[256]; /* id of each byte at the end of a word: its symbol followed by "</w>" */
+    int32_t byte[256];     /* id of each byte inside a word */
+    int32_t last[256];     /* id of each byte at the end of a word: its symbol followed by "</w>" */
     orthsr__merge *merges; /* (slots) hash table, a power of two, at most half full */
     size_t slots;
     uint32_t count; /* merges added; the next rank */

@@ -76,7 +76,8 @@ static const orthsr__added_token *added_at(const orthsr_tokenizer *t, const char
     const orthsr__added_token *best = NULL;
     for (size_t i = 0; i < t->added_count; i++) {
         const orthsr__added_token *token = &t->added[i];
-        if (token->in_clean_text == in_clean_text && token->length <= length && (!best || token->length > best->length) && memcmp(token->bytes, text, token->length) == 0)
+        if (token->in_clean_text == in_clean_text && token->length <= length && (!best || token->length > best->length) &&
+            memcmp(token->bytes, text, token->length) == 0)
             best = token;
     }
     return best;
@@ -105,8 +106,8 @@ static bool encode_text(encoding *e, const char *text, size_t length) {
     return done;
 }
 
-orthsr_status orthsr_tokenizer_encode(const orthsr_tokenizer *tokenizer, const char *text, size_t length, int32_t pad_id, int32_t *ids, size_t context, size_t *used,
-                                      orthsr_error *error) {
+orthsr_status orthsr_tokenizer_encode(const orthsr_tokenizer *tokenizer, const char *text, size_t length, int32_t pad_id, int32_t *ids, size_t context,
+                                      size_t *used, orthsr_error *error) {
     ORTHSR__REQUIRE(tokenizer, error, "tokenizer is NULL");
     ORTHSR__REQUIRE(text || length == 0, error, "text is NULL");
     ORTHSR__REQUIRE(ids, error, "ids is NULL");

@@ -87,8 +87,9 @@ static orthsr_status resolve_bytes(reading *r) {
             if (!name) return orthsr__fail_memory(r->error, r->path);
             int32_t id = id_of(r, name);
             if (id < 0)
-                return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s' has no entry \"%s\" (byte 0x%02x); a byte-level vocabulary has all 256 bytes, with and without </w>",
-                                    r->path, name, (unsigned)byte);
+                return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT,
+                                    "'%s' has no entry \"%s\" (byte 0x%02x); a byte-level vocabulary has all 256 bytes, with and without </w>", r->path, name,
+                                    (unsigned)byte);
             if (last) r->tokenizer->bpe.last[byte] = id;
             else r->tokenizer->bpe.byte[byte] = id;
         }
@@ -106,7 +107,8 @@ static orthsr_status add_merge(reading *r, const char *left, size_t left_length,
         if (!name) return orthsr__fail_memory(r->error, r->path);
         ids[i] = id_of(r, name);
         if (ids[i] < 0)
-            return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s', %s %zu: the vocabulary has no entry \"%.100s\" for this merge", r->path, place, number, name);
+            return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s', %s %zu: the vocabulary has no entry \"%.100s\" for this merge", r->path, place, number,
+                                name);
     }
     orthsr__bpe_add(&r->tokenizer->bpe, ids[0], ids[1], ids[2]);
     return ORTHSR_OK;
@@ -157,7 +159,8 @@ static orthsr_status check_ids(const reading *r) {
         if (!orthsr__json_as_size(&id, value)) {
             status = orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s': the id of \"%.100s\" is not a non-negative integer", r->path, name);
         } else if (id >= n || id > INT32_MAX) {
-            status = orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s': \"%.100s\" has id %zu, but there are %zu entries, so ids have a gap or do not start at 0", r->path, name, id, n);
+            status = orthsr__fail(r->error, ORTHSR_ERROR_FORMAT,
+                                  "'%s': \"%.100s\" has id %zu, but there are %zu entries, so ids have a gap or do not start at 0", r->path, name, id, n);
         } else if (seen[id]) {
             status = orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s': \"%.100s\" has id %zu, which another entry has as well", r->path, name, id);
         } else {
@@ -201,8 +204,8 @@ static orthsr_status find_special_tokens(reading *r) {
     t->start = id_of(r, start_name);
     t->end = id_of(r, end_name);
     if (t->start < 0 || t->end < 0)
-        return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s' has no entry \"%s\"; a CLIP vocabulary has one to %s a text", r->path, t->start < 0 ? start_name : end_name,
-                            t->start < 0 ? "start" : "end");
+        return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s' has no entry \"%s\"; a CLIP vocabulary has one to %s a text", r->path,
+                            t->start < 0 ? start_name : end_name, t->start < 0 ? "start" : "end");
     return ORTHSR_OK;
 }
 
@@ -225,8 +228,8 @@ static orthsr_status read_vocab_and_merges(reading *r, const char *vocab_path, c
     } else if (!t->added || !orthsr__bpe_init(&t->bpe, most)) {
         status = orthsr__fail_memory(r->error, vocab_path);
     }
-    if (status || (status = check_ids(r)) || (status = resolve_bytes(r)) || (status = find_special_tokens(r)) || (status = add_token(r, start_name, t->start, false)) ||
-        (status = add_token(r, end_name, t->end, false)))
+    if (status || (status = check_ids(r)) || (status = resolve_bytes(r)) || (status = find_special_tokens(r)) ||
+        (status = add_token(r, start_name, t->start, false)) || (status = add_token(r, end_name, t->end, false)))
         goto done;
     r->path = merges_path;
     status = read_merge_lines(r, &merges);
@@ -245,7 +248,8 @@ static orthsr_status gunzip(orthsr__text *out, const char *path, orthsr_error *e
     orthsr_status status = ORTHSR_OK;
     int n = 0;
     while (!status && (n = gzread(file, block, sizeof block)) > 0) {
-        if (out->length + (size_t)n > MAX_BYTES) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' unpacks to more than %d bytes; this is no vocabulary", path, MAX_BYTES);
+        if (out->length + (size_t)n > MAX_BYTES)
+            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' unpacks to more than %d bytes; this is no vocabulary", path, MAX_BYTES);
         else if (!orthsr__text_append(out, block, (size_t)n)) status = orthsr__fail_memory(error, path);
     }
     int code;
@@ -344,7 +348,8 @@ static bool has_types(const json_t *json, const char *list, const char *const *t
 /* The steps before BPE are CLIP's; the pattern comes with and without the special tokens' names. */
 static orthsr_status check_pipeline(reading *r, const json_t *root) {
     static const char *const normalizers[] = {"NFC", "Replace", "Lowercase"}, *const splitters[] = {"Split", "ByteLevel"};
-    static const char *const names = "<\\|startoftext\\|>|<\\|endoftext\\|>|", *const pattern = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+    static const char *const names = "<\\|startoftext\\|>|<\\|endoftext\\|>|", *const pattern =
+                                                                                   "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
     const json_t *normalizer = json_object_get(root, "normalizer"), *splitter = json_object_get(root, "pre_tokenizer");
     if (!has_types(normalizer, "normalizers", normalizers, 3)) return unsupported(r, "\"normalizer\" is not NFC, Replace, Lowercase");
     if (!has_types(splitter, "pretokenizers", splitters, 2)) return unsupported(r, "\"pre_tokenizer\" is not Split, ByteLevel");
@@ -383,7 +388,8 @@ static orthsr_status read_merge_items(reading *r, const json_t *merges) {
             if (!space) return malformed_merge(r, "model.merges", i);
             ORTHSR__TRY(add_merge(r, line, (size_t)(space - line), space + 1, strlen(space + 1), "model.merges", i));
         } else if (json_array_size(item) == 2 && json_is_string(left) && json_is_string(right)) {
-            ORTHSR__TRY(add_merge(r, json_string_value(left), json_string_length(left), json_string_value(right), json_string_length(right), "model.merges", i));
+            ORTHSR__TRY(
+                add_merge(r, json_string_value(left), json_string_length(left), json_string_value(right), json_string_length(right), "model.merges", i));
         } else {
             return malformed_merge(r, "model.merges", i);
         }
@@ -406,12 +412,14 @@ static orthsr_status read_added_tokens(reading *r, const json_t *list) {
         static const char *const flags[] = {"single_word", "lstrip", "rstrip"};
         for (size_t f = 0; f < 3; f++)
             if (json_is_true(json_object_get(token, flags[f])))
-                return orthsr__fail(r->error, ORTHSR_ERROR_UNSUPPORTED, "'%s': the added token \"%.100s\" sets \"%s\", which this library does not do", r->path, content, flags[f]);
+                return orthsr__fail(r->error, ORTHSR_ERROR_UNSUPPORTED, "'%s': the added token \"%.100s\" sets \"%s\", which this library does not do", r->path,
+                                    content, flags[f]);
         int32_t known = id_of(r, content);
         if (known < 0 && id == t->size) {
             ORTHSR__TRY(add_symbol(r, content));
         } else if (known < 0 || (size_t)known != id) {
-            return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s': the added token \"%.100s\" has id %zu, expected %zu", r->path, content, id, known < 0 ? t->size : (size_t)known);
+            return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s': the added token \"%.100s\" has id %zu, expected %zu", r->path, content, id,
+                                known < 0 ? t->size : (size_t)known);
         }
         ORTHSR__TRY(add_token(r, content, (int32_t)id, json_is_true(json_object_get(token, "normalized"))));
     }
@@ -428,7 +436,8 @@ static orthsr_status read_tokenizer_json(reading *r, const char *path) {
     if (!(status = check_model(r, model)) && !(status = check_pipeline(r, root)) && !(status = check_ids(r))) {
         r->tokenizer->size = json_object_size(r->ids);
         if (!orthsr__bpe_init(&r->tokenizer->bpe, json_array_size(merges))) status = orthsr__fail_memory(r->error, path);
-        if (!status && !(status = resolve_bytes(r)) && !(status = read_merge_items(r, merges)) && !(status = read_added_tokens(r, json_object_get(root, "added_tokens"))))
+        if (!status && !(status = resolve_bytes(r)) && !(status = read_merge_items(r, merges)) &&
+            !(status = read_added_tokens(r, json_object_get(root, "added_tokens"))))
             status = find_special_tokens(r);
     }
     json_decref(root);
@@ -466,7 +475,8 @@ orthsr_status orthsr__vocabulary_load(orthsr_tokenizer *tokenizer, const char *p
     } else if (!in_directory && length > 3 && strcmp(path + length - 3, ".gz") == 0) {
         status = read_simple(&r, path);
     } else {
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "no vocabulary at '%s': looked for tokenizer.json, for vocab.json with merges.txt, and for bpe_simple_vocab_16e6.txt.gz", path);
+        status = orthsr__fail(error, ORTHSR_ERROR_IO,
+                              "no vocabulary at '%s': looked for tokenizer.json, for vocab.json with merges.txt, and for bpe_simple_vocab_16e6.txt.gz", path);
     }
 done:
     for (int f = 0; f < FORMS; f++) free(files[f]);

@@ -93,7 +93,8 @@ orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels,
             result = orthsr__fail(error, status, "%s: item %zu has label %d, but there are %zu classes", where, i, labels[i], n_classes);
             break;
         }
-        dataset->items[i] = (orthsr__item){.label = (size_t)labels[i], .name = orthsr__format("index %zu", i), .pixels = pixels + i * height * width * channels};
+        dataset->items[i] = (orthsr__item){
+            .label = (size_t)labels[i], .name = orthsr__format("index %zu", i), .pixels = pixels + i * height * width * channels};
         if (!dataset->items[i].name) result = orthsr__fail_memory(error, "a dataset's items");
     }
     if (result) {
@@ -143,7 +144,8 @@ static orthsr_status open_idx(orthsr_dataset **out, const char *directory, const
     if (!status && images && labels) {
         status = orthsr__dataset_open_idx(out, images, labels, names, error);
     } else if (!status && (images || labels)) {
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels, images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels,
+                              images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
     } else if (!status) {
         status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no split '%s': neither a folder of that name%s", directory, split,
                               strcmp(split, "train") == 0  ? " nor train-images-idx3-ubyte[.gz]"
@@ -204,7 +206,8 @@ orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *
     *out = NULL;
     ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
     if (count == 0 || first >= dataset->n_classes || count > dataset->n_classes - first)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: %zu classes from %zu on were asked for; there are %zu", __func__, count, first, dataset->n_classes);
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: %zu classes from %zu on were asked for; there are %zu", __func__, count, first,
+                            dataset->n_classes);
     size_t items = 0;
     for (size_t i = first; i < first + count; i++) items += dataset->class_sizes[i];
     orthsr_dataset *view = orthsr__dataset_view(dataset, items, first, count);

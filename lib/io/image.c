@@ -24,12 +24,11 @@ orthsr_image *orthsr__image_allocate(size_t width, size_t height) {
 }
 
 orthsr_status orthsr__image_check_size(const char *path, size_t width, size_t height, size_t max_pixels, orthsr_error *error) {
-    if (width == 0 || height == 0)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': an image of %zu x %zu pixels has nothing in it", path, width, height);
+    if (width == 0 || height == 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': an image of %zu x %zu pixels has nothing in it", path, width, height);
     size_t pixels;
     if (!orthsr__mul(&pixels, width, height) || pixels > max_pixels)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': %zu x %zu pixels are more than the limit of %zu; raise max_pixels or shrink the image", path,
-                            width, height, max_pixels);
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': %zu x %zu pixels are more than the limit of %zu; raise max_pixels or shrink the image",
+                            path, width, height, max_pixels);
     return ORTHSR_OK;
 }
 

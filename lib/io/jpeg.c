@@ -53,7 +53,8 @@ static _Noreturn void on_error(j_common_ptr common) {
     common->err->format_message(common, reason);
     int code = common->err->msg_code;
     if (code == JERR_OUT_OF_MEMORY) give_up(d, orthsr__fail_memory(d->error, d->path));
-    orthsr_status status = code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_FRACT_SAMPLE_NOTIMPL ? ORTHSR_ERROR_UNSUPPORTED : ORTHSR_ERROR_FORMAT;
+    orthsr_status status =
+        code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_FRACT_SAMPLE_NOTIMPL ? ORTHSR_ERROR_UNSUPPORTED : ORTHSR_ERROR_FORMAT;
     give_up(d, orthsr__fail(d->error, status, "'%s': JPEG: %s", d->path, reason));
 }
 

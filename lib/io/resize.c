@@ -21,9 +21,9 @@ enum { PRECISION = 32 - 8 - 2 };
 
 /* The weights of one direction, for a window of its output. */
 typedef struct filter {
-    size_t taps;    /* room for weights per output pixel */
-    size_t *first;  /* (n) first input pixel */
-    size_t *count;  /* (n) how many, at most taps */
+    size_t taps;     /* room for weights per output pixel */
+    size_t *first;   /* (n) first input pixel */
+    size_t *count;   /* (n) how many, at most taps */
     int32_t *weight; /* (n, taps) */
 } filter;
 

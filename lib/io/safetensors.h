@@ -16,7 +16,8 @@
 #include "base/real.h"
 
 typedef enum orthsr__dtype {
-    ORTHSR__F32, ORTHSR__F16, ORTHSR__BF16, ORTHSR__F64, ORTHSR__I64, ORTHSR__I32, ORTHSR__I16, ORTHSR__I8, ORTHSR__U64, ORTHSR__U32, ORTHSR__U16, ORTHSR__U8, ORTHSR__BOOL,
+    ORTHSR__F32, ORTHSR__F16, ORTHSR__BF16, ORTHSR__F64, ORTHSR__I64, ORTHSR__I32, ORTHSR__I16, ORTHSR__I8,
+    ORTHSR__U64, ORTHSR__U32, ORTHSR__U16, ORTHSR__U8, ORTHSR__BOOL,
     ORTHSR__OTHER_DTYPE /* a known or unknown name we do not compute with (F8_E4M3, ...): listed and copied, not converted */
 } orthsr__dtype;
 

@@ -34,6 +34,7 @@ static bool is_decay(float weight_decay) { return weight_decay >= 0 && isfinite(
 
 orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t size, float momentum, float weight_decay, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
     ORTHSR__REQUIRE(size > 0, error, "size is 0");
     ORTHSR__REQUIRE(momentum >= 0 && momentum < 1, error, "momentum is outside [0, 1)");
     ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
@@ -42,6 +43,7 @@ orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t size, float mo
 
 orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
     ORTHSR__REQUIRE(size > 0, error, "size is 0");
     ORTHSR__REQUIRE(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, error, "a beta is outside [0, 1)");
     ORTHSR__REQUIRE(eps > 0 && isfinite(eps), error, "eps is not above 0");
