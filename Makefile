@@ -25,7 +25,8 @@ B := build
 PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev \
                   libpng-dev libutf8proc-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++
+# gfortran: LAPACK's runtime library, which pkg-config --static asks for.
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 MODULES  := openblas lapacke zlib jansson libjpeg libpng libutf8proc
@@ -63,7 +64,7 @@ CORE    := $B/lib/libortho.a
 CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib demo check test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
+.PHONY: help all lib demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .DELETE_ON_ERROR:
 
 help:
@@ -170,10 +171,11 @@ demo: deps-demo
 	$B/bin/demo $B/demo
 
 check: deps-check
-	@$(MAKE) --no-print-directory -s -j2 all
-	@$(MAKE) --no-print-directory test valgrind installcheck
+	@$(MAKE) --no-print-directory -s -j2 tests
+	@$(MAKE) --no-print-directory -s test valgrind installcheck
 
-test: all $(TESTS) $(GRADS)
+tests: all $(TESTS) $(GRADS)
+test: tests
 	tests/run.sh $B $(TESTS) $(GRADS)
 
 # OpenBLAS kernels for processors newer than valgrind knows would stop it; our own are picked by what valgrind reports.
