@@ -86,8 +86,7 @@ START_TEST(attention) {
     real o[N], gradient[3][N], work[2 * T * T], *inputs[3] = {c.q, c.k, c.v};
     orthsr__attention_forward(o, c.q, c.k, c.v, BATCH, T, D, HEADS, c.kind, work);
     orthsr__attention_backward(gradient[0], gradient[1], gradient[2], c.g, o, c.q, c.k, c.v, BATCH, T, D, HEADS, c.kind, work);
-    for (c.which = 0; c.which < 3; c.which++)
-        ck_assert_double_le(gradient_error(inputs[c.which], gradient[c.which], N, 1, attention_value, &c), BOUND);
+    for (c.which = 0; c.which < 3; c.which++) ck_assert_double_le(gradient_error(inputs[c.which], gradient[c.which], N, 1, attention_value, &c), BOUND);
 }
 END_TEST
 

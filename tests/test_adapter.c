@@ -64,7 +64,7 @@ START_TEST(rotating_is_merging) {
         ck_ok(orthsr_adapter_merge(adapter, t, W, LD, &error));
         float *merged = linear(x, W, ROWS, in, out, LD);
         ck_assert_double_le(max_relative(merged, rotated, ROWS * out), 2e-6); /* observed: 1.7e-7 */
-        for (size_t o = 0; o < out; o++) /* what lies beyond in_features is not ours */
+        for (size_t o = 0; o < out; o++)                                      /* what lies beyond in_features is not ours */
             for (size_t i = in; i < LD; i++) ck_assert_float_eq(W[o * LD + i], kept[o * LD + i]);
         ck_ok(orthsr_adapter_unmerge(adapter, t, W, LD, &error));
         ck_assert_double_le(max_relative(W, kept, out * LD), 1e-6); /* observed: 1.2e-7 */
@@ -372,11 +372,11 @@ END_TEST
 
 /* One departure from a valid file: two targets, "a" (4 to 3) and "b" (6 to 2), two Cayley blocks each. */
 typedef struct malformed {
-    const char *key, *value;             /* metadata set to value, or removed when that is NULL; key NULL: none */
-    const char *tensor, *dtype;          /* what "a.skew" is called, and its dtype */
-    size_t rank, shape[3];               /* its shape */
-    bool extra;                          /* a third tensor, "c.skew" */
-    float first;                         /* its first value */
+    const char *key, *value;    /* metadata set to value, or removed when that is NULL; key NULL: none */
+    const char *tensor, *dtype; /* what "a.skew" is called, and its dtype */
+    size_t rank, shape[3];      /* its shape */
+    bool extra;                 /* a third tensor, "c.skew" */
+    float first;                /* its first value */
     orthsr_status status;
     const char *text;
 } malformed;

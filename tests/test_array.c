@@ -100,8 +100,10 @@ END_TEST
 static const struct {
     int version;
     const char *dict;
-} ACCEPTED[] = {{1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }   \n"}, {2, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n"},
-                {3, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n"},    {1, "{\"shape\":(2,1,),\"descr\":\"<f4\",\"fortran_order\":False}"},
+} ACCEPTED[] = {{1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }   \n"},
+                {2, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n"},
+                {3, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n"},
+                {1, "{\"shape\":(2,1,),\"descr\":\"<f4\",\"fortran_order\":False}"},
                 {1, " { 'fortran_order' : False , 'descr' : '<f4' , 'shape' : ( 2 , 1 ) } \n"}};
 
 START_TEST(other_spellings_are_read) {

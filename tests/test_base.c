@@ -25,8 +25,7 @@ START_TEST(messages_are_written_and_cut) {
     orthsr__fail(&error, ORTHSR_ERROR_IO, "%2000d", 7);
     ck_assert_uint_eq(strlen(error.message), sizeof error.message - 1);
     ck_fails(orthsr__fail_memory(&error, "a test"), ORTHSR_ERROR_MEMORY, "a test");
-    for (int status = ORTHSR_ERROR_CANCELLED; status <= ORTHSR_OK; status++)
-        ck_assert_str_ne(orthsr_status_string((orthsr_status)status), "unknown status");
+    for (int status = ORTHSR_ERROR_CANCELLED; status <= ORTHSR_OK; status++) ck_assert_str_ne(orthsr_status_string((orthsr_status)status), "unknown status");
     ck_assert_str_eq(orthsr_status_string((orthsr_status)-9), "unknown status");
 }
 END_TEST
@@ -213,8 +212,8 @@ static const format FORMATS[] = {{10, 5, orthsr__from_f16, orthsr__to_f16}, {7, 
 static double defined_value(const format *f, unsigned half) {
     int bias = (1 << (f->exponent - 1)) - 1, exponent = (int)(half >> f->fraction) & ((1 << f->exponent) - 1);
     unsigned fraction = half & ((1u << f->fraction) - 1);
-    double magnitude = exponent ? ldexp((double)((1u << f->fraction) + fraction), exponent - bias - f->fraction)
-                                : ldexp((double)fraction, 1 - bias - f->fraction);
+    double magnitude =
+        exponent ? ldexp((double)((1u << f->fraction) + fraction), exponent - bias - f->fraction) : ldexp((double)fraction, 1 - bias - f->fraction);
     if (exponent == (1 << f->exponent) - 1) magnitude = fraction ? NAN : INFINITY;
     return half & 0x8000u ? -magnitude : magnitude;
 }
@@ -278,8 +277,8 @@ END_TEST
 static const struct {
     uint64_t seed;
     uint32_t words[3], one, seven, thirty_one;
-} BITS[] = {{0, {3626764237, 1654615998, 3255389356}, 1, 53, 86939546},      {1, {577090037, 2444712010, 3639700191}, 1, 97, 135520872},
-            {2, {4106135923, 3707026329, 4070888059}, 1, 7, 196676841},      {3, {1022050301, 2545373330, 2337446730}, 0, 47, 1966976506},
+} BITS[] = {{0, {3626764237, 1654615998, 3255389356}, 1, 53, 86939546},           {1, {577090037, 2444712010, 3639700191}, 1, 97, 135520872},
+            {2, {4106135923, 3707026329, 4070888059}, 1, 7, 196676841},           {3, {1022050301, 2545373330, 2337446730}, 0, 47, 1966976506},
             {4294967301, {675479763, 2085189291, 1213270837}, 1, 77, 1793847346}, {UINT64_MAX, {93740670, 1068495656, 1452108352}, 1, 27, 979389737}};
 
 START_TEST(bits_are_pythons) {

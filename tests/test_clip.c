@@ -331,9 +331,9 @@ START_TEST(bad_tensors) {
 }
 END_TEST
 
-#define CONFIG(vision, text, rest)                                                                                                                               \
-    "{\"model_cfg\": {\"embed_dim\": 20, \"vision_cfg\": {\"image_size\": 24, \"width\": 32, \"head_width\": 8, \"patch_size\": 8, \"mlp_ratio\": 3.0, "         \
-    "\"no_ln_pre\": true, \"layers\": " vision "}, \"text_cfg\": {\"context_length\": 12, \"vocab_size\": 90, \"width\": 16, \"heads\": 2, \"layers\": 1" text    \
+#define CONFIG(vision, text, rest)                                                                                                                             \
+    "{\"model_cfg\": {\"embed_dim\": 20, \"vision_cfg\": {\"image_size\": 24, \"width\": 32, \"head_width\": 8, \"patch_size\": 8, \"mlp_ratio\": 3.0, "       \
+    "\"no_ln_pre\": true, \"layers\": " vision "}, \"text_cfg\": {\"context_length\": 12, \"vocab_size\": 90, \"width\": 16, \"heads\": 2, \"layers\": 1" text \
     "}" rest "}}"
 
 START_TEST(bad_configs) {
@@ -392,7 +392,8 @@ START_TEST(maps_and_tensors_are_listed) {
     ck_assert_uint_eq(found, 1);
     ck_assert(orthsr_model_layers(model, "image") == 2 && orthsr_model_layers(model, "text") == 1 && orthsr_model_layers(model, "audio") == 0);
     ck_assert(orthsr_model_heads(model, "image") == 4 && orthsr_model_width(model, "text") == 16 && orthsr_model_mlp_width(model, "image") == 96);
-    ck_assert(orthsr_model_context_length(model) == 12 && orthsr_model_vocab_size(model) == 90 && orthsr_model_image_size(model) == 24 && orthsr_model_patch_size(model) == 8);
+    ck_assert(orthsr_model_context_length(model) == 12 && orthsr_model_vocab_size(model) == 90 && orthsr_model_image_size(model) == 24 &&
+              orthsr_model_patch_size(model) == 8);
     orthsr_model_free(model);
 }
 END_TEST

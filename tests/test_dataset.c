@@ -47,8 +47,8 @@ static void ck_refused(const char *directory, const char *split, orthsr_status s
 
 START_TEST(folders_are_sorted_and_filtered) {
     static const char *const directories[] = {"f", "f/train", "f/train/b b", "f/train/Zebra", "f/train/.git", "f/train/a", "f/train/a/nested.png"};
-    static const char *const files[] = {"f/train/README.png", "f/train/b b/2.PNG", "f/train/b b/10.jpg", "f/train/b b/notes.txt",  "f/train/b b/.hidden.png",
-                                        "f/train/b b/png",    "f/train/Zebra/z.JpEg", "f/train/.git/x.png", "f/train/a/y.png", "f/train/a/y.png.tmp"};
+    static const char *const files[] = {"f/train/README.png", "f/train/b b/2.PNG",    "f/train/b b/10.jpg", "f/train/b b/notes.txt", "f/train/b b/.hidden.png",
+                                        "f/train/b b/png",    "f/train/Zebra/z.JpEg", "f/train/.git/x.png", "f/train/a/y.png",       "f/train/a/y.png.tmp"};
     static const char *const expected[] = {"Zebra/z.JpEg", "a/link.png", "a/y.png", "b b/10.jpg", "b b/2.PNG"};
     static const size_t labels[] = {0, 1, 1, 2, 2};
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) make_directory(directories[i]);

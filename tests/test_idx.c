@@ -60,7 +60,11 @@ END_TEST
 
 START_TEST(small_files_are_read) {
     orthsr__idx idx;
-    ck_ok(orthsr__idx_read(&idx, write_plain("\0\0\x08\x01\0\0\0\x03" "abc", 11), 0, &error));
+    ck_ok(orthsr__idx_read(&idx,
+                           write_plain("\0\0\x08\x01\0\0\0\x03"
+                                       "abc",
+                                       11),
+                           0, &error));
     ck_assert(idx.rank == 1 && idx.shape[0] == 3);
     ck_assert_mem_eq(idx.data, "abc", 3);
     free(idx.data);
@@ -79,7 +83,10 @@ START_TEST(truncated_files_are_refused) {
     ck_refused(write_gzip(bytes, 16 + SIZE - 1), 0, ORTHSR_ERROR_FORMAT, "is truncated");
     /* the compressed stream itself, cut at every byte of a small file: a gzip header of 10 bytes, the data, a trailer of 8 */
     orthsr__mapping file;
-    const char *whole = write_gzip("\0\0\x08\x01\0\0\0\x03" "abc", 11), *path = scratch_file("cut.gz");
+    const char *whole = write_gzip("\0\0\x08\x01\0\0\0\x03"
+                                   "abc",
+                                   11),
+               *path = scratch_file("cut.gz");
     ck_ok(orthsr__map(&file, whole, &error));
     for (size_t length = 0; length < file.size; length++) {
         ck_ok(orthsr__write_file(path, file.data, length, &error));
@@ -116,10 +123,19 @@ START_TEST(trailing_bytes_are_refused) {
 END_TEST
 
 START_TEST(other_headers_are_refused) {
-    ck_refused(write_plain("\0\0\x0d\x01\0\0\0\x01" "abcd", 12), 0, ORTHSR_ERROR_UNSUPPORTED, "0x0d");
-    ck_refused(write_plain("\0\0\x08\x05\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01" "a", 25), 0, ORTHSR_ERROR_UNSUPPORTED, "rank 5");
+    ck_refused(write_plain("\0\0\x0d\x01\0\0\0\x01"
+                           "abcd",
+                           12),
+               0, ORTHSR_ERROR_UNSUPPORTED, "0x0d");
+    ck_refused(write_plain("\0\0\x08\x05\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01"
+                           "a",
+                           25),
+               0, ORTHSR_ERROR_UNSUPPORTED, "rank 5");
     ck_refused(write_plain("\0\0\x08\0a", 5), 0, ORTHSR_ERROR_FORMAT, "not an IDX file");
-    ck_refused(write_plain("\0\x01\x08\x01\0\0\0\x01" "a", 9), 0, ORTHSR_ERROR_FORMAT, "not an IDX file");
+    ck_refused(write_plain("\0\x01\x08\x01\0\0\0\x01"
+                           "a",
+                           9),
+               0, ORTHSR_ERROR_FORMAT, "not an IDX file");
     ck_refused(write_plain("\x89PNG\r\n\x1a\n", 8), 0, ORTHSR_ERROR_FORMAT, "not an IDX file");
     ck_refused(write_plain("\0\0\x08\x02\0\0\0\x01\0\0\0\0", 12), 0, ORTHSR_ERROR_FORMAT, "extent 1 is zero");
     ck_refused(scratch_file("absent"), 0, ORTHSR_ERROR_IO, "absent");
@@ -143,7 +159,11 @@ START_TEST(huge_claims_cost_nothing) {
     small.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)256 << 20);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &small), 0);
     orthsr__idx idx;
-    orthsr_status status = orthsr__idx_read(&idx, write_plain("\0\0\x08\x01\xf0\0\0\0" "abc", 11), 0, &error);
+    orthsr_status status = orthsr__idx_read(&idx,
+                                            write_plain("\0\0\x08\x01\xf0\0\0\0"
+                                                        "abc",
+                                                        11),
+                                            0, &error);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
     ck_assert_msg(status == ORTHSR_ERROR_FORMAT, "%s: %s", orthsr_status_string(status), error.message);
     ck_assert_msg(strstr(error.message, "3 of the 4026531840 bytes") != NULL, "%s", error.message);

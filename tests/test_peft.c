@@ -114,8 +114,8 @@ static void change_weights(const char *directory, const change *how) {
     size_t count = file.count;
     for (size_t i = 0; i < count; i++) {
         const orthsr__tensor *tensor = &file.tensors[i];
-        specs[i] = (orthsr__tensor_spec){
-            .name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
+        specs[i] =
+            (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
     }
     memcpy(first, file.tensors[0].data, file.tensors[0].bytes);
     if (how->value != 0) memcpy(first, &how->value, sizeof how->value);
@@ -157,8 +157,8 @@ static const struct {
     {"coft-neumann-share", "image.0.out", 4, 16, ORTHSR_FREE},
     {"regex", "image.0.q", 4, 8, ORTHSR_CAYLEY},
     {"layers", "image.1.fc1", 4, 8, ORTHSR_CAYLEY},
-    {"adjusted-size", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},   /* 8 of 32, 6 of 24: 4 blocks in all maps, of 64 and 48 two together */
-    {"adjusted-r", "image.0.q", 8, 32, ORTHSR_FREE},         /* 2 blocks of 32, 3 of 24: put together to one */
+    {"adjusted-size", "image.0.fc1", 8, 8, ORTHSR_CAYLEY}, /* 8 of 32, 6 of 24: 4 blocks in all maps, of 64 and 48 two together */
+    {"adjusted-r", "image.0.q", 8, 32, ORTHSR_FREE},       /* 2 blocks of 32, 3 of 24: put together to one */
     {"renamed", "image.0.fc1", 4, 16, ORTHSR_CAYLEY},
     {"version-0.17", "image.0.fc1", 8, 8, ORTHSR_FREE},
     {"version-0.15", "image.0.v", 8, 8, ORTHSR_CAYLEY},
@@ -179,7 +179,7 @@ START_TEST(features_equal_pefts) {
     double defect;
     ck_ok(orthsr_adapter_defect(adapter, &defect, &error));
     if (adapters[_i].parametrization == ORTHSR_CAYLEY) ck_assert_double_le(defect, 2e-6); /* observed 9e-7 */
-    else ck_assert_double_gt(defect, 1e-3); /* observed 4e-3 and more */
+    else ck_assert_double_gt(defect, 1e-3);                                               /* observed 4e-3 and more */
     orthsr_adapter_free(adapter);
     orthsr_model_free(model);
 }

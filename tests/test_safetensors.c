@@ -43,9 +43,13 @@ static const struct {
     const char *name;
     orthsr__dtype dtype;
     size_t size;
-} DTYPES[] = {{"F32", ORTHSR__F32, 4}, {"F16", ORTHSR__F16, 2}, {"BF16", ORTHSR__BF16, 2}, {"F64", ORTHSR__F64, 8}, {"I64", ORTHSR__I64, 8},
-              {"I32", ORTHSR__I32, 4}, {"I16", ORTHSR__I16, 2}, {"I8", ORTHSR__I8, 1},     {"U64", ORTHSR__U64, 8}, {"U32", ORTHSR__U32, 4},
-              {"U16", ORTHSR__U16, 2}, {"U8", ORTHSR__U8, 1},   {"BOOL", ORTHSR__BOOL, 1}, {"F8_E4M3", ORTHSR__OTHER_DTYPE, 0}};
+} DTYPES[] = {{"F32", ORTHSR__F32, 4},   {"F16", ORTHSR__F16, 2},
+              {"BF16", ORTHSR__BF16, 2}, {"F64", ORTHSR__F64, 8},
+              {"I64", ORTHSR__I64, 8},   {"I32", ORTHSR__I32, 4},
+              {"I16", ORTHSR__I16, 2},   {"I8", ORTHSR__I8, 1},
+              {"U64", ORTHSR__U64, 8},   {"U32", ORTHSR__U32, 4},
+              {"U16", ORTHSR__U16, 2},   {"U8", ORTHSR__U8, 1},
+              {"BOOL", ORTHSR__BOOL, 1}, {"F8_E4M3", ORTHSR__OTHER_DTYPE, 0}};
 enum { N_DTYPES = sizeof DTYPES / sizeof *DTYPES };
 
 START_TEST(every_dtype_returns) {

@@ -33,7 +33,8 @@ ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out
 ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
 
 /* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization,
+                                                                    orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
 /* block_size > 0, the same for every map; replaces an earlier number of blocks. */

@@ -21,9 +21,9 @@ ORTHSR_API orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session
                                          size_t n_templates, orthsr_evaluation_callback callback, void *payload, orthsr_error *error);
 ORTHSR_API void orthsr_evaluation_free(orthsr_evaluation *evaluation); /* NULL is a no-op. Since 0.1. */
 
-ORTHSR_API double orthsr_evaluation_accuracy(const orthsr_evaluation *evaluation);                       /* 0..1 over items. Since 0.1. */
-ORTHSR_API double orthsr_evaluation_class_accuracy(const orthsr_evaluation *evaluation, size_t label);   /* 0..1; NaN for a class without items. Since 0.1. */
-ORTHSR_API size_t orthsr_evaluation_prediction(const orthsr_evaluation *evaluation, size_t item);        /* label; (size_t)-1 out of range. Since 0.1. */
+ORTHSR_API double orthsr_evaluation_accuracy(const orthsr_evaluation *evaluation);                     /* 0..1 over items. Since 0.1. */
+ORTHSR_API double orthsr_evaluation_class_accuracy(const orthsr_evaluation *evaluation, size_t label); /* 0..1; NaN for a class without items. Since 0.1. */
+ORTHSR_API size_t orthsr_evaluation_prediction(const orthsr_evaluation *evaluation, size_t item);      /* label; (size_t)-1 out of range. Since 0.1. */
 
 /* H = 2 b n / (b + n); 0 when both are 0. Since 0.1. */
 ORTHSR_API double orthsr_harmonic_mean(double base, double novel);

@@ -54,7 +54,8 @@ ORTHSR_API orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i
 /* The linear maps an adapter can target, named "<tower>.<layer>.<map>", e.g. "image.0.fc1"; the names do not depend on the checkpoint's
  * family. Any out-pointer may be NULL. Errors: ARGUMENT. Since 0.1. */
 ORTHSR_API size_t orthsr_model_map_count(const orthsr_model *model);
-ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features,
+                                          orthsr_error *error);
 
 /* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide a
  * map's in_features; named), MEMORY. Since 0.1. */
@@ -85,12 +86,14 @@ ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, floa
  * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype.
  * *deviation (may be NULL): largest |stored - exact| over the merged entries. Each file is written atomically.
  * Errors: ARGUMENT, IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (overflow of the dtype), MEMORY. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
+                                            orthsr_error *error);
 
 /* The way back: writes a merged checkpoint (model) with the adapter's maps taken out again, W A^-T. What the merge rounded away stays lost: in float32 the
  * original is restored to rounding, in float16 and bfloat16 to two roundings of the stored dtype; *deviation as above. Same rules, and
  * NUMERIC for a singular ORTHSR_FREE factor. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
+                                              orthsr_error *error);
 
 ORTHSR_END_DECLS
 

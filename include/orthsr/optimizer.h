@@ -16,11 +16,13 @@ ORTHSR_API orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t siz
 
 /* AdamW (Loshchilov & Hutter): p -= lr weight_decay p; then Adam with bias correction, betas in [0, 1), eps > 0.
  * Errors: as orthsr_optimizer_sgd. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay,
+                                                orthsr_error *error);
 
 /* One update of parameters (size) from gradient (size) with learning rate lr. Errors: ARGUMENT, NUMERIC (a gradient or an updated
  * parameter is not finite); parameters and the optimizer's state are then as before. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_optimizer_step(orthsr_optimizer *optimizer, float *parameters, const float *gradient, size_t size, float lr, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_optimizer_step(orthsr_optimizer *optimizer, float *parameters, const float *gradient, size_t size, float lr,
+                                               orthsr_error *error);
 
 ORTHSR_API size_t orthsr_optimizer_steps(const orthsr_optimizer *optimizer); /* updates made. Since 0.1. */
 ORTHSR_API void orthsr_optimizer_free(orthsr_optimizer *optimizer);          /* NULL is a no-op. Since 0.1. */

@@ -26,8 +26,8 @@ ORTHSR_API int32_t orthsr_tokenizer_end_id(const orthsr_tokenizer *tokenizer);
  * set to the end id (open_clip's rule). Any byte sequence is accepted; bytes that are not UTF-8 are read as U+FFFD.
  * ids: (context), context >= 2. *used (may be NULL): ids before the padding.
  * Errors: ARGUMENT, MEMORY. Since 0.1. */
-ORTHSR_API orthsr_status orthsr_tokenizer_encode(const orthsr_tokenizer *tokenizer, const char *text, size_t length, int32_t pad_id, int32_t *ids, size_t context,
-                                                 size_t *used, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_tokenizer_encode(const orthsr_tokenizer *tokenizer, const char *text, size_t length, int32_t pad_id, int32_t *ids,
+                                                 size_t context, size_t *used, orthsr_error *error);
 
 /* NULL is a no-op. Since 0.1. */
 ORTHSR_API void orthsr_tokenizer_free(orthsr_tokenizer *tokenizer);

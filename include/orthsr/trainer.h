@@ -17,8 +17,8 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1 } orthsr_optimizer_kind;               /* Since 0.1. */
-typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;   /* Since 0.1. */
+typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1 } orthsr_optimizer_kind;                   /* Since 0.1. */
+typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;       /* Since 0.1. */
 typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction; /* Since 0.1. */
 
 /* What one step reports. Since 0.1. */
@@ -42,16 +42,16 @@ ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options);
 
 /* Setters. Errors: ARGUMENT (out of the range stated); the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error);       /* >= 0; 0 = default */
-ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);      /* [0, 1); SGD only */
-ORTHSR_API orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error);     /* >= 0 */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error);   /* >= 0; 0 = default */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);  /* [0, 1); SGD only */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error); /* >= 0 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error); /* at lr 1e-5 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error);        /* >= 1 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *options, size_t batch, orthsr_error *error);     /* 0 = all items */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);      /* >= 0 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_direction(orthsr_trainer_options *options, orthsr_kl_direction direction, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);          /* order of items */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error); /* order of items */
 /* Replaces the templates by these n >= 1, each with one "{}"; copied. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 
@@ -72,9 +72,9 @@ typedef int (*orthsr_trainer_callback)(const orthsr_trainer *trainer, void *payl
 /* All steps that are left. callback may be NULL. Errors: those of orthsr_trainer_step, CANCELLED. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callback callback, void *payload, orthsr_error *error);
 
-ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);  /* steps made. Since 0.1. */
-ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);  /* steps of the whole run. Since 0.1. */
-ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);       /* epoch of the last step, from 0. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);                   /* steps made. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);                   /* steps of the whole run. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);                        /* epoch of the last step, from 0. Since 0.1. */
 ORTHSR_API double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric); /* of the last step; NaN before it. Since 0.1. */
 
 ORTHSR_END_DECLS

@@ -10,20 +10,20 @@
 
 struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
-    size_t blocks;        /* per map; 0 when block_size rules */
-    size_t block_size;    /* 0 when blocks rules */
-    bool maps[6];         /* q, k, v, out, fc1, fc2: see clip */
-    bool image, text;     /* towers */
+    size_t blocks;     /* per map; 0 when block_size rules */
+    size_t block_size; /* 0 when blocks rules */
+    bool maps[6];      /* q, k, v, out, fc1, fc2: see clip */
+    bool image, text;  /* towers */
 };
 
 /* One orthogonal factor on one linear map. Offsets count reals in the adapter's flat arrays. */
 typedef struct orthsr__target {
     char *name;
-    size_t in, out;            /* features of the map */
-    size_t block, blocks;      /* block * blocks == in */
-    size_t parameter_offset;   /* into parameters */
-    size_t parameter_count;    /* blocks * (b(b-1)/2 or b*b) */
-    size_t rotation_offset;    /* into rotations and inverses: (blocks, block, block) */
+    size_t in, out;          /* features of the map */
+    size_t block, blocks;    /* block * blocks == in */
+    size_t parameter_offset; /* into parameters */
+    size_t parameter_count;  /* blocks * (b(b-1)/2 or b*b) */
+    size_t rotation_offset;  /* into rotations and inverses: (blocks, block, block) */
 } orthsr__target;
 
 struct orthsr_adapter {
@@ -31,12 +31,12 @@ struct orthsr_adapter {
     size_t blocks, block_size; /* as asked for */
     orthsr__target *targets;   /* (target_count) */
     size_t target_count, target_capacity;
-    real *parameters;          /* (parameter_count), one table for files, gradients and optimizer */
+    real *parameters; /* (parameter_count), one table for files, gradients and optimizer */
     size_t parameter_count;
-    real *rotations;           /* (rotation_count): A of every block */
-    real *inverses;            /* (rotation_count): M = (I + S)^-1, for the Cayley adjoint */
+    real *rotations; /* (rotation_count): A of every block */
+    real *inverses;  /* (rotation_count): M = (I + S)^-1, for the Cayley adjoint */
     size_t rotation_count;
-    char *fingerprint;         /* of the base model; "" when unknown */
+    char *fingerprint; /* of the base model; "" when unknown */
 };
 
 /* Names and fingerprints go into JSON: both must be UTF-8. */

@@ -149,8 +149,8 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
     if (!orthsr__safetensors_metadata(file, "fingerprint"))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata fingerprint is missing", file->path);
-    *options = (orthsr_adapter_options){
-        .parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
+    *options =
+        (orthsr_adapter_options){.parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
     return ORTHSR_OK;
 }
 

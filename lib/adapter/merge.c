@@ -51,8 +51,9 @@ orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__
 static orthsr_status merge(const orthsr_adapter *adapter, const orthsr__target *target, float *W, size_t ld, bool inverse, orthsr_error *error) {
     size_t in = target->in, elements, room;
     if (!orthsr__mul(&elements, target->out, in) || !orthsr__mul(&room, elements, 2)) return orthsr__fail_memory(error, "a merged weight");
-    double *weight = orthsr__aligned(room, sizeof *weight), *exact = weight + elements; /* (out, in) each */
+    double *weight = orthsr__aligned(room, sizeof *weight); /* (2, out, in) */
     if (!weight) return orthsr__fail_memory(error, "a merged weight");
+    double *exact = weight + elements;
     for (size_t i = 0; i < target->out; i++)
         for (size_t j = 0; j < in; j++) weight[i * in + j] = (double)W[i * ld + j];
     orthsr_status status = orthsr__merge_double(adapter, target, exact, weight, inverse, error);

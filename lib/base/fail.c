@@ -40,9 +40,7 @@ orthsr_status orthsr__fail(orthsr_error *error, orthsr_status status, const char
     return status;
 }
 
-orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what) {
-    return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "out of memory for %s", what);
-}
+orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what) { return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "out of memory for %s", what); }
 
 orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path) {
     char buffer[128]; /* GNU's strerror_r may or may not use it; unlike strerror it is thread-safe */

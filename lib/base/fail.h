@@ -18,16 +18,16 @@ orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what);
 orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path);
 
 /* Passes a failure on; only where nothing is to be released. Elsewhere: `if ((status = f())) goto done;`. */
-#define ORTHSR__TRY(expression)                                  \
-    do {                                                         \
-        orthsr_status try_status_ = (expression);                \
-        if (try_status_ != ORTHSR_OK) return try_status_;        \
+#define ORTHSR__TRY(expression)                                                                                                                                \
+    do {                                                                                                                                                       \
+        orthsr_status try_status_ = (expression);                                                                                                              \
+        if (try_status_ != ORTHSR_OK) return try_status_;                                                                                                      \
     } while (0)
 
 /* Argument checks at the top of public functions. */
-#define ORTHSR__REQUIRE(condition, error, message)                                                     \
-    do {                                                                                               \
-        if (!(condition)) return orthsr__fail((error), ORTHSR_ERROR_ARGUMENT, "%s: %s", __func__, (message)); \
+#define ORTHSR__REQUIRE(condition, error, message)                                                                                                             \
+    do {                                                                                                                                                       \
+        if (!(condition)) return orthsr__fail((error), ORTHSR_ERROR_ARGUMENT, "%s: %s", __func__, (message));                                                  \
     } while (0)
 
 #endif

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void *orthsr__calloc(size_t n, size_t size) {
-    return calloc(n ? n : 1, size);
-}
+void *orthsr__calloc(size_t n, size_t size) { return calloc(n ? n : 1, size); }
 
 void *orthsr__aligned(size_t n, size_t size) {
     size_t bytes;

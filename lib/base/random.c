@@ -8,6 +8,7 @@
 #include "base/memory.h"
 
 static void init_genrand(orthsr__random *random, uint32_t seed) {
+    /* cppcheck-suppress ctuuninitvar ; this is what initialises it */
     uint32_t *state = random->state;
     state[0] = seed;
     for (uint32_t i = 1; i < 624; i++) state[i] = 1812433253u * (state[i - 1] ^ (state[i - 1] >> 30)) + i;
@@ -22,12 +23,18 @@ void orthsr__random_seed(orthsr__random *random, uint64_t seed) {
     uint32_t *state = random->state;
     for (size_t k = 624; k; k--) {
         state[i] = (state[i] ^ ((state[i - 1] ^ (state[i - 1] >> 30)) * 1664525u)) + key[j] + (uint32_t)j;
-        if (++i >= 624) { state[0] = state[623]; i = 1; }
+        if (++i >= 624) {
+            state[0] = state[623];
+            i = 1;
+        }
         if (++j >= length) j = 0;
     }
     for (size_t k = 623; k; k--) {
         state[i] = (state[i] ^ ((state[i - 1] ^ (state[i - 1] >> 30)) * 1566083941u)) - (uint32_t)i;
-        if (++i >= 624) { state[0] = state[623]; i = 1; }
+        if (++i >= 624) {
+            state[0] = state[623];
+            i = 1;
+        }
     }
     state[0] = 0x80000000u;
 }

@@ -70,11 +70,11 @@ static orthsr_status only(const json_t *object, const char *key, const char *all
 static const struct {
     const char *key, *allowed;
 } open_clip_fixed[] = {
-    {"timm_model_name", NULL},  {"hf_model_name", NULL},      {"attentional_pool", NULL},  {"ls_init_value", NULL},    {"final_ln_after_pool", NULL},
-    {"embed_cls", NULL},        {"no_causal_mask", NULL},     {"proj_bias", NULL},         {"correct_cls_mask", NULL}, {"attn_type", NULL},
-    {"block_type", "default"},  {"pos_embed_type", "learnable"}, {"pool_type", NULL},      {"proj_type", "linear"},    {"qk_norm", NULL},
-    {"scaled_cosine_attn", NULL}, {"scale_heads", NULL},      {"scale_attn_inner", NULL},  {"scale_attn", NULL},       {"scale_fc", NULL},
-    {"act_kwargs", NULL},       {"use_ln_post", NULL},        {"input_patchnorm", NULL},   {"global_average_pool", NULL},
+    {"timm_model_name", NULL},    {"hf_model_name", NULL},         {"attentional_pool", NULL}, {"ls_init_value", NULL},       {"final_ln_after_pool", NULL},
+    {"embed_cls", NULL},          {"no_causal_mask", NULL},        {"proj_bias", NULL},        {"correct_cls_mask", NULL},    {"attn_type", NULL},
+    {"block_type", "default"},    {"pos_embed_type", "learnable"}, {"pool_type", NULL},        {"proj_type", "linear"},       {"qk_norm", NULL},
+    {"scaled_cosine_attn", NULL}, {"scale_heads", NULL},           {"scale_attn_inner", NULL}, {"scale_attn", NULL},          {"scale_fc", NULL},
+    {"act_kwargs", NULL},         {"use_ln_post", NULL},           {"input_patchnorm", NULL},  {"global_average_pool", NULL},
 };
 
 static orthsr_status read_open_clip_tower(orthsr__tower_config *tower, const json_t *cfg, const char *pool, const char *path, orthsr_error *error) {
@@ -166,7 +166,8 @@ static orthsr_status read_hf_preprocess(orthsr__config *config, const char *dire
         if (!status) status = read_triple(config->mean, root, "image_mean", path, error);
         if (!status) status = read_triple(config->std, root, "image_std", path, error);
         if (!status) status = orthsr__json_size(&resample, root, "resample", path, error);
-        if (!status && resample != 3) status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: resample %zu is not supported (3, bicubic, is)", path, resample);
+        if (!status && resample != 3)
+            status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: resample %zu is not supported (3, bicubic, is)", path, resample);
         const json_t *size = json_object_get(root, "size");
         config->squash = json_is_object(size) && json_object_get(size, "height") != NULL;
     }
@@ -208,7 +209,8 @@ static orthsr_status read_huggingface(orthsr__config *config, const json_t *root
 
 static orthsr_status shape_of(const orthsr__tensor **out, const orthsr_model *model, const char *name, size_t rank, orthsr_error *error) {
     *out = orthsr__model_find(model, name, NULL);
-    if (!*out) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: no config file, and no tensor '%s' to infer the architecture from", model->files[0].path, name);
+    if (!*out)
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: no config file, and no tensor '%s' to infer the architecture from", model->files[0].path, name);
     if ((*out)->rank != rank)
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' has rank %zu instead of %zu", model->files[0].path, name, (*out)->rank, rank);
     return ORTHSR_OK;
@@ -243,7 +245,8 @@ static orthsr_status infer_openai(orthsr__config *config, const orthsr_model *mo
     config->context_length = context->shape[0];
     config->vocab_size = token->shape[0];
     config->pre_norm = true;
-    config->image = (orthsr__tower_config){.width = conv->shape[0], .layers = count_layers(model, "visual.transformer."), .mlp = image_fc->shape[0], .eps = 1e-5};
+    config->image =
+        (orthsr__tower_config){.width = conv->shape[0], .layers = count_layers(model, "visual.transformer."), .mlp = image_fc->shape[0], .eps = 1e-5};
     config->text = (orthsr__tower_config){.width = token->shape[1], .layers = count_layers(model, "transformer."), .mlp = text_fc->shape[0], .eps = 1e-5};
     config->image.heads = config->image.width / 64;
     config->text.heads = config->text.width / 64;
@@ -255,15 +258,18 @@ static orthsr_status infer_openai(orthsr__config *config, const orthsr_model *mo
 
 /* Sizes that later arithmetic relies on. */
 static orthsr_status check(const orthsr__config *config, const char *path, orthsr_error *error) {
-    const size_t sizes[] = {config->embed_dim,    config->image_size,  config->patch_size, config->context_length, config->vocab_size, config->image.width, config->image.layers,
-                            config->image.heads,  config->image.mlp,   config->text.width, config->text.layers,    config->text.heads, config->text.mlp};
+    const size_t sizes[] = {config->embed_dim,   config->image_size,   config->patch_size,  config->context_length, config->vocab_size,
+                            config->image.width, config->image.layers, config->image.heads, config->image.mlp,      config->text.width,
+                            config->text.layers, config->text.heads,   config->text.mlp};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] == 0 || sizes[i] > 1 << 24) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a size of the architecture is %zu", path, sizes[i]);
     if (config->image_size % config->patch_size)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: image_size %zu is not a multiple of patch_size %zu", path, config->image_size, config->patch_size);
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: image_size %zu is not a multiple of patch_size %zu", path, config->image_size,
+                            config->patch_size);
     if (config->image.width % config->image.heads || config->text.width % config->text.heads)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a tower's width is not a multiple of its heads", path);
-    if (config->context_length < 2) return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens is too short", path, config->context_length);
+    if (config->context_length < 2)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens is too short", path, config->context_length);
     for (size_t i = 0; i < 3; i++)
         if (!isfinite(config->mean[i]) || !(config->std[i] > 0) || !isfinite(config->std[i]))
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: pixel mean and std must be finite, std positive", path);

@@ -15,8 +15,8 @@ typedef struct orthsr__encoder {
     orthsr__pass image, text;       /* memory comes with the first tile */
     bool gradients;
     const orthsr_adapter *adapter;
-    real *patches;                  /* (grid grid, 3 patch patch): one image's */
-    size_t text_length;             /* tokens per text of the last text tile */
+    real *patches;      /* (grid grid, 3 patch patch): one image's */
+    size_t text_length; /* tokens per text of the last text tile */
 } orthsr__encoder;
 
 orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr_error *error);

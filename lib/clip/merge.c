@@ -13,9 +13,18 @@
 
 /* Files that belong to a checkpoint and are copied as they are. */
 static const char *const companions[] = {
-    "open_clip_config.json", "config.json",     "preprocessor_config.json", "processor_config.json",        "tokenizer.json",
-    "tokenizer_config.json", "vocab.json",      "merges.txt",               "bpe_simple_vocab_16e6.txt.gz", "special_tokens_map.json",
-    "added_tokens.json",     "model.safetensors.index.json",
+    "open_clip_config.json",
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "bpe_simple_vocab_16e6.txt.gz",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "model.safetensors.index.json",
 };
 
 /* Which map each target sits on, and what has been written so far, so that a failure can take it back. */
@@ -124,7 +133,8 @@ static orthsr_status write_shard(merge *m, const orthsr__safetensors *file, orth
     if (!status) status = remember(m, path, error);
     for (size_t i = 0; i < file->count && !status; i++) {
         const orthsr__tensor *tensor = &file->tensors[i];
-        specs[i] = (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
+        specs[i] =
+            (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
     }
     if (!status) status = orthsr__writer_open(&writer, path, error);
     if (!status) {
@@ -158,7 +168,8 @@ static bool same_place(const char *a, const char *b) {
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static orthsr_status rewrite(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, bool inverse, double *deviation, orthsr_error *error) {
+static orthsr_status rewrite(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, bool inverse, double *deviation,
+                             orthsr_error *error) {
     if (same_place(model->directory, directory))
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; choose another one", directory);
     merge m = {.model = model, .adapter = adapter, .directory = directory, .inverse = inverse};

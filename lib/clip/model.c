@@ -41,8 +41,7 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
     const char *tensor;
     orthsr_status status = seen ? ORTHSR_OK : orthsr__fail_memory(error, "an index");
     if (!status && !json_is_object(map)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: object 'weight_map' is missing", index_path);
-    if (!status)
-        json_object_foreach(map, tensor, value) {
+    if (!status) json_object_foreach(map, tensor, value) {
             const char *name = json_string_value(value);
             if (!name || strchr(name, '/') || name[0] == '.' || name[0] == '\0')
                 status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: the file of tensor '%s' is not a plain file name", index_path, tensor);
@@ -52,8 +51,7 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
             if (status) break;
         }
     /* a promise of the index that no shard keeps is a truncated download */
-    if (!status)
-        json_object_foreach(map, tensor, value) {
+    if (!status) json_object_foreach(map, tensor, value) {
             if (orthsr__model_find(model, tensor, NULL)) continue;
             status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is not in '%s'", index_path, tensor, json_string_value(value));
             break;
@@ -76,10 +74,11 @@ static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
     }
     char *index = orthsr__join(model->directory, "model.safetensors.index.json");
     if (!index) return orthsr__fail_memory(error, "a file name");
-    orthsr_status status = orthsr__is_file(index) ? open_shards(model, index, error)
-                                                  : orthsr__fail(error, ORTHSR_ERROR_IO,
-                                                                 "no weights in '%s': open_clip_model.safetensors, model.safetensors or model.safetensors.index.json",
-                                                                 model->directory);
+    orthsr_status status =
+        orthsr__is_file(index)
+            ? open_shards(model, index, error)
+            : orthsr__fail(error, ORTHSR_ERROR_IO, "no weights in '%s': open_clip_model.safetensors, model.safetensors or model.safetensors.index.json",
+                           model->directory);
     free(index);
     return status;
 }
@@ -252,8 +251,8 @@ size_t orthsr_model_parameter_count(const orthsr_model *model) {
     return count;
 }
 
-orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i, const char **name, const char **dtype, const size_t **shape, size_t *rank, uint64_t *bytes,
-                                  int *expected, orthsr_error *error) {
+orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i, const char **name, const char **dtype, const size_t **shape, size_t *rank,
+                                  uint64_t *bytes, int *expected, orthsr_error *error) {
     ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
     ORTHSR__REQUIRE(i < orthsr_model_tensor_count(model), error, "no tensor with this index");
     size_t f = 0, at = i;
@@ -328,8 +327,8 @@ orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *mode
         free(*out);
         *out = NULL;
         if (!map) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is no map of this model", target->name);
-        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is %zu -> %zu, the model's map %zu -> %zu", target->name, target->in, target->out,
-                            map->in, map->out);
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is %zu -> %zu, the model's map %zu -> %zu", target->name, target->in,
+                            target->out, map->in, map->out);
     }
     return ORTHSR_OK;
 }

@@ -26,7 +26,8 @@ static void lay_out(orthsr__pass *pass, carver *c, bool gradients) {
     size_t d = config->width, mlp = config->mlp, wide = mlp > d ? mlp : d, rows = pass->rows;
     for (size_t i = 0; i <= config->layers - pass->first_kept; i++) {
         orthsr__kept *kept = &pass->kept[i];
-        real **arrays[] = {&kept->x0, &kept->x1, &kept->q, &kept->k, &kept->v, &kept->o}, **statistics[] = {&kept->mean0, &kept->rstd0, &kept->mean1, &kept->rstd1};
+        real **arrays[] = {&kept->x0, &kept->x1, &kept->q, &kept->k, &kept->v, &kept->o},
+             **statistics[] = {&kept->mean0, &kept->rstd0, &kept->mean1, &kept->rstd1};
         for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) *arrays[j] = carve(c, rows * d);
         for (size_t j = 0; j < sizeof statistics / sizeof *statistics; j++) *statistics[j] = carve(c, rows);
         kept->hidden = carve(c, rows * mlp);
@@ -184,7 +185,8 @@ void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm
     orthsr__linear_forward(features, pass->pooled_normed, projection->weight, NULL, NULL, n, d, projection->out);
 }
 
-void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n, size_t rows_used) {
+void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n,
+                           size_t rows_used) {
     size_t d = pass->tower->config.width;
     real *grad_pooled = pass->grad_normed; /* free until the layers run */
     memset(grad_pooled, 0, n * d * sizeof(real));

@@ -16,20 +16,20 @@ typedef struct orthsr__kept {
 
 typedef struct orthsr__pass {
     const orthsr__tower *tower;
-    const orthsr_adapter *adapter;    /* NULL: none */
-    const orthsr__target **target;    /* (layers * ORTHSR__MAPS): the tower's part of a binding */
-    size_t first_adapted;             /* lowest layer with a target; layers when there is none */
-    size_t first_kept;                /* lowest layer that is kept; layers for a pass without gradients */
-    size_t rows, length;              /* capacity: rows in all, and per sequence */
-    real *memory;                     /* all of the below, one allocation */
-    orthsr__kept *kept;               /* (layers - first_kept + 1): the last one serves all layers that are not kept */
-    real *out;                        /* (rows, d): after the last layer */
-    real *normed, *rotated, *hidden;  /* (rows, d), (rows, max(d, mlp)), (rows, mlp) */
+    const orthsr_adapter *adapter;                                /* NULL: none */
+    const orthsr__target **target;                                /* (layers * ORTHSR__MAPS): the tower's part of a binding */
+    size_t first_adapted;                                         /* lowest layer with a target; layers when there is none */
+    size_t first_kept;                                            /* lowest layer that is kept; layers for a pass without gradients */
+    size_t rows, length;                                          /* capacity: rows in all, and per sequence */
+    real *memory;                                                 /* all of the below, one allocation */
+    orthsr__kept *kept;                                           /* (layers - first_kept + 1): the last one serves all layers that are not kept */
+    real *out;                                                    /* (rows, d): after the last layer */
+    real *normed, *rotated, *hidden;                              /* (rows, d), (rows, max(d, mlp)), (rows, mlp) */
     real *grad, *grad_normed, *grad_o, *grad_q, *grad_k, *grad_v; /* (rows, d), only with gradients */
-    real *grad_hidden, *grad_rotated; /* (rows, mlp), (rows, max(d, mlp)), only with gradients */
-    real *scores;                     /* (2, length, length) */
-    real *pooled, *pooled_normed, *pooled_mean, *pooled_rstd; /* (rows, d), (rows, d), (rows), (rows): one row per sequence */
-    size_t *pool_row;                 /* (rows): where each sequence is read */
+    real *grad_hidden, *grad_rotated;                             /* (rows, mlp), (rows, max(d, mlp)), only with gradients */
+    real *scores;                                                 /* (2, length, length) */
+    real *pooled, *pooled_normed, *pooled_mean, *pooled_rstd;     /* (rows, d), (rows, d), (rows), (rows): one row per sequence */
+    size_t *pool_row;                                             /* (rows): where each sequence is read */
 } orthsr__pass;
 
 /* target: the model's binding (map_count), which must outlive the pass. gradients: keep what backward needs. */
@@ -50,6 +50,7 @@ void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *gra
 /* The end of both towers: the rows pass->pool_row (n) are normalised and projected, features (n, embed) = norm(out[row]) W^T; and back:
  * pass->grad (rows_used, d) is filled from grad_features (n, embed), zero in all other rows. */
 void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n);
-void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n, size_t rows_used);
+void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n,
+                           size_t rows_used);
 
 #endif

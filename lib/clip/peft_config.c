@@ -11,9 +11,27 @@ enum { MAX_BYTES = 1 << 20, MAX_TERMS = 100 };
 
 /* Keys that are read below, and keys that say how an adapter was trained, or on which modules. Any other key could change what is computed. */
 static const char *const KNOWN[] = {
-    "peft_type", "peft_version", "bias", "r", "oft_block_size", "block_share", "coft", "eps", "use_cayley_neumann", "num_cayley_neumann_terms",
-    "auto_mapping", "base_model_name_or_path", "exclude_modules", "inference_mode", "init_weights", "layers_pattern", "layers_to_transform",
-    "module_dropout", "revision", "target_modules", "task_type",
+    "peft_type",
+    "peft_version",
+    "bias",
+    "r",
+    "oft_block_size",
+    "block_share",
+    "coft",
+    "eps",
+    "use_cayley_neumann",
+    "num_cayley_neumann_terms",
+    "auto_mapping",
+    "base_model_name_or_path",
+    "exclude_modules",
+    "inference_mode",
+    "init_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "module_dropout",
+    "revision",
+    "target_modules",
+    "task_type",
 };
 
 static bool is_known(const char *key) {
@@ -53,9 +71,10 @@ static orthsr_status check_kind(const json_t *config, const char *path, orthsr_e
 /* How maps are divided. A config without oft_block_size is of PEFT before 0.14, where OFT was y = (x W^T) R. */
 static orthsr_status read_division(orthsr__peft_config *out, const json_t *config, const char *path, orthsr_error *error) {
     if (!json_object_get(config, "oft_block_size"))
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
-                            "'%s': \"oft_block_size\" is missing: PEFT before 0.14 wrote this, whose OFT rotated what a map gives and not what it takes; "
-                            ORTHSR__PEFT_REMEDY, path);
+        return orthsr__fail(
+            error, ORTHSR_ERROR_UNSUPPORTED,
+            "'%s': \"oft_block_size\" is missing: PEFT before 0.14 wrote this, whose OFT rotated what a map gives and not what it takes; " ORTHSR__PEFT_REMEDY,
+            path);
     ORTHSR__TRY(orthsr__json_size(&out->r, config, "r", path, error));
     ORTHSR__TRY(orthsr__json_size(&out->block_size, config, "oft_block_size", path, error));
     if ((out->r == 0) == (out->block_size == 0))
@@ -80,7 +99,8 @@ static orthsr_status is_before_018(bool *out, const json_t *config, const char *
     if (major == 0 && minor == 18 && !release)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
                             "'%s': \"peft_version\" is \"%.64s\", and the series changed in the course of that development: write \"0.17.0\" for the old one or"
-                            " \"0.18.0\" for the new", path, version);
+                            " \"0.18.0\" for the new",
+                            path, version);
     *out = major == 0 && minor < 18;
     return ORTHSR_OK;
 }

@@ -12,15 +12,13 @@
 /* A tensor's name is "[base_model.model.]<module>" and one of these, with ".<adapter name>" between marker and tail or not. VECTOR (blocks, b(b-1)/2) is
  * what PEFT writes since 0.16; 0.14 and 0.15 wrote SQUARE (blocks, b, b), any matrices, and SCALE (out, 1). */
 typedef enum kind { VECTOR, SQUARE, SCALE, KINDS } kind;
-static const struct {
-    const char *marker, *tail;
-} ENDINGS[KINDS] = {[VECTOR] = {".oft_R", ".weight"}, [SQUARE] = {".oft_r", ""}, [SCALE] = {".oft_s", ""}};
+static const struct { const char *marker, *tail; } ENDINGS[KINDS] = {[VECTOR] = {".oft_R", ".weight"}, [SQUARE] = {".oft_r", ""}, [SCALE] = {".oft_s", ""}};
 
 typedef struct source {
     const orthsr_model *model;
     const orthsr__safetensors *file;
     orthsr__peft_config config;
-    kind rotation;                         /* VECTOR or SQUARE: one of them in all the file */
+    kind rotation;                          /* VECTOR or SQUARE: one of them in all the file */
     const orthsr__tensor *(*tensor)[KINDS]; /* (map_count): what each map has, or NULL */
 } source;
 
@@ -166,8 +164,9 @@ static orthsr_status check_scale(const source *from, const orthsr__tensor *scale
     orthsr_status status = orthsr__tensor_to_real(values, scale, from->file->path, error);
     for (size_t i = 0; i < scale->elements && !status; i++)
         if (values[i] != 1)
-            status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' scales output %zu by %g; only 1 can be represented: "
-                                  ORTHSR__PEFT_REMEDY, from->file->path, scale->name, i, (double)values[i]);
+            status =
+                orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' scales output %zu by %g; only 1 can be represented: " ORTHSR__PEFT_REMEDY,
+                             from->file->path, scale->name, i, (double)values[i]);
     free(values);
     return status;
 }
@@ -226,7 +225,7 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
         double wide = ceil((double)target->out / (double)d.blocks);
         limit *= wide * wide;
     }
-    real *stored = orthsr__aligned(tensor->elements, sizeof *stored); /* (rows, per_row) */
+    real *stored = orthsr__aligned(tensor->elements, sizeof *stored);                                                /* (rows, per_row) */
     double *s = orthsr__aligned(b * b, sizeof *s), *r = orthsr__aligned(config->neumann ? 2 * b * b : 0, sizeof *r); /* (b, b); with room to work */
     orthsr_status status = stored && s && r ? read_values(stored, from, tensor, error) : orthsr__fail_memory(error, "a rotation");
     for (size_t k = 0; k < d.blocks && !status; k++) {
@@ -298,8 +297,10 @@ orthsr_status orthsr__peft_read(orthsr_adapter **out, const orthsr_model *model,
     orthsr_status status = config && weights && from.tensor ? ORTHSR_OK : orthsr__fail_memory(error, "a PEFT adapter");
     if (!status) status = orthsr__peft_config_read(&from.config, config, error);
     if (!status && !orthsr__is_file(weights))
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is missing beside " ORTHSR__PEFT_CONFIG " (an adapter_model.bin must be saved again by PEFT with"
-                              " safe_serialization)", weights);
+        status = orthsr__fail(error, ORTHSR_ERROR_IO,
+                              "'%s' is missing beside " ORTHSR__PEFT_CONFIG " (an adapter_model.bin must be saved again by PEFT with"
+                              " safe_serialization)",
+                              weights);
     if (!status) status = orthsr__safetensors_open(&file, weights, error);
     if (!status) status = read_source(out, &from, error);
     orthsr__safetensors_close(&file);

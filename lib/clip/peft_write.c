@@ -12,38 +12,38 @@
 
 /* As PEFT writes it: sorted keys, two spaces, no newline at the end. 0.18.0 is the first release that reads it as it is meant; eps and
  * num_cayley_neumann_terms are its defaults, of no effect here. */
-#define CONFIG                                 \
-    "{\n"                                      \
-    "  \"auto_mapping\": %s,\n"                \
-    "  \"base_model_name_or_path\": null,\n"   \
-    "  \"bias\": \"none\",\n"                  \
-    "  \"block_share\": false,\n"              \
-    "  \"coft\": false,\n"                     \
-    "  \"eps\": 6e-05,\n"                      \
-    "  \"exclude_modules\": null,\n"           \
-    "  \"fan_in_fan_out\": false,\n"           \
-    "  \"inference_mode\": true,\n"            \
-    "  \"init_weights\": true,\n"              \
-    "  \"layers_pattern\": null,\n"            \
-    "  \"layers_to_transform\": null,\n"       \
-    "  \"module_dropout\": 0.0,\n"             \
-    "  \"modules_to_save\": null,\n"           \
-    "  \"num_cayley_neumann_terms\": 5,\n"     \
-    "  \"oft_block_size\": %zu,\n"             \
-    "  \"peft_type\": \"OFT\",\n"              \
-    "  \"peft_version\": \"0.18.0\",\n"        \
-    "  \"r\": %zu,\n"                          \
-    "  \"revision\": null,\n"                  \
-    "  \"target_modules\": %s,\n"              \
-    "  \"task_type\": null,\n"                 \
-    "  \"use_cayley_neumann\": false\n"        \
+#define CONFIG                                                                                                                                                 \
+    "{\n"                                                                                                                                                      \
+    "  \"auto_mapping\": %s,\n"                                                                                                                                \
+    "  \"base_model_name_or_path\": null,\n"                                                                                                                   \
+    "  \"bias\": \"none\",\n"                                                                                                                                  \
+    "  \"block_share\": false,\n"                                                                                                                              \
+    "  \"coft\": false,\n"                                                                                                                                     \
+    "  \"eps\": 6e-05,\n"                                                                                                                                      \
+    "  \"exclude_modules\": null,\n"                                                                                                                           \
+    "  \"fan_in_fan_out\": false,\n"                                                                                                                           \
+    "  \"inference_mode\": true,\n"                                                                                                                            \
+    "  \"init_weights\": true,\n"                                                                                                                              \
+    "  \"layers_pattern\": null,\n"                                                                                                                            \
+    "  \"layers_to_transform\": null,\n"                                                                                                                       \
+    "  \"module_dropout\": 0.0,\n"                                                                                                                             \
+    "  \"modules_to_save\": null,\n"                                                                                                                           \
+    "  \"num_cayley_neumann_terms\": 5,\n"                                                                                                                     \
+    "  \"oft_block_size\": %zu,\n"                                                                                                                             \
+    "  \"peft_type\": \"OFT\",\n"                                                                                                                              \
+    "  \"peft_version\": \"0.18.0\",\n"                                                                                                                        \
+    "  \"r\": %zu,\n"                                                                                                                                          \
+    "  \"revision\": null,\n"                                                                                                                                  \
+    "  \"target_modules\": %s,\n"                                                                                                                              \
+    "  \"task_type\": null,\n"                                                                                                                                 \
+    "  \"use_cayley_neumann\": false\n"                                                                                                                        \
     "}"
 
 /* For AutoPeftModel, which knows transformers alone. */
-#define CLIP_MODEL                                                       \
-    "{\n"                                                                \
-    "    \"base_model_class\": \"CLIPModel\",\n"                         \
-    "    \"parent_library\": \"transformers.models.clip.modeling_clip\"\n" \
+#define CLIP_MODEL                                                                                                                                             \
+    "{\n"                                                                                                                                                      \
+    "    \"base_model_class\": \"CLIPModel\",\n"                                                                                                               \
+    "    \"parent_library\": \"transformers.models.clip.modeling_clip\"\n"                                                                                     \
     "  }"
 
 typedef struct export {
@@ -51,7 +51,8 @@ typedef struct export {
     const orthsr_adapter *adapter;
     const char *directory;
     char **module; /* (target_count): the module of each target */
-} export;
+}
+export;
 
 /* ---- what is written ------------------------------------------------------------------------------------------------------- */
 
@@ -67,7 +68,8 @@ static orthsr_status name_module(char **out, const orthsr_model *model, const or
     if (is_inside_attention(model, map))
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
                             "target '%s' cannot be exported: PEFT has no OFT inside the fused attention of %s models; merge the adapter"
-                            " (orthsr_model_merge), or adapt fc1 and fc2 only", target->name, orthsr_model_family(model));
+                            " (orthsr_model_merge), or adapt fc1 and fc2 only",
+                            target->name, orthsr_model_family(model));
     const char *module = orthsr__peft_module(&length, model, map);
     *out = orthsr__strndup(module, length);
     return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a module's name");

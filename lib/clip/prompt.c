@@ -18,9 +18,10 @@ static orthsr_status tokenize_one(int32_t *ids, const orthsr_model *model, const
 static orthsr_status allocate(int32_t **tokens, const orthsr_model *model, size_t n, orthsr_error *error) {
     *tokens = NULL;
     if (!model->tokenizer)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
-                            "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): give token ids instead of text",
-                            model->directory);
+        return orthsr__fail(
+            error, ORTHSR_ERROR_UNSUPPORTED,
+            "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): give token ids instead of text",
+            model->directory);
     size_t count;
     *tokens = orthsr__mul(&count, n, model->config.context_length) ? orthsr__aligned(count, sizeof **tokens) : NULL;
     return *tokens ? ORTHSR_OK : orthsr__fail_memory(error, "tokens");

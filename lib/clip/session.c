@@ -77,8 +77,8 @@ orthsr_status orthsr_session_encode_tokens(orthsr_session *session, float *featu
     size_t tile = orthsr__text_tile(model), context = model->config.context_length, embed = model->config.embed_dim;
     for (size_t i = 0; i < n * context; i++)
         if (tokens[i] < 0 || (size_t)tokens[i] >= model->config.vocab_size)
-            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "text %zu, position %zu: token %d is outside the vocabulary of %zu", i / context, i % context, (int)tokens[i],
-                                model->config.vocab_size);
+            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "text %zu, position %zu: token %d is outside the vocabulary of %zu", i / context, i % context,
+                                (int)tokens[i], model->config.vocab_size);
     for (size_t i = 0; i < n; i += tile) {
         size_t count = n - i < tile ? n - i : tile;
         ORTHSR__TRY(orthsr__encode_text_tile(&session->encoder, session->features, tokens + i * context, count, error));

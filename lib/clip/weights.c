@@ -148,7 +148,8 @@ static orthsr_status take_linear(const loader *load, orthsr__linear *out, const 
 }
 
 /* A projection without bias: (embed, width) as Hugging Face stores it, or (width, embed) transposed here. */
-static orthsr_status take_projection(const loader *load, orthsr__linear *out, const char *prefix, const char *name, size_t embed, size_t width, bool transposed) {
+static orthsr_status take_projection(const loader *load, orthsr__linear *out, const char *prefix, const char *name, size_t embed, size_t width,
+                                     bool transposed) {
     *out = (orthsr__linear){.in = width, .out = embed};
     if (!transposed) return take_matrix(load, &out->weight, prefix, name, embed, width);
     const real *stored;
@@ -170,8 +171,8 @@ static orthsr_status load_open_layer(const loader *load, orthsr__layer *layer, c
     orthsr__linear fused;
     ORTHSR__TRY(take_rows(load, &fused, prefix, "attn.in_proj", "_", 0, 3 * d, 3 * d, d));
     for (size_t i = 0; i < 3; i++)
-        layer->map[ORTHSR__Q + i] = (orthsr__linear){
-            .weight = fused.weight + i * d * d, .bias = fused.bias + i * d, .in = d, .out = d, .source = fused.source, .source_row = i * d};
+        layer->map[ORTHSR__Q + i] =
+            (orthsr__linear){.weight = fused.weight + i * d * d, .bias = fused.bias + i * d, .in = d, .out = d, .source = fused.source, .source_row = i * d};
     ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__OUT], prefix, "attn.out_proj", d, d));
     ORTHSR__TRY(take_linear(load, &layer->map[ORTHSR__FC1], prefix, "mlp.c_fc", mlp, d));
     return take_linear(load, &layer->map[ORTHSR__FC2], prefix, "mlp.c_proj", d, mlp);
@@ -200,8 +201,8 @@ static orthsr_status load_layers(const loader *load, orthsr__tower *tower, const
     }
     snprintf(name, sizeof name, "%s%s%zu.%s", prefix, stem, config->layers, huggingface ? "mlp.fc1.weight" : "mlp.c_fc.weight");
     if (orthsr__model_find(load->model, name, NULL))
-        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is one layer more than the %zu of the config", load->model->files[0].path, name,
-                            config->layers);
+        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: tensor '%s' is one layer more than the %zu of the config", load->model->files[0].path,
+                            name, config->layers);
     return ORTHSR_OK;
 }
 
@@ -259,9 +260,11 @@ static orthsr_status load_huggingface(loader *load) {
 static orthsr_status find_prefix(const loader *load, char out[128], const char *suffix) {
     const orthsr__tensor *tensor = orthsr__model_find_suffix(load->model, suffix);
     if (!tensor)
-        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: no tensor '%s': not a CLIP checkpoint, or an incomplete one", load->model->files[0].path, suffix);
+        return orthsr__fail(load->error, ORTHSR_ERROR_MISMATCH, "%s: no tensor '%s': not a CLIP checkpoint, or an incomplete one", load->model->files[0].path,
+                            suffix);
     size_t length = strlen(tensor->name) - strlen(suffix);
-    if (length >= 100) return orthsr__fail(load->error, ORTHSR_ERROR_UNSUPPORTED, "%s: tensor names begin with more than 100 characters", load->model->files[0].path);
+    if (length >= 100)
+        return orthsr__fail(load->error, ORTHSR_ERROR_UNSUPPORTED, "%s: tensor names begin with more than 100 characters", load->model->files[0].path);
     memcpy(out, tensor->name, length);
     out[length] = '\0';
     return ORTHSR_OK;
@@ -293,7 +296,8 @@ orthsr_status orthsr__weights_load(orthsr_model *model, orthsr_error *error) {
     ORTHSR__TRY(values_of(&load, &scale, tensor));
     model->expected[index] = true;
     model->logit_scale = (real)exp((double)*scale);
-    if (!isfinite(model->logit_scale)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "%s: '%s' = %g is too large", model->files[0].path, name, (double)*scale);
+    if (!isfinite(model->logit_scale))
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "%s: '%s' = %g is too large", model->files[0].path, name, (double)*scale);
     expect_harmless(model);
     return ORTHSR_OK;
 }

@@ -93,8 +93,8 @@ orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels,
             result = orthsr__fail(error, status, "%s: item %zu has label %d, but there are %zu classes", where, i, labels[i], n_classes);
             break;
         }
-        dataset->items[i] = (orthsr__item){
-            .label = (size_t)labels[i], .name = orthsr__format("index %zu", i), .pixels = pixels + i * height * width * channels};
+        dataset->items[i] =
+            (orthsr__item){.label = (size_t)labels[i], .name = orthsr__format("index %zu", i), .pixels = pixels + i * height * width * channels};
         if (!dataset->items[i].name) result = orthsr__fail_memory(error, "a dataset's items");
     }
     if (result) {
@@ -144,8 +144,8 @@ static orthsr_status open_idx(orthsr_dataset **out, const char *directory, const
     if (!status && images && labels) {
         status = orthsr__dataset_open_idx(out, images, labels, names, error);
     } else if (!status && (images || labels)) {
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels,
-                              images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
+        status =
+            orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels, images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
     } else if (!status) {
         status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no split '%s': neither a folder of that name%s", directory, split,
                               strcmp(split, "train") == 0  ? " nor train-images-idx3-ubyte[.gz]"
@@ -189,9 +189,7 @@ int orthsr_dataset_has_split(const char *directory, const char *split) {
 size_t orthsr_dataset_count(const orthsr_dataset *dataset) { return dataset->count; }
 size_t orthsr_dataset_class_count(const orthsr_dataset *dataset) { return dataset->n_classes; }
 
-const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label) {
-    return label < dataset->n_classes ? dataset->class_names[label] : NULL;
-}
+const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label) { return label < dataset->n_classes ? dataset->class_names[label] : NULL; }
 
 size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item) { return item < dataset->count ? dataset->items[item].label : (size_t)-1; }
 

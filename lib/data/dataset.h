@@ -21,7 +21,7 @@ struct orthsr_dataset {
     char **class_names;  /* (n_classes); in a view a part of the owner's list */
     size_t *class_sizes; /* (n_classes) */
     size_t n_classes;
-    uint8_t *pixels;     /* (count, height, width, channels) in an owner without files, else NULL */
+    uint8_t *pixels; /* (count, height, width, channels) in an owner without files, else NULL */
     size_t height, width, channels;
 };
 

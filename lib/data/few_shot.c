@@ -13,9 +13,9 @@ typedef struct drawing {
     size_t *filled;   /* (n_classes) how many of its items are there already */
     size_t *labels;   /* (n_labels) the classes that have items, in order of first appearance */
     size_t n_labels;
-    size_t *chosen;   /* (n_chosen), room for count */
+    size_t *chosen; /* (n_chosen), room for count */
     size_t n_chosen;
-    bool *taken;      /* (count) */
+    bool *taken; /* (count) */
 } drawing;
 
 static void drawing_free(drawing *draw) {

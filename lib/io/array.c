@@ -119,8 +119,7 @@ static orthsr_status read_mapped(float **data, header *head, const orthsr__mappi
     bool single = strcmp(head->descr, "<f4") == 0;
     if (!single && strcmp(head->descr, "<f8") != 0)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' holds '%s'; '<f4' and '<f8' are read: save it as array.astype('<f4')", path, head->descr);
-    if (head->fortran)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' is in Fortran order: save it as numpy.ascontiguousarray(array)", path);
+    if (head->fortran) return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' is in Fortran order: save it as numpy.ascontiguousarray(array)", path);
     for (size_t i = 0; i < head->rank; i++)
         if (!orthsr__mul(&n, n, head->shape[i])) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the shape is too large", path);
     if (!orthsr__mul(&size, n, single ? 4 : 8) || size != file->size - at)

@@ -10,9 +10,9 @@
 enum { ORTHSR__IDX_MAX_RANK = 4 };
 
 typedef struct orthsr__idx {
-    uint8_t *data;                       /* owned, free() */
+    uint8_t *data; /* owned, free() */
     size_t rank;
-    size_t shape[ORTHSR__IDX_MAX_RANK];  /* all non-zero but the first */
+    size_t shape[ORTHSR__IDX_MAX_RANK]; /* all non-zero but the first */
 } orthsr__idx;
 
 /* Errors: IO, FORMAT (magic, truncated, trailing bytes, product overflow), UNSUPPORTED (another element type than 0x08 unsigned byte), MEMORY.

@@ -38,8 +38,7 @@ static orthsr__dtype dtype_of(const char *name) {
 
 static orthsr_status parse_header(json_t **out, const orthsr__mapping *mapping, size_t length, const char *path, orthsr_error *error) {
     const char *text = (const char *)mapping->data + 8;
-    if (length == 0 || text[0] != '{')
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the safetensors header must begin with '{'", path);
+    if (length == 0 || text[0] != '{') return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the safetensors header must begin with '{'", path);
     json_error_t where;
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (*out) return ORTHSR_OK;
@@ -69,14 +68,16 @@ static orthsr_status read_entry(orthsr__tensor *out, const char *name, const jso
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': " NAME ": extent %zu is not a size, or the shape is too large", path, name, i);
 
     size_t begin, end;
-    if (json_array_size(offsets) != 2 || !orthsr__json_as_size(&begin, json_array_get(offsets, 0)) ||
-        !orthsr__json_as_size(&end, json_array_get(offsets, 1)) || begin > end || end > size)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': " NAME ": data_offsets must be [begin, end] with begin <= end <= %zu, the size of the data"
-                            " (is the file complete?)", path, name, size);
+    if (json_array_size(offsets) != 2 || !orthsr__json_as_size(&begin, json_array_get(offsets, 0)) || !orthsr__json_as_size(&end, json_array_get(offsets, 1)) ||
+        begin > end || end > size)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT,
+                            "'%s': " NAME ": data_offsets must be [begin, end] with begin <= end <= %zu, the size of the data"
+                            " (is the file complete?)",
+                            path, name, size);
     out->bytes = end - begin;
     out->data = data + begin;
 
-    size_t expected;
+    size_t expected = 0;
     bool fits = out->dtype == ORTHSR__OTHER_DTYPE ? (out->elements == 0) == (out->bytes == 0)
                                                   : orthsr__mul(&expected, out->elements, orthsr__dtype_size(out->dtype)) && expected == out->bytes;
     if (!fits)
@@ -85,9 +86,7 @@ static orthsr_status read_entry(orthsr__tensor *out, const char *name, const jso
     return ORTHSR_OK;
 }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp((*(const orthsr__tensor *const *)a)->name, (*(const orthsr__tensor *const *)b)->name);
-}
+static int compare_names(const void *a, const void *b) { return strcmp((*(const orthsr__tensor *const *)a)->name, (*(const orthsr__tensor *const *)b)->name); }
 
 /* By place in the file; of two at one place the empty one comes first. */
 static int compare_places(const void *a, const void *b) {
@@ -108,8 +107,7 @@ static orthsr_status check_coverage(const orthsr__safetensors *file, const uint8
                                 begin < covered ? "inside one that ends" : "after a gap that starts", covered);
         covered += tensor->bytes;
     }
-    if (covered != size)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': %zu bytes follow the last tensor", file->path, size - covered);
+    if (covered != size) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': %zu bytes follow the last tensor", file->path, size - covered);
     return ORTHSR_OK;
 }
 
@@ -122,8 +120,10 @@ static orthsr_status read_file(orthsr__safetensors *file, orthsr_error *error) {
     uint64_t length = 0;
     for (int i = 0; i < 8; i++) length |= (uint64_t)file->mapping.data[i] << 8 * i;
     if (length > MAX_HEADER || length > file->mapping.size - 8)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is truncated or no safetensors file (a Git LFS pointer?): its first 8 bytes claim a header of"
-                            " %llu bytes, the file has %zu and a header at most %u", path, (unsigned long long)length, file->mapping.size, MAX_HEADER);
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT,
+                            "'%s' is truncated or no safetensors file (a Git LFS pointer?): its first 8 bytes claim a header of"
+                            " %llu bytes, the file has %zu and a header at most %u",
+                            path, (unsigned long long)length, file->mapping.size, MAX_HEADER);
     ORTHSR__TRY(parse_header(&file->header, &file->mapping, (size_t)length, path, error));
 
     const uint8_t *data = file->mapping.data + 8 + length;
@@ -173,9 +173,7 @@ const orthsr__tensor *orthsr__safetensors_find(const orthsr__safetensors *file, 
     return found ? *found : NULL;
 }
 
-const char *orthsr__safetensors_metadata(const orthsr__safetensors *file, const char *key) {
-    return json_string_value(json_object_get(file->metadata, key));
-}
+const char *orthsr__safetensors_metadata(const orthsr__safetensors *file, const char *key) { return json_string_value(json_object_get(file->metadata, key)); }
 
 /* ---- converting: n elements from bytes, which may be unaligned -------------------------------------------------------- */
 
@@ -243,8 +241,7 @@ static orthsr_status add_entry(json_t *header, const orthsr__tensor_spec *spec, 
         }
     }
     json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", spec->dtype_name, "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)*offset);
-    if (json_object_set_new(header, spec->name, entry) != 0)
-        return orthsr__fail_memory(error, "a safetensors header");
+    if (json_object_set_new(header, spec->name, entry) != 0) return orthsr__fail_memory(error, "a safetensors header");
     return ORTHSR_OK;
 }
 

@@ -16,32 +16,43 @@
 #include "base/real.h"
 
 typedef enum orthsr__dtype {
-    ORTHSR__F32, ORTHSR__F16, ORTHSR__BF16, ORTHSR__F64, ORTHSR__I64, ORTHSR__I32, ORTHSR__I16, ORTHSR__I8,
-    ORTHSR__U64, ORTHSR__U32, ORTHSR__U16, ORTHSR__U8, ORTHSR__BOOL,
+    ORTHSR__F32,
+    ORTHSR__F16,
+    ORTHSR__BF16,
+    ORTHSR__F64,
+    ORTHSR__I64,
+    ORTHSR__I32,
+    ORTHSR__I16,
+    ORTHSR__I8,
+    ORTHSR__U64,
+    ORTHSR__U32,
+    ORTHSR__U16,
+    ORTHSR__U8,
+    ORTHSR__BOOL,
     ORTHSR__OTHER_DTYPE /* a known or unknown name we do not compute with (F8_E4M3, ...): listed and copied, not converted */
 } orthsr__dtype;
 
 enum { ORTHSR__MAX_RANK = 8 };
 
 typedef struct orthsr__tensor {
-    const char *name;              /* UTF-8, owned by the file */
+    const char *name; /* UTF-8, owned by the file */
     orthsr__dtype dtype;
-    const char *dtype_name;        /* as in the file, e.g. "F16"; owned by the file */
+    const char *dtype_name; /* as in the file, e.g. "F16"; owned by the file */
     size_t rank;
     size_t shape[ORTHSR__MAX_RANK];
-    size_t elements;               /* product of shape */
-    const uint8_t *data;           /* into the mapping; NULL when elements is 0; may be unaligned */
+    size_t elements;     /* product of shape */
+    const uint8_t *data; /* into the mapping; NULL when elements is 0; may be unaligned */
     size_t bytes;
 } orthsr__tensor;
 
 typedef struct orthsr__safetensors {
     char *path;
     orthsr__mapping mapping;
-    orthsr__tensor *tensors;       /* (count), sorted by data offset: file order */
+    orthsr__tensor *tensors;        /* (count), sorted by data offset: file order */
     const orthsr__tensor **by_name; /* (count), the same tensors sorted by name */
     size_t count;
-    struct json_t *metadata;       /* jansson object of strings, or NULL */
-    struct json_t *header;         /* keeps the names alive */
+    struct json_t *metadata; /* jansson object of strings, or NULL */
+    struct json_t *header;   /* keeps the names alive */
 } orthsr__safetensors;
 
 /* Errors: IO, FORMAT, MEMORY; messages name the file and the tensor. */

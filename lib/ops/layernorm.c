@@ -1,7 +1,8 @@
 /* layernorm.c - layer normalisation over rows; gamma and beta are frozen. */
 #include "ops/ops.h"
 
-ORTHSR__SIMD void orthsr__layernorm_forward(real *y, real *mean, real *rstd, const real *x, const real *gamma, const real *beta, size_t rows, size_t d, real eps) {
+ORTHSR__SIMD void orthsr__layernorm_forward(real *y, real *mean, real *rstd, const real *x, const real *gamma, const real *beta, size_t rows, size_t d,
+                                            real eps) {
     for (size_t r = 0; r < rows; r++) {
         const real *xr = x + r * d;
         real *yr = y + r * d, sum = 0, square = 0;
@@ -17,7 +18,8 @@ ORTHSR__SIMD void orthsr__layernorm_forward(real *y, real *mean, real *rstd, con
     }
 }
 
-ORTHSR__SIMD void orthsr__layernorm_again(real *y, const real *x, const real *mean, const real *rstd, const real *gamma, const real *beta, size_t rows, size_t d) {
+ORTHSR__SIMD void orthsr__layernorm_again(real *y, const real *x, const real *mean, const real *rstd, const real *gamma, const real *beta, size_t rows,
+                                          size_t d) {
     for (size_t r = 0; r < rows; r++) {
         const real *xr = x + r * d;
         real *yr = y + r * d, m = mean[r], s = rstd[r];
@@ -26,8 +28,8 @@ ORTHSR__SIMD void orthsr__layernorm_again(real *y, const real *x, const real *me
 }
 
 /* With h = (x - mean) rstd and g = grad_y gamma: grad_x = rstd (g - mean(g) - h mean(g h)). */
-ORTHSR__SIMD void orthsr__layernorm_backward(real *grad_x, const real *grad_y, const real *x, const real *mean, const real *rstd, const real *gamma, size_t rows,
-                                             size_t d) {
+ORTHSR__SIMD void orthsr__layernorm_backward(real *grad_x, const real *grad_y, const real *x, const real *mean, const real *rstd, const real *gamma,
+                                             size_t rows, size_t d) {
     for (size_t r = 0; r < rows; r++) {
         const real *xr = x + r * d, *gr = grad_y + r * d;
         real *out = grad_x + r * d, m = mean[r], s = rstd[r], sum = 0, dot = 0;

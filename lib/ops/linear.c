@@ -11,8 +11,7 @@ ORTHSR__SIMD static bool start(real *y, const real *bias, const real *residual, 
             for (size_t i = 0; i < out; i++) y[r * out + i] = residual[r * out + i] + bias[i];
     else if (bias)
         for (size_t r = 0; r < rows; r++) memcpy(y + r * out, bias, out * sizeof *y);
-    else if (residual && residual != y)
-        memcpy(y, residual, rows * out * sizeof *y);
+    else if (residual && residual != y) memcpy(y, residual, rows * out * sizeof *y);
     return bias || residual;
 }
 

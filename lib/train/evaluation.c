@@ -10,7 +10,7 @@
 
 struct orthsr_evaluation {
     size_t items, classes, correct;
-    size_t *prediction;                 /* (items) */
+    size_t *prediction;                  /* (items) */
     size_t *class_items, *class_correct; /* (classes) */
 };
 
@@ -104,7 +104,8 @@ orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session *session, 
     for (size_t i = 0; i < items && !status; i += r.tile) {
         size_t n = items - i < r.tile ? items - i : r.tile;
         status = classify(&r, result, i, n, error);
-        if (!status && callback && callback(i + n, items, payload)) status = orthsr__fail(error, ORTHSR_ERROR_CANCELLED, "stopped by the caller after %zu items", i + n);
+        if (!status && callback && callback(i + n, items, payload))
+            status = orthsr__fail(error, ORTHSR_ERROR_CANCELLED, "stopped by the caller after %zu items", i + n);
     }
     free(r.pixels);
     free(r.features);

@@ -16,10 +16,11 @@ orthsr_status orthsr__objective_new(orthsr__objective *objective, size_t classes
         real **array;
         size_t size;
     } parts[] = {
-        {&objective->unit_prompts, prompts * embed},   {&objective->prompt_norms, prompts},         {&objective->means, classes * embed},
-        {&objective->class_norms, classes},            {&objective->class_features, classes * embed}, {&objective->grad_classes, classes * embed},
-        {&objective->unit_images, tile * embed},       {&objective->image_norms, tile},             {&objective->log_p, tile * classes},
-        {&objective->grad_logits, tile * classes},
+        {&objective->unit_prompts, prompts * embed},   {&objective->prompt_norms, prompts},
+        {&objective->means, classes * embed},          {&objective->class_norms, classes},
+        {&objective->class_features, classes * embed}, {&objective->grad_classes, classes * embed},
+        {&objective->unit_images, tile * embed},       {&objective->image_norms, tile},
+        {&objective->log_p, tile * classes},           {&objective->grad_logits, tile * classes},
     };
     size_t total = 0, used = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) total += parts[i].size;
@@ -59,7 +60,8 @@ void orthsr__objective_log_probabilities(orthsr__objective *objective, real *log
     orthsr__log_softmax(log_p, log_p, n, classes);
 }
 
-void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, const real *images, const size_t *labels, const real *frozen, size_t n, size_t batch) {
+void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, const real *images, const size_t *labels, const real *frozen, size_t n,
+                            size_t batch) {
     size_t classes = objective->classes, embed = objective->embed;
     real *log_p = objective->log_p, *grad = objective->grad_logits, weight = 1 / (real)batch;
     orthsr__objective_log_probabilities(objective, log_p, images, n);
@@ -72,7 +74,7 @@ void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, con
     memset(grad, 0, n * classes * sizeof(real));
     objective->ce += orthsr__cross_entropy(grad, log_p, labels, n, classes, weight);
     objective->kl += (objective->direction == ORTHSR_KL_FROZEN_TUNED ? orthsr__kl_forward : orthsr__kl_reverse)(grad, log_p, frozen, n, classes,
-                                                                                                             weight * objective->kl_weight);
+                                                                                                                weight * objective->kl_weight);
     objective->images += n;
     orthsr__gemm(true, false, classes, embed, n, objective->scale, grad, classes, objective->unit_images, embed, 1, objective->grad_classes, embed);
     orthsr__gemm(false, false, n, embed, classes, objective->scale, grad, classes, objective->class_features, embed, 0, grad_images, embed);

@@ -15,14 +15,14 @@ typedef struct orthsr__objective {
     real scale;                             /* logit_scale */
     real kl_weight;
     orthsr_kl_direction direction;
-    real *memory;                           /* all of the below */
-    real *unit_prompts, *prompt_norms;      /* (classes templates, embed), (classes templates) */
-    real *means, *class_norms;              /* (classes, embed), (classes) */
-    real *class_features;                   /* (classes, embed), unit */
-    real *grad_classes;                     /* (classes, embed): summed over the batch's tiles */
-    real *unit_images, *image_norms;        /* (tile, embed), (tile) */
-    real *log_p, *grad_logits;              /* (tile, classes) */
-    double ce, kl;                          /* sums over the batch so far */
+    real *memory;                      /* all of the below */
+    real *unit_prompts, *prompt_norms; /* (classes templates, embed), (classes templates) */
+    real *means, *class_norms;         /* (classes, embed), (classes) */
+    real *class_features;              /* (classes, embed), unit */
+    real *grad_classes;                /* (classes, embed): summed over the batch's tiles */
+    real *unit_images, *image_norms;   /* (tile, embed), (tile) */
+    real *log_p, *grad_logits;         /* (tile, classes) */
+    double ce, kl;                     /* sums over the batch so far */
     size_t correct, images;
 } orthsr__objective;
 
@@ -36,7 +36,8 @@ void orthsr__objective_begin(orthsr__objective *objective, const real *prompts);
 void orthsr__objective_log_probabilities(orthsr__objective *objective, real *log_p, const real *images, size_t n);
 
 /* One tile of a batch of `batch` images: sums grow; grad_images (n, embed), which may be images. labels (n), frozen (n, classes) log-probabilities. */
-void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, const real *images, const size_t *labels, const real *frozen, size_t n, size_t batch);
+void orthsr__objective_tile(orthsr__objective *objective, real *grad_images, const real *images, const size_t *labels, const real *frozen, size_t n,
+                            size_t batch);
 
 /* After the last tile: grad_prompts (classes templates, embed). */
 void orthsr__objective_end(orthsr__objective *objective, real *grad_prompts);

@@ -48,13 +48,8 @@ orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float 
     ORTHSR__REQUIRE(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, error, "a beta is outside [0, 1)");
     ORTHSR__REQUIRE(eps > 0 && isfinite(eps), error, "eps is not above 0");
     ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
-    orthsr_optimizer settings = {.adamw = true,
-                                 .beta1 = (double)beta1,
-                                 .beta2 = (double)beta2,
-                                 .eps = (double)eps,
-                                 .weight_decay = (double)weight_decay,
-                                 .size = size,
-                                 .slots = 2};
+    orthsr_optimizer settings = {
+        .adamw = true, .beta1 = (double)beta1, .beta2 = (double)beta2, .eps = (double)eps, .weight_decay = (double)weight_decay, .size = size, .slots = 2};
     return make(out, settings, error);
 }
 
@@ -83,11 +78,11 @@ ORTHSR__SIMD static void sgd_momentum(real *restrict moved, real *restrict next,
 }
 
 typedef struct adamw_scalars {
-    real keep;              /* 1 - lr weight_decay: what decay leaves of p */
-    real weight1;           /* 1 - beta1 */
-    real beta2, weight2;    /* weight2: 1 - beta2 */
-    real correction2, eps;  /* correction2: sqrt(1 - beta2^t) */
-    real step;              /* lr / (1 - beta1^t) */
+    real keep;             /* 1 - lr weight_decay: what decay leaves of p */
+    real weight1;          /* 1 - beta1 */
+    real beta2, weight2;   /* weight2: 1 - beta2 */
+    real correction2, eps; /* correction2: sqrt(1 - beta2^t) */
+    real step;             /* lr / (1 - beta1^t) */
 } adamw_scalars;
 
 /* m and v: the moments before, next_m and next_v after. torch.lerp goes from the nearer end, hence the two forms of next_m. */
@@ -123,8 +118,7 @@ static void propose(const orthsr_optimizer *o, const real *p, const real *g, dou
 }
 
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error) {
-    if (size != optimizer->size)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the optimizer is for %zu parameters, not %zu", optimizer->size, size);
+    if (size != optimizer->size) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the optimizer is for %zu parameters, not %zu", optimizer->size, size);
     if (!(lr >= 0 && isfinite(lr))) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a learning rate of %g is negative or not finite", lr);
     if (!orthsr__all_finite(gradient, size))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "optimizer step %zu: the gradient is not finite", optimizer->steps + 1);

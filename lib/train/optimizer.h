@@ -10,15 +10,15 @@
 
 /* Scalars are double, as Python's floats are: bias corrections and step sizes are formed in them and rounded once. */
 struct orthsr_optimizer {
-    bool adamw;              /* otherwise SGD */
-    double momentum;         /* SGD */
+    bool adamw;               /* otherwise SGD */
+    double momentum;          /* SGD */
     double beta1, beta2, eps; /* AdamW */
     double weight_decay;
     size_t size, steps;
-    size_t slots;            /* state arrays: 0 (plain SGD), 1 (momentum buffer) or 2 (first and second moment) */
-    real *state;             /* (slots, size) */
-    real *next;              /* (slots, size): the state after the step being made */
-    real *moved;             /* (size): the parameters after the step being made */
+    size_t slots; /* state arrays: 0 (plain SGD), 1 (momentum buffer) or 2 (first and second moment) */
+    real *state;  /* (slots, size) */
+    real *next;   /* (slots, size): the state after the step being made */
+    real *moved;  /* (size): the parameters after the step being made */
 };
 
 /* As orthsr_optimizer_step. */

@@ -32,26 +32,25 @@ struct orthsr_trainer {
     size_t items, classes, prompts, embed, image; /* image: floats of one input */
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;
-    size_t *order;        /* (items): of the current epoch */
-    size_t *labels;       /* (tile) */
-    int32_t *tokens;      /* (prompts, context) */
-    float *pixels;        /* (tile, 3, size, size) */
-    real *frozen;         /* (items, classes): log-probabilities of the frozen model */
-    real *tile_frozen;    /* (tile, classes): those of the tile at hand */
-    real *frozen_images;  /* (items, embed): raw; the image features when no image map is adapted */
-    real *images;         /* (tile, embed): raw features, then their gradients */
-    real *prompt_features, *grad_prompts;  /* (prompts, embed) */
-    real *grad_rotations; /* (rotation_count) */
-    real *grad_parameters, *parameters;    /* (parameter_count) */
-    real *work;           /* of orthsr__adapter_gradient */
+    size_t *order;                        /* (items): of the current epoch */
+    size_t *labels;                       /* (tile) */
+    int32_t *tokens;                      /* (prompts, context) */
+    float *pixels;                        /* (tile, 3, size, size) */
+    real *frozen;                         /* (items, classes): log-probabilities of the frozen model */
+    real *tile_frozen;                    /* (tile, classes): those of the tile at hand */
+    real *frozen_images;                  /* (items, embed): raw; the image features when no image map is adapted */
+    real *images;                         /* (tile, embed): raw features, then their gradients */
+    real *prompt_features, *grad_prompts; /* (prompts, embed) */
+    real *grad_rotations;                 /* (rotation_count) */
+    real *grad_parameters, *parameters;   /* (parameter_count) */
+    real *work;                           /* of orthsr__adapter_gradient */
     double metric[METRICS];
 };
 
 /* ---- features ------------------------------------------------------------------------------------------------------------------ */
 
 static orthsr_status load_pixels(orthsr_trainer *trainer, const size_t *items, size_t n, orthsr_error *error) {
-    for (size_t i = 0; i < n; i++)
-        ORTHSR__TRY(orthsr_dataset_pixels(trainer->dataset, items[i], trainer->model, trainer->pixels + i * trainer->image, error));
+    for (size_t i = 0; i < n; i++) ORTHSR__TRY(orthsr_dataset_pixels(trainer->dataset, items[i], trainer->model, trainer->pixels + i * trainer->image, error));
     return ORTHSR_OK;
 }
 
@@ -92,7 +91,8 @@ static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr_error *error)
         if (!status) orthsr__objective_log_probabilities(&trainer->objective, log_p, images, n);
         for (size_t j = 0; j < n && !status; j++)
             if (!orthsr__all_finite(log_p + j * trainer->classes, trainer->classes))
-                status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s are not finite", orthsr_dataset_item_name(trainer->dataset, i + j));
+                status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s are not finite",
+                                      orthsr_dataset_item_name(trainer->dataset, i + j));
     }
     orthsr__encoder_free(&frozen);
     return status;
@@ -198,8 +198,10 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr__objective_free(&trainer->objective);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order,  trainer->labels,          trainer->tokens,       trainer->pixels,         trainer->frozen,          trainer->tile_frozen, trainer->frozen_images,
-                            trainer->images, trainer->prompt_features, trainer->grad_prompts, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters,  trainer->work};
+    void *const arrays[] = {trainer->order,           trainer->labels,       trainer->tokens,         trainer->pixels,
+                            trainer->frozen,          trainer->tile_frozen,  trainer->frozen_images,  trainer->images,
+                            trainer->prompt_features, trainer->grad_prompts, trainer->grad_rotations, trainer->grad_parameters,
+                            trainer->parameters,      trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -247,8 +249,8 @@ static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error 
     for (size_t t = 0; t < trainer->adapter->target_count; t++) {
         const orthsr__target *target = &trainer->adapter->targets[t];
         if (!orthsr__all_finite(trainer->grad_parameters + target->parameter_offset, target->parameter_count))
-            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help", trainer->step + 1,
-                                target->name);
+            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help",
+                                trainer->step + 1, target->name);
     }
     return ORTHSR_OK;
 }
@@ -278,9 +280,12 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     trainer->step++;
     trainer->epoch = epoch;
     const double metric[METRICS] = {
-        [ORTHSR_METRIC_LOSS] = loss,          [ORTHSR_METRIC_CE] = ce,
-        [ORTHSR_METRIC_KL] = kl,              [ORTHSR_METRIC_LEARNING_RATE] = lr,
-        [ORTHSR_METRIC_ORTHOGONALITY] = defect, [ORTHSR_METRIC_BATCH_ACCURACY] = (double)trainer->objective.correct / (double)n,
+        [ORTHSR_METRIC_LOSS] = loss,
+        [ORTHSR_METRIC_CE] = ce,
+        [ORTHSR_METRIC_KL] = kl,
+        [ORTHSR_METRIC_LEARNING_RATE] = lr,
+        [ORTHSR_METRIC_ORTHOGONALITY] = defect,
+        [ORTHSR_METRIC_BATCH_ACCURACY] = (double)trainer->objective.correct / (double)n,
     };
     memcpy(trainer->metric, metric, sizeof metric);
     return ORTHSR_OK;

@@ -36,7 +36,8 @@ static double accuracy(const orthsr_model *model, const orthsr_adapter *adapter,
 }
 
 /* Held-out accuracy of one run. */
-static double run(const orthsr_model *model, const orthsr_dataset *shots, const orthsr_dataset *held_out, size_t block, size_t epochs, float lr, float kl, uint64_t seed) {
+static double run(const orthsr_model *model, const orthsr_dataset *shots, const orthsr_dataset *held_out, size_t block, size_t epochs, float lr, float kl,
+                  uint64_t seed) {
     orthsr_adapter_options *adapter_options;
     orthsr_trainer_options *options;
     orthsr_adapter *adapter;

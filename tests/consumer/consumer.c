@@ -15,7 +15,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
-    printf("orthsr %s, %s: %d dimensions, first %g\n", orthsr_version_string(), orthsr_model_family(model), (int)orthsr_model_embed_dim(model), (double)feature[0]);
+    printf("orthsr %s, %s: %d dimensions, first %g\n", orthsr_version_string(), orthsr_model_family(model), (int)orthsr_model_embed_dim(model),
+           (double)feature[0]);
     orthsr_session_free(session);
     orthsr_model_free(model);
     return 0;

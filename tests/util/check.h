@@ -12,39 +12,39 @@
 #include <orthsr/orthsr.h>
 
 /* The call must succeed; on failure the library's own message is shown. `error` is the test's orthsr_error. */
-#define ck_ok(call)                                                                                              \
-    do {                                                                                                         \
-        error.message[0] = '\0';                                                                                 \
-        orthsr_status ck_status_ = (call);                                                                       \
-        ck_assert_msg(ck_status_ == ORTHSR_OK, #call ": %s: %s", orthsr_status_string(ck_status_), error.message); \
+#define ck_ok(call)                                                                                                                                            \
+    do {                                                                                                                                                       \
+        error.message[0] = '\0';                                                                                                                               \
+        orthsr_status ck_status_ = (call);                                                                                                                     \
+        ck_assert_msg(ck_status_ == ORTHSR_OK, #call ": %s: %s", orthsr_status_string(ck_status_), error.message);                                             \
     } while (0)
 
 /* The call must fail with this status and a message containing this text. */
-#define ck_fails(call, expected, text)                                                                                              \
-    do {                                                                                                                            \
-        error.message[0] = '\0';                                                                                                    \
-        orthsr_status ck_status_ = (call);                                                                                          \
-        ck_assert_msg(ck_status_ == (expected), #call ": got %s: %s", orthsr_status_string(ck_status_), error.message);             \
-        ck_assert_msg(strstr(error.message, (text)) != NULL, #call ": message '%s' does not mention '%s'", error.message, (text));  \
+#define ck_fails(call, expected, text)                                                                                                                         \
+    do {                                                                                                                                                       \
+        error.message[0] = '\0';                                                                                                                               \
+        orthsr_status ck_status_ = (call);                                                                                                                     \
+        ck_assert_msg(ck_status_ == (expected), #call ": got %s: %s", orthsr_status_string(ck_status_), error.message);                                        \
+        ck_assert_msg(strstr(error.message, (text)) != NULL, #call ": message '%s' does not mention '%s'", error.message, (text));                             \
     } while (0)
 
 /* |a - b| <= bound, and the observed value in the message. */
-#define ck_close(a, b, bound)                                                                                           \
-    do {                                                                                                                \
-        double ck_a_ = (double)(a), ck_b_ = (double)(b), ck_d_ = fabs(ck_a_ - ck_b_);                                   \
-        ck_assert_msg(ck_d_ <= (bound), #a " = %.9g, " #b " = %.9g, differ by %.3g > %.3g", ck_a_, ck_b_, ck_d_, (double)(bound)); \
+#define ck_close(a, b, bound)                                                                                                                                  \
+    do {                                                                                                                                                       \
+        double ck_a_ = (double)(a), ck_b_ = (double)(b), ck_d_ = fabs(ck_a_ - ck_b_);                                                                          \
+        ck_assert_msg(ck_d_ <= (bound), #a " = %.9g, " #b " = %.9g, differ by %.3g > %.3g", ck_a_, ck_b_, ck_d_, (double)(bound));                             \
     } while (0)
 
 /* max |a - b| / max |b| over n values. */
-#define DEFINE_MAX_RELATIVE(name, type_a, type_b)                                     \
-    static inline double name(const type_a *a, const type_b *b, size_t n) {           \
-        double difference = 0, scale = 0;                                             \
-        for (size_t i = 0; i < n; i++) {                                              \
-            double d = fabs((double)a[i] - (double)b[i]), m = fabs((double)b[i]);     \
-            if (!(d <= difference) && !isnan(difference)) difference = d;             \
-            if (m > scale) scale = m;                                                 \
-        }                                                                             \
-        return difference / (scale > 0 ? scale : 1);                                  \
+#define DEFINE_MAX_RELATIVE(name, type_a, type_b)                                                                                                              \
+    static inline double name(const type_a *a, const type_b *b, size_t n) {                                                                                    \
+        double difference = 0, scale = 0;                                                                                                                      \
+        for (size_t i = 0; i < n; i++) {                                                                                                                       \
+            double d = fabs((double)a[i] - (double)b[i]), m = fabs((double)b[i]);                                                                              \
+            if (!(d <= difference) && !isnan(difference)) difference = d;                                                                                      \
+            if (m > scale) scale = m;                                                                                                                          \
+        }                                                                                                                                                      \
+        return difference / (scale > 0 ? scale : 1);                                                                                                           \
     }
 DEFINE_MAX_RELATIVE(max_relative, float, float)
 DEFINE_MAX_RELATIVE(max_relative_double, double, double)
@@ -91,10 +91,10 @@ static inline int run_cases(const char *name, TCase *(*const *cases)(void), size
     if (system(command) != 0) fprintf(stderr, "could not remove %s\n", scratch_directory());
     return failed || ran == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-#define TEST_MAIN(name, ...)                                                            \
-    int main(void) {                                                                    \
-        TCase *(*const cases[])(void) = {__VA_ARGS__};                                  \
-        return run_cases(name, cases, sizeof cases / sizeof cases[0]);                  \
+#define TEST_MAIN(name, ...)                                                                                                                                   \
+    int main(void) {                                                                                                                                           \
+        TCase *(*const cases[])(void) = {__VA_ARGS__};                                                                                                         \
+        return run_cases(name, cases, sizeof cases / sizeof cases[0]);                                                                                         \
     }
 
 #endif
