@@ -6,6 +6,7 @@
 
 #include <orthsr/adapter.h>
 
+#include "base/file.h"
 #include "base/real.h"
 
 struct orthsr_adapter_options {
@@ -71,5 +72,8 @@ void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_paramete
  * parameters in float64, so it carries no float32 defect. out and weight may not overlap. */
 orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
                                    orthsr_error *error);
+
+/* All parameters, flat, as float32: the data part of our own file and of PEFT's. */
+orthsr_status orthsr__adapter_write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error);
 
 #endif

@@ -59,7 +59,7 @@ static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char
     return done;
 }
 
-static orthsr_status write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
+orthsr_status orthsr__adapter_write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
     float *values = orthsr__aligned(adapter->parameter_count, sizeof *values);
     if (!values) return orthsr__fail_memory(error, "an adapter's parameters");
     orthsr__real_to_float(values, adapter->parameters, adapter->parameter_count);
@@ -88,7 +88,7 @@ static orthsr_status write_file(const orthsr_adapter *adapter, const char *path,
     orthsr_status status = ready ? orthsr__writer_open(&writer, path, error) : orthsr__fail_memory(error, "an adapter file's header");
     if (!status) {
         status = orthsr__safetensors_write_header(&writer, specs, count, metadata, error);
-        if (!status) status = write_parameters(&writer, adapter, error);
+        if (!status) status = orthsr__adapter_write_parameters(&writer, adapter, error);
         if (status) orthsr__writer_discard(&writer);
         else status = orthsr__writer_commit(&writer, error);
     }

@@ -11,12 +11,6 @@ static inline float orthsr__float_from_bits(uint32_t bits) {
     return value;
 }
 
-static inline uint32_t orthsr__float_to_bits(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 static inline float orthsr__from_bf16(uint16_t half) { return orthsr__float_from_bits((uint32_t)half << 16); }
 
 static inline float orthsr__from_f16(uint16_t half) {

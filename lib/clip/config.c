@@ -13,7 +13,8 @@
 
 enum { CONFIG_LIMIT = 16 << 20 }; /* bytes of a config file; real ones are a few KB */
 
-void orthsr__config_default_pixels(orthsr__config *config) {
+/* The mean and std of OpenAI's CLIP. */
+static void default_pixels(orthsr__config *config) {
     static const double mean[3] = {0.48145466, 0.4578275, 0.40821073}, std[3] = {0.26862954, 0.26130258, 0.27577711};
     memcpy(config->mean, mean, sizeof mean);
     memcpy(config->std, std, sizeof std);
@@ -279,7 +280,7 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
 orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
     orthsr__config *config = &model->config;
     *config = (orthsr__config){.pool_id = -1};
-    orthsr__config_default_pixels(config);
+    default_pixels(config);
     bool huggingface = orthsr__model_find_suffix(model, "vision_model.embeddings.class_embedding") != NULL;
     char *path = orthsr__join(model->directory, huggingface ? "config.json" : "open_clip_config.json");
     char *other = orthsr__join(model->directory, "config.json");

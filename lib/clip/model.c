@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "clip/vocabulary.h"
 #include "io/json.h"
 
 static const char *const map_suffix[ORTHSR__MAPS] = {"q", "k", "v", "out", "fc1", "fc2"};
@@ -133,19 +134,13 @@ static void fingerprint(orthsr_model *model) {
 
 /* The vocabulary beside the weights; a model without one still embeds images and tokens. */
 static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
-    static const char *const names[] = {"tokenizer.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = orthsr__join(model->directory, names[i]);
-        if (!path) return orthsr__fail_memory(error, "a file name");
-        bool there = orthsr__is_file(path);
-        free(path);
-        if (!there) continue;
-        ORTHSR__TRY(orthsr_tokenizer_open(&model->tokenizer, model->directory, error));
-        if (orthsr_tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size)
-            return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the vocabulary in '%s' has %zu entries, the token embedding only %zu", model->directory,
-                                orthsr_tokenizer_vocab_size(model->tokenizer), model->config.vocab_size);
-        return ORTHSR_OK;
-    }
+    bool present;
+    ORTHSR__TRY(orthsr__vocabulary_present(&present, model->directory, error));
+    if (!present) return ORTHSR_OK;
+    ORTHSR__TRY(orthsr_tokenizer_open(&model->tokenizer, model->directory, error));
+    if (orthsr_tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size)
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the vocabulary in '%s' has %zu entries, the token embedding only %zu", model->directory,
+                            orthsr_tokenizer_vocab_size(model->tokenizer), model->config.vocab_size);
     return ORTHSR_OK;
 }
 

@@ -84,8 +84,6 @@ struct orthsr_model {
 
 /* config.c: fills the config from the JSON beside the weights, or from the tensors' shapes when there is none. */
 orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error);
-/* The mean and std of OpenAI's CLIP. */
-void orthsr__config_default_pixels(orthsr__config *config);
 
 /* weights.c: finds, checks and converts every tensor the config asks for. */
 orthsr_status orthsr__weights_load(orthsr_model *model, orthsr_error *error);

@@ -116,15 +116,6 @@ static orthsr_status write_config(orthsr__writer *writer, const export *to, orth
     return status;
 }
 
-static orthsr_status write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
-    float *values = orthsr__aligned(adapter->parameter_count, sizeof *values);
-    if (!values) return orthsr__fail_memory(error, "an adapter's parameters");
-    orthsr__real_to_float(values, adapter->parameters, adapter->parameter_count);
-    orthsr_status status = orthsr__writer_write(writer, values, adapter->parameter_count * sizeof *values, error);
-    free(values);
-    return status;
-}
-
 /* PEFT's vectors are ours, row by row and sign by sign: targets in order, (blocks, b(b-1)/2) each. */
 static orthsr_status write_weights(orthsr__writer *writer, const export *to, orthsr_error *error) {
     size_t count = to->adapter->target_count;
@@ -144,7 +135,7 @@ static orthsr_status write_weights(orthsr__writer *writer, const export *to, ort
         ready = specs[i].name != NULL;
     }
     orthsr_status status = ready ? orthsr__safetensors_write_header(writer, specs, count, metadata, error) : orthsr__fail_memory(error, "a file header");
-    if (!status) status = write_parameters(writer, to->adapter, error);
+    if (!status) status = orthsr__adapter_write_parameters(writer, to->adapter, error);
     for (size_t i = 0; i < count && specs; i++) free((char *)specs[i].name);
     free(specs);
     free(shapes);

@@ -484,3 +484,14 @@ done:
     free(r.key.bytes);
     return status;
 }
+
+orthsr_status orthsr__vocabulary_present(bool *present, const char *directory, orthsr_error *error) {
+    *present = false;
+    for (int f = 0; f < FORMS && !*present; f++) {
+        char *file = f == MERGES_TXT ? NULL : orthsr__join(directory, forms[f]); /* merges alone are no vocabulary */
+        if (!file && f != MERGES_TXT) return orthsr__fail_memory(error, "a file name");
+        *present = file && orthsr__is_file(file);
+        free(file);
+    }
+    return ORTHSR_OK;
+}

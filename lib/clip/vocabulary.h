@@ -27,4 +27,7 @@ struct orthsr_tokenizer {
 /* Fills a zeroed tokenizer; what is in it after a failure is for the caller to free as after success. */
 orthsr_status orthsr__vocabulary_load(orthsr_tokenizer *tokenizer, const char *path, orthsr_error *error);
 
+/* Whether a directory holds a file that begins one of the forms. */
+orthsr_status orthsr__vocabulary_present(bool *present, const char *directory, orthsr_error *error);
+
 #endif
