@@ -56,15 +56,28 @@ orthsr_status orthsr__make_directory(const char *path, orthsr_error *error) {
     return orthsr__fail_errno(error, "make directory", path);
 }
 
+/* A new file under the first free name; temporary ends in three digits to count with. Not mkstemp: its files are private, and giving them the usual
+ * permissions takes the umask, which can only be read by changing it for every thread of the process. */
+static int create(char *temporary) {
+    char *digits = temporary + strlen(temporary) - 3;
+    int fd = -1;
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(digits, 4, "%03u", i);
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) break;
+    }
+    return fd;
+}
+
 orthsr_status orthsr__writer_open(orthsr__writer *writer, const char *path, orthsr_error *error) {
-    *writer = (orthsr__writer){.fd = -1, .path = orthsr__strdup(path), .temporary = orthsr__format("%s.tmp-XXXXXX", path)};
+    *writer = (orthsr__writer){.fd = -1, .path = orthsr__strdup(path), .temporary = orthsr__format("%s.tmp-%ld-000", path, (long)getpid())};
     if (!writer->path || !writer->temporary) {
         free(writer->path);
         free(writer->temporary);
         *writer = (orthsr__writer){.fd = -1};
         return orthsr__fail_memory(error, "a file name");
     }
-    writer->fd = mkostemp(writer->temporary, O_CLOEXEC);
+    writer->fd = create(writer->temporary);
     if (writer->fd < 0) {
         orthsr_status status = orthsr__fail_errno(error, "create a file beside", path);
         free(writer->path);
@@ -72,10 +85,6 @@ orthsr_status orthsr__writer_open(orthsr__writer *writer, const char *path, orth
         *writer = (orthsr__writer){.fd = -1};
         return status;
     }
-    /* mkostemp makes private files; a file that others should read gets the permissions open() would have given. */
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)fchmod(writer->fd, 0666 & ~mask);
     return ORTHSR_OK;
 }
 

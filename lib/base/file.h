@@ -26,7 +26,7 @@ char *orthsr__join(const char *directory, const char *name);
 /* Makes the directory when it is absent (its parent must exist). */
 orthsr_status orthsr__make_directory(const char *path, orthsr_error *error);
 
-/* Atomic writing: bytes go to "<path>.tmp-XXXXXX" beside path; commit syncs and renames it over path, discard removes it. After a failed
+/* Atomic writing: bytes go to "<path>.tmp-<process>-<nnn>" beside path; commit syncs and renames it over path, discard removes it. After a failed
  * write the writer only needs discard; after commit, failed or not, nothing. A file that was at path stays whole until the rename. */
 typedef struct orthsr__writer {
     int fd;           /* -1 when closed */
