@@ -328,6 +328,9 @@ START_TEST(bad_tensors) {
     refuse((edit){.tensor = "visual.class_embedding"}, ORTHSR_ERROR_MISMATCH, "visual.class_embedding");
     refuse((edit){.tensor = "logit_scale"}, ORTHSR_ERROR_MISMATCH, "logit_scale");
     refuse((edit){.tensor = "logit_scale", .rename = "logit_scales"}, ORTHSR_ERROR_MISMATCH, "logit_scale");
+    /* all that is wrong is told at once */
+    refuse((edit){.tensor = "visual.ln_post.bias", .rename = "visual.ln_pre.bias"}, ORTHSR_ERROR_MISMATCH,
+           "tensor 'visual.ln_post.bias' is missing; tensor 'visual.ln_pre.bias' is no part of the architecture");
 }
 END_TEST
 
@@ -338,12 +341,16 @@ END_TEST
 
 START_TEST(bad_configs) {
     refuse((edit){.config = CONFIG("[3,4,6,3]", "", "")}, ORTHSR_ERROR_UNSUPPORTED, "ResNet");
-    refuse((edit){.config = CONFIG("1", "", "")}, ORTHSR_ERROR_MISMATCH, "one layer more than the 1 of the config");
+    refuse((edit){.config = CONFIG("1", "", "")}, ORTHSR_ERROR_MISMATCH, "resblocks.1.ln_1.bias' is no part of the architecture");
     refuse((edit){.config = CONFIG("3", "", "")}, ORTHSR_ERROR_MISMATCH, "resblocks.2");
     refuse((edit){.config = CONFIG("2, \"timm_model_name\": \"vit\"", "", "")}, ORTHSR_ERROR_UNSUPPORTED, "timm_model_name");
     refuse((edit){.config = CONFIG("2, \"attentional_pool\": true", "", "")}, ORTHSR_ERROR_UNSUPPORTED, "attentional_pool");
     refuse((edit){.config = CONFIG("2", ", \"hf_model_name\": \"roberta\"", "")}, ORTHSR_ERROR_UNSUPPORTED, "roberta");
     refuse((edit){.config = CONFIG("2", "", ", \"init_logit_bias\": -10")}, ORTHSR_ERROR_UNSUPPORTED, "init_logit_bias");
+    refuse((edit){.config = CONFIG("2, \"new_option\": true", "", "")}, ORTHSR_ERROR_UNSUPPORTED, "'new_option': true");
+    refuse((edit){.config = CONFIG("2", ", \"norm_kwargs\": {\"eps\": 1e-6, \"bias\": 3}", "")}, ORTHSR_ERROR_UNSUPPORTED, "'bias': 3");
+    refuse((edit){.config = CONFIG("2", ", \"pool_type\": \"last\"", "")}, ORTHSR_ERROR_UNSUPPORTED, "'pool_type': \"last\"");
+    refuse((edit){.config = CONFIG("2, \"act_kwargs\": {\"approximate\": \"fast\"}", "", "")}, ORTHSR_ERROR_UNSUPPORTED, "approximate 'fast'");
     refuse((edit){.config = CONFIG("-2", "", "")}, ORTHSR_ERROR_FORMAT, "layers");
     refuse((edit){.config = CONFIG("1e9", "", "")}, ORTHSR_ERROR_FORMAT, "layers");
     refuse((edit){.config = CONFIG("0", "", "")}, ORTHSR_ERROR_FORMAT, "size");

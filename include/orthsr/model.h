@@ -21,10 +21,31 @@
 ORTHSR_BEGIN_DECLS
 
 typedef struct orthsr_model orthsr_model;
+typedef struct orthsr_model_options orthsr_model_options;
 
-/* Errors: ARGUMENT, IO, FORMAT (malformed config or safetensors), MISMATCH (a tensor is missing or has the wrong shape; named),
- * UNSUPPORTED (dtype, activation or architecture; named), NUMERIC (a weight is not finite; its tensor named), MEMORY. Since 0.1. */
+/* How the image tower's position embeddings are fitted to another image size. Since 0.1. */
+typedef enum orthsr_interpolation {
+    ORTHSR_INTERPOLATION_FAMILY = 0,           /* as the checkpoint's own family does: BICUBIC for Hugging Face, BICUBIC_ANTIALIAS for the others */
+    ORTHSR_INTERPOLATION_BICUBIC = 1,          /* transformers' interpolate_pos_encoding: cubic (a = -0.75) on the nearest 4 x 4 positions */
+    ORTHSR_INTERPOLATION_BICUBIC_ANTIALIAS = 2 /* open_clip's resize_pos_embed: cubic (a = -0.5), its support widened where the grid shrinks */
+} orthsr_interpolation;
+
+/* How to open a model; a new object holds the defaults. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_options_new(orthsr_model_options **out, orthsr_error *error);
+ORTHSR_API void orthsr_model_options_free(orthsr_model_options *options); /* NULL is a no-op. Since 0.1. */
+
+/* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
+/* Pixels a side of the images the model is to take, 1 to 2^24; 0, the default, is the checkpoint's own size. Position embeddings are interpolated, the
+ * preprocessing resizes and crops to this size, and merging still writes the checkpoint's own embeddings. */
+ORTHSR_API orthsr_status orthsr_model_options_set_image_size(orthsr_model_options *options, size_t pixels, orthsr_error *error);
+/* Default: ORTHSR_INTERPOLATION_FAMILY. */
+ORTHSR_API orthsr_status orthsr_model_options_set_interpolation(orthsr_model_options *options, orthsr_interpolation interpolation, orthsr_error *error);
+
+/* Errors: ARGUMENT, IO, FORMAT (malformed config or safetensors), MISMATCH (tensors of the towers that are missing, too many or of the wrong shape;
+ * named), UNSUPPORTED (dtype, activation or architecture; named), NUMERIC (a weight is not finite; its tensor named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error);
+/* The same with options (NULL: the defaults), which are copied. Errors: as orthsr_model_open; ARGUMENT also for an image size below one patch. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error);
 ORTHSR_API void orthsr_model_free(orthsr_model *model); /* NULL is a no-op; sessions and trainers on it must be gone. Since 0.1. */
 
 /* Facts about the architecture. Strings are borrowed, valid while the model lives. Since 0.1. */

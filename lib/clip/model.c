@@ -1,6 +1,7 @@
 /* model.c - opening a checkpoint, and what there is to know about it. */
 #include "clip/model.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,25 +63,47 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
     return status;
 }
 
+static bool ends_with(const char *text, const char *suffix) {
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && strcmp(text + n - m, suffix) == 0;
+}
+
+/* The directory's only .safetensors that is no adapter, in fresh memory, else NULL; *pickles: PyTorch's own files are there. */
+static char *only_weights(const char *directory, bool *pickles) {
+    static const char *const extensions[] = {".bin", ".pt", ".pth"};
+    char *found = NULL;
+    size_t count = 0;
+    DIR *stream = opendir(directory);
+    for (const struct dirent *entry; stream && (entry = readdir(stream));) {
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) *pickles = *pickles || ends_with(entry->d_name, extensions[i]);
+        if (entry->d_name[0] == '.' || !ends_with(entry->d_name, ".safetensors") || strncmp(entry->d_name, "adapter", 7) == 0) continue;
+        free(found);
+        found = ++count == 1 ? orthsr__strdup(entry->d_name) : NULL;
+    }
+    if (stream) closedir(stream);
+    return found;
+}
+
 /* The weights in a directory: the first of the names people's checkpoints have, or the only .safetensors there. */
 static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
-    static const char *const names[] = {"open_clip_model.safetensors", "model.safetensors"};
+    static const char index_name[] = "model.safetensors.index.json";
+    static const char *const names[] = {"open_clip_model.safetensors", "model.safetensors", index_name};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = orthsr__join(model->directory, names[i]);
         if (!path) return orthsr__fail_memory(error, "a file name");
         bool there = orthsr__is_file(path);
-        orthsr_status status = there ? open_file(model, path, error) : ORTHSR_OK;
+        orthsr_status status = !there ? ORTHSR_OK : names[i] == index_name ? open_shards(model, path, error) : open_file(model, path, error);
         free(path);
         if (there) return status;
     }
-    char *index = orthsr__join(model->directory, "model.safetensors.index.json");
-    if (!index) return orthsr__fail_memory(error, "a file name");
-    orthsr_status status =
-        orthsr__is_file(index)
-            ? open_shards(model, index, error)
-            : orthsr__fail(error, ORTHSR_ERROR_IO, "no weights in '%s': open_clip_model.safetensors, model.safetensors or model.safetensors.index.json",
-                           model->directory);
-    free(index);
+    bool pickles = false;
+    char *name = only_weights(model->directory, &pickles);
+    orthsr_status status = name ? open_in_directory(model, name, error)
+                                : orthsr__fail(error, ORTHSR_ERROR_IO,
+                                               "no weights in '%s': open_clip_model.safetensors, model.safetensors, model.safetensors.index.json or a single"
+                                               " .safetensors%s",
+                                               model->directory, pickles ? "; PyTorch's pickled files are not read: save them as safetensors" : "");
+    free(name);
     return status;
 }
 
@@ -144,12 +167,15 @@ static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error) {
+orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error) { return orthsr_model_open_with(out, path, NULL, error); }
+
+orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = NULL;
     ORTHSR__REQUIRE(path != NULL, error, "path is NULL");
     orthsr_model *model = orthsr__calloc(1, sizeof *model);
     if (!model) return orthsr__fail_memory(error, "a model");
+    if (options) model->options = *options;
     orthsr_status status = ORTHSR_OK;
     if (orthsr__is_directory(path)) {
         model->directory = orthsr__strdup(path);

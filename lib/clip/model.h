@@ -13,6 +13,7 @@
 #include "ops/ops.h"
 
 enum { ORTHSR__Q, ORTHSR__K, ORTHSR__V, ORTHSR__OUT, ORTHSR__FC1, ORTHSR__FC2, ORTHSR__MAPS };
+enum { ORTHSR__MAX_SIZE = 1 << 24 }; /* of any extent of the architecture: products of two fit easily */
 typedef enum orthsr__family { ORTHSR__OPEN_CLIP, ORTHSR__HUGGINGFACE, ORTHSR__OPENAI } orthsr__family;
 
 /* Sizes of one tower. */
@@ -57,7 +58,13 @@ typedef struct orthsr__tower {
     size_t first_map;     /* index of layer 0's q in the model's list of maps */
 } orthsr__tower;
 
+struct orthsr_model_options {
+    size_t image_size; /* 0: the checkpoint's */
+    orthsr_interpolation interpolation;
+};
+
 struct orthsr_model {
+    orthsr_model_options options;
     orthsr__config config;
     char *directory;            /* where the checkpoint lies */
     orthsr__safetensors *files; /* (file_count): the checkpoint's shards */
