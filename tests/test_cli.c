@@ -476,6 +476,64 @@ START_TEST(test_merge) {
 }
 END_TEST
 
+/* Merged and taken out again: the accuracy of the model as it was. */
+START_TEST(test_unmerge) {
+    ck_assert_int_eq(run("merge --model " MODEL " --adapter @/run/adapter --out @/there").code, 0);
+    json_t *object = expect_json(run("unmerge --model @/there --adapter @/run/adapter --out @/back --json"));
+    ck_assert(number_in(object, "deviation") > 0);
+    ck_assert_int_eq((int)number_in(object, "targets"), 14);
+    json_t *a = expect_json(run("embed --model @/back --images @/flat/bag/0.png --out @/back.npy --json")), *b = expect_json(run("info @/back --json"));
+    ck_assert_str_eq(text_in(b, "family"), "open_clip");
+    expect_failure(run("unmerge --model @/there --adapter @/nothing --out @/back2"), 1, "nothing");
+    ck_assert(!exists("back2"));
+    json_decref(a);
+    json_decref(b);
+    json_decref(object);
+}
+END_TEST
+
+START_TEST(test_convert) {
+    json_t *object = expect_json(run("convert --adapter @/run/adapter --model " MODEL " --to peft --out @/peft --json"));
+    ck_assert_str_eq(text_in(object, "format"), "peft");
+    ck_assert_int_eq((int)number_in(object, "targets"), 14);
+    json_decref(object);
+    char *config = read_text(scratch_file("peft/adapter_config.json"));
+    ck_assert_ptr_nonnull(strstr(config, "visual\\\\.transformer\\\\.resblocks\\\\.0\\\\.mlp\\\\.c_fc"));
+    free(config);
+    /* back again, with the model and without it: the same parameters */
+    ck_assert_int_eq(run("convert --adapter @/peft --model " MODEL " --to orthsr --out @/again").code, 0);
+    ck_assert_int_eq(run("convert --adapter @/peft --to orthsr --out @/alone").code, 0);
+    outcome o = run("embed --model " MODEL " --adapter @/again --images @/flat/bag/0.png --raw --out @/a.npy");
+    ck_assert_msg(o.code == 0, "%s", o.err);
+    ck_assert_int_eq(run("embed --model " MODEL " --adapter @/run/adapter --images @/flat/bag/0.png --raw --out @/b.npy").code, 0);
+    ck_assert_int_eq(run("embed --model " MODEL " --adapter @/alone --images @/flat/bag/0.png --raw --out @/c.npy").code, 0);
+    char command[1024];
+    snprintf(command, sizeof command, "cmp %s %s && cmp %s %s", scratch_file("a.npy"), scratch_file("b.npy"), scratch_file("a.npy"), scratch_file("c.npy"));
+    ck_assert_int_eq(system(command), 0);
+    /* without a model the names are transformers' */
+    o = run("convert --adapter @/run/adapter --to peft --out @/transformers");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "CLIPModel"), "%s", o.err);
+    expect_usage(run("convert --adapter @/run/adapter --out @/x"), "--to orthsr|peft is missing");
+    expect_usage(run("convert --adapter @/run/adapter --to gguf --out @/x"), "not 'gguf'");
+    expect_failure(run("convert --adapter @/flat --to peft --out @/x"), 1, "flat");
+    ck_assert(!exists("x"));
+}
+END_TEST
+
+START_TEST(test_image_size) {
+    json_t *object = expect_json(run("info " MODEL " --image-size 40 --json"));
+    ck_assert_int_eq((int)number_in(object, "image_size"), 40);
+    json_decref(object);
+    ck_assert_int_eq(run("embed --model " MODEL " --image-size 40 --images @/flat/bag/0.png --out @/large.npy").code, 0);
+    ck_assert_int_eq(run("embed --model " MODEL " --image-size 40 --interpolation bicubic --images @/flat/bag/0.png --out @/large2.npy").code, 0);
+    char command[1024];
+    snprintf(command, sizeof command, "cmp -s %s %s", scratch_file("large.npy"), scratch_file("large2.npy"));
+    ck_assert_int_ne(system(command), 0);
+    expect_failure(run("info " MODEL " --image-size 3"), 1, "less than one patch");
+    expect_failure(run("zeroshot --model " MODEL " --data @/flat --image-size 0"), 1, "at least one patch");
+}
+END_TEST
+
 START_TEST(test_output) {
     expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/no/such/f.npy"), 1, "no/such/f.npy");
     expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/flat"), 1, "is a directory");
@@ -581,6 +639,9 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_train_flat);
     tcase_add_test(tc, test_interrupted);
     tcase_add_test(tc, test_merge);
+    tcase_add_test(tc, test_unmerge);
+    tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_image_size);
     tcase_add_test(tc, test_output);
     tcase_add_test(tc, test_bad_models);
     tcase_add_test(tc, test_bad_data);

@@ -457,6 +457,74 @@ START_TEST(truncated_files) {
 }
 END_TEST
 
+/* The file alone tells the sizes where the MLP's two maps name each other, where the map is square, or where it holds a scale of the outputs. */
+START_TEST(without_a_model_the_sizes_are_inferred) {
+    static const char *const cases[] = {"exact", "neumann-5", "share", "version-0.15", "coft", "neumann-3"};
+    orthsr_model *model = open_model(MODEL);
+    orthsr_adapter *with, *without;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[128];
+        snprintf(path, sizeof path, DATA "%s", cases[i]);
+        ck_ok(orthsr_model_adapter_load(model, &with, path, &error));
+        ck_ok(orthsr_model_adapter_load(NULL, &without, path, &error));
+        size_t n = orthsr_adapter_parameter_count(with);
+        ck_assert_uint_eq(orthsr_adapter_parameter_count(without), n);
+        ck_assert_uint_eq(orthsr_adapter_target_count(without), orthsr_adapter_target_count(with));
+        for (size_t t = 0; t < orthsr_adapter_target_count(with); t++) {
+            ck_assert_str_eq(orthsr_adapter_target_name(without, t), orthsr_adapter_target_name(with, t));
+            ck_assert_uint_eq(orthsr_adapter_in_features(without, t), orthsr_adapter_in_features(with, t));
+            ck_assert_uint_eq(orthsr_adapter_out_features(without, t), orthsr_adapter_out_features(with, t));
+        }
+        float *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);
+        ck_ok(orthsr_adapter_get_parameters(with, a, n, &error));
+        ck_ok(orthsr_adapter_get_parameters(without, b, n, &error));
+        ck_assert_mem_eq(a, b, n * sizeof *a);
+        free(a);
+        free(b);
+        orthsr_adapter_free(with);
+        orthsr_adapter_free(without);
+    }
+    without = (orthsr_adapter *)model;
+    ck_fails(orthsr_model_adapter_load(NULL, &without, DATA "blocks-of-8", &error), ORTHSR_ERROR_UNSUPPORTED, "how many outputs module");
+    const char *directory = copy_case("share"); /* one block stored, and its size: that leaves the number of blocks open */
+    change_config(directory, "r", "0");
+    change_config(directory, "oft_block_size", "8");
+    ck_fails(orthsr_model_adapter_load(NULL, &without, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "how many inputs module");
+    ck_assert_ptr_null(without);
+    orthsr_model_free(model);
+}
+END_TEST
+
+/* Without a model the modules are transformers' own: the same files as with a Hugging Face model. */
+START_TEST(without_a_model_transformers_names_are_written) {
+    orthsr_model *model = open_model(MODEL);
+    orthsr_adapter *adapter;
+    char path[2][300];
+    ck_ok(orthsr_model_adapter_load(model, &adapter, DATA "exact", &error));
+    const char *with = scratch_file("with-model"), *without = scratch_file("without-model");
+    ck_ok(orthsr_model_adapter_export_peft(model, adapter, with, &error));
+    ck_ok(orthsr_model_adapter_export_peft(NULL, adapter, without, &error));
+    static const char *const files[] = {CONFIG, WEIGHTS};
+    for (size_t i = 0; i < 2; i++) {
+        orthsr__mapping a, b;
+        snprintf(path[0], sizeof path[0], "%s%s", with, files[i]);
+        snprintf(path[1], sizeof path[1], "%s%s", without, files[i]);
+        ck_ok(orthsr__map(&a, path[0], &error));
+        ck_ok(orthsr__map(&b, path[1], &error));
+        ck_assert_uint_eq(a.size, b.size);
+        ck_assert_mem_eq(a.data, b.data, a.size);
+        orthsr__unmap(&a);
+        orthsr__unmap(&b);
+    }
+    orthsr_adapter_free(adapter);
+    ck_ok(orthsr_adapter_new(&adapter, NULL, &error));
+    ck_ok(orthsr_adapter_add_target(adapter, "image.0.fc3", 8, 8, &error));
+    ck_fails(orthsr_model_adapter_export_peft(NULL, adapter, without, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc3");
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+END_TEST
+
 START_TEST(our_own_format_is_checked_against_the_model) {
     orthsr_model *model = open_model(MODEL), *other = open_model(OPEN_CLIP);
     orthsr_adapter *adapter, *loaded = NULL;
@@ -471,7 +539,8 @@ START_TEST(our_own_format_is_checked_against_the_model) {
     ck_assert_ptr_null(loaded);
     ck_fails(orthsr_model_adapter_load(model, &loaded, "/nowhere", &error), ORTHSR_ERROR_IO, "/nowhere");
     ck_fails(orthsr_model_adapter_load(other, &loaded, DATA "exact", &error), ORTHSR_ERROR_MISMATCH, "this open_clip model");
-    ck_fails(orthsr_model_adapter_load(NULL, &loaded, path, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_ok(orthsr_model_adapter_load(NULL, &loaded, path, &error)); /* no model: nothing to check against */
+    orthsr_adapter_free(loaded);
     ck_fails(orthsr_model_adapter_load(model, NULL, path, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
     ck_fails(orthsr_model_adapter_load(model, &loaded, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
     orthsr_adapter_free(adapter);
@@ -594,6 +663,8 @@ static TCase *reading(void) {
     tcase_add_test(tc, exact_parameters_are_the_files_own);
     tcase_add_test(tc, series_of_few_terms);
     tcase_add_test(tc, our_own_format_is_checked_against_the_model);
+    tcase_add_test(tc, without_a_model_the_sizes_are_inferred);
+    tcase_add_test(tc, without_a_model_transformers_names_are_written);
     return tc;
 }
 

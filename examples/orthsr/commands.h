@@ -10,7 +10,8 @@ int command_tokenize(const settings *s);
 int command_zeroshot(const settings *s);
 int command_train(const settings *s);
 int command_evaluate(const settings *s);
-int command_merge(const settings *s);
+int command_merge(const settings *s); /* and unmerge */
+int command_convert(const settings *s);
 int command_help(const settings *s);
 
 #endif

@@ -20,7 +20,7 @@ static orthsr_status open_all(evaluation_run *run, const settings *s, orthsr_err
     run->adapters = calloc(run->count, sizeof *run->adapters);
     run->results = calloc(run->count, sizeof *run->results);
     if (!run->adapters || !run->results) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", run->count);
-    orthsr_status status = orthsr_model_open(&run->model, s->model, error);
+    orthsr_status status = open_model(&run->model, s->model, s, error);
     for (size_t i = 0; i < s->adapters.count && status == ORTHSR_OK; i++) status = open_adapter(&run->adapters[i], s->adapters.items[i], run->model, error);
     if (status == ORTHSR_OK) status = open_test_images(&run->test, s->data, error);
     return status;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "inputs.h"
 #include "output.h"
 #include "report.h"
 
@@ -188,7 +189,7 @@ int command_info(const settings *s) {
     orthsr_error error = {""}, adapter_error = {""};
     orthsr_model *model;
     const char *path = s->positional.items[0];
-    if (orthsr_model_open(&model, path, &error) == ORTHSR_OK) {
+    if (open_model(&model, path, s, &error) == ORTHSR_OK) {
         int code = show(s, model_json(model, path), print_model);
         orthsr_model_free(model);
         return code;

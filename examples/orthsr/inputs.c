@@ -15,14 +15,30 @@ orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_
     orthsr_status status = orthsr_model_adapter_load(model, out, path, error);
     if (status != ORTHSR_OK) return status;
     const char *trained_on = orthsr_adapter_fingerprint(*out);
-    if (*trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)
+    if (model && *trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)
         terminal_say("note: the adapter '%s' was trained on other weights (%s) than this model's (%s)", path, trained_on, orthsr_model_fingerprint(model));
     return ORTHSR_OK;
 }
 
+const char *parametrization_name(const orthsr_adapter *adapter) { return orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY ? "cayley" : "free"; }
+
+orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error) {
+    static const orthsr_interpolation interpolations[] = {ORTHSR_INTERPOLATION_BICUBIC, ORTHSR_INTERPOLATION_BICUBIC_ANTIALIAS};
+    orthsr_model_options *options;
+    *out = NULL;
+    orthsr_status status = orthsr_model_options_new(&options, error);
+    if (status != ORTHSR_OK) return status;
+    if (s->image_size.given && s->image_size.value == 0) status = failed(error, ORTHSR_ERROR_ARGUMENT, "--image-size is at least one patch");
+    if (status == ORTHSR_OK && s->image_size.given) status = orthsr_model_options_set_image_size(options, (size_t)s->image_size.value, error);
+    if (status == ORTHSR_OK && s->interpolation >= 0) status = orthsr_model_options_set_interpolation(options, interpolations[s->interpolation], error);
+    if (status == ORTHSR_OK) status = orthsr_model_open_with(out, path, options, error);
+    orthsr_model_options_free(options);
+    return status;
+}
+
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error) {
     *in = (inputs){NULL, NULL, NULL};
-    orthsr_status status = orthsr_model_open(&in->model, s->model, error);
+    orthsr_status status = open_model(&in->model, s->model, s, error);
     if (status == ORTHSR_OK && s->adapters.count > 0) status = open_adapter(&in->adapter, s->adapters.items[0], in->model, error);
     if (status == ORTHSR_OK) status = orthsr_session_new(&in->session, in->model, in->adapter, error);
     return status;

@@ -19,7 +19,13 @@ typedef struct inputs {
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error);
 void inputs_close(inputs *in);
 
-/* Loads an adapter and says so on stderr when it was trained on other weights than the model's. */
+/* Opens the model at path with --image-size and --interpolation. */
+orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error);
+
+/* "cayley" or "free", as the adapter's file says it. */
+const char *parametrization_name(const orthsr_adapter *adapter);
+
+/* Loads an adapter and says so on stderr when it was trained on other weights than the model's (NULL: any). */
 orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error);
 
 /* directory/test if it has that split, else the class folders in directory itself. */

@@ -35,6 +35,13 @@ const command commands[] = {
      "orthsr evaluate --model my-clip --adapter run/adapter --data my-images"},
     {"merge", MERGE, command_merge, NULL, "write the checkpoint with the adapter in its weights",
      "Same files, names and dtypes as the model's; any CLIP program opens the result.", "orthsr merge --model my-clip --adapter run/adapter --out merged"},
+    {"unmerge", UNMERGE, command_merge, NULL, "take an adapter out of a merged checkpoint again",
+     "M is the merged checkpoint. What the merge rounded away stays lost: float32 weights come back to rounding, float16 and bfloat16 ones to two roundings.",
+     "orthsr unmerge --model merged --adapter run/adapter --out restored"},
+    {"convert", CONVERT, command_convert, NULL, "write an adapter in this library's format or in PEFT's",
+     "With --model the adapter is checked against that model, and PEFT's modules are called as its family calls them. Without it they are named as in transformers' "
+     "CLIPModel, and a PEFT adapter can be read when its tensors tell the sizes of its modules.",
+     "orthsr convert --adapter run/adapter --model my-clip --to peft --out for-peft"},
     {"help", HELP, command_help, "COMMAND", "how a command is used", "Without a command: what there is.", "orthsr help train"},
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,4 +1,4 @@
-/* merge.c - `orthsr merge`: the checkpoint with the adapter in its weights. */
+/* merge.c - `orthsr merge`: the checkpoint with the adapter in its weights; `orthsr unmerge`: the way back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 static int report(const settings *s, const orthsr_model *model, const orthsr_adapter *adapter, double deviation) {
     if (!s->json) {
-        printf("%s: %zu maps merged; largest rounding of a weight %.3g\n", s->out, orthsr_adapter_target_count(adapter), deviation);
+        printf("%s: %zu maps %sd; largest rounding of a weight %.3g\n", s->out, orthsr_adapter_target_count(adapter), s->command->name, deviation);
         return EXIT_SUCCESS;
     }
     json_t *object = json_object();
@@ -28,11 +28,14 @@ int command_merge(const settings *s) {
     orthsr_model *model;
     orthsr_adapter *adapter = NULL;
     double deviation = 0;
-    int made = 0;
+    int made = 0, forward = s->command->bit == MERGE;
     orthsr_status status = orthsr_model_open(&model, s->model, &error);
-    if (status == ORTHSR_OK) status = open_adapter(&adapter, s->adapters.items[0], model, &error);
+    /* a merged model's fingerprint is never the one the adapter was trained on, so unmerge does not compare them */
+    if (status == ORTHSR_OK)
+        status =
+            forward ? open_adapter(&adapter, s->adapters.items[0], model, &error) : orthsr_model_adapter_load(model, &adapter, s->adapters.items[0], &error);
     if (status == ORTHSR_OK) status = output_directory(s->out, &made, &error);
-    if (status == ORTHSR_OK) status = orthsr_model_merge(model, adapter, s->out, &deviation, &error);
+    if (status == ORTHSR_OK) status = (forward ? orthsr_model_merge : orthsr_model_unmerge)(model, adapter, s->out, &deviation, &error);
     if (status != ORTHSR_OK && made) rmdir(s->out);
     int code = status == ORTHSR_OK ? report(s, model, adapter, deviation) : give_up(s, &error);
     orthsr_adapter_free(adapter);

@@ -12,22 +12,32 @@
 #include "terminal.h"
 
 #define AT(member) offsetof(settings, member)
-#define WITH_MODEL (EMBED | TOKENIZE | ZEROSHOT | TRAIN | EVALUATE | MERGE)
+#define COMPUTING (EMBED | ZEROSHOT | TRAIN | EVALUATE)
+#define WITH_MODEL (COMPUTING | TOKENIZE | MERGE | UNMERGE)
+#define ONE_ADAPTER (MERGE | UNMERGE | CONVERT)
 
 const option_row option_rows[] = {
-    {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL, WITH_MODEL, NULL, "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
-    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | MERGE, MERGE, NULL, "an adapter: DIR/adapter as train writes it, or its file"},
+    {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL | INFO | CONVERT, WITH_MODEL, NULL,
+     "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
+    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | ONE_ADAPTER, ONE_ADAPTER, NULL,
+     "an adapter: DIR/adapter as train writes it, its file, or a directory that PEFT wrote"},
+    {"to", "orthsr|peft", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write"},
     {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EVALUATE, ZEROSHOT | TRAIN | EVALUATE, NULL,
      "labelled images: D/train and D/test with a folder per class, class folders directly, or IDX files"},
     {"images", "FILE...", OPTION_FILES, AT(images), EMBED, 0, NULL, "JPEG or PNG files"},
     {"text", "FILE", OPTION_TEXT, AT(text), EMBED | TOKENIZE, TOKENIZE, NULL, "UTF-8, one text per line; an empty line is an empty text"},
     {"pixels", "X.npy", OPTION_TEXT, AT(pixels), EMBED, 0, NULL, "float32 (n, 3, H, W) of the model's size, already normalised"},
-    {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | MERGE, EMBED | TRAIN | MERGE, NULL, "the .npy file of embed, the directory of train and merge"},
+    {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | ONE_ADAPTER, EMBED | TRAIN | ONE_ADAPTER, NULL, "the .npy file of embed, else a directory"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE, 0, NULL,
      "a prompt with {} for the class name; repeat it for an ensemble (default: \"a photo of a {}.\")"},
     {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, NULL, "also write item, class and prediction of every image"},
     {"protocol", "base-new", OPTION_CHOICE, AT(protocol), EVALUATE, 0, "cross|domain", "what is measured (default: base-new)"},
+
+    {"image-size", "N", OPTION_WHOLE, AT(image_size), COMPUTING | INFO, 0, NULL,
+     "pixels a side of the model's input, where it is not the checkpoint's own: position embeddings are interpolated"},
+    {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | INFO, 0, NULL,
+     "how they are (default: as transformers, bicubic, or open_clip, bicubic-antialias, does for its own checkpoints)"},
 
     {"method", "orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, "coop|coop+orthsr", "what is trained (default: orthsr)"},
     {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
@@ -68,7 +78,7 @@ const option_row option_rows[] = {
 };
 const size_t option_row_count = sizeof option_rows / sizeof option_rows[0];
 
-static const char *const later_commands[] = {"unmerge", "convert", "bench"};
+static const char *const later_commands[] = {"bench"};
 
 int wrong_usage(const char *command_name, const char *format, ...) {
     char message[1024];
@@ -240,7 +250,9 @@ static int check_arguments(const settings *s, const command *c) {
         const option_row *row = &option_rows[i];
         if (!(row->required & c->bit)) continue;
         const void *member = (const char *)s + row->offset;
-        int given = row->kind == OPTION_LIST ? ((const list *)member)->count > 0 : *(const char *const *)member != NULL;
+        int given = row->kind == OPTION_LIST     ? ((const list *)member)->count > 0
+                    : row->kind == OPTION_CHOICE ? *(const int *)member >= 0
+                                                 : *(const char *const *)member != NULL;
         if (!given) return wrong_usage(c->name, "--%s %s is missing", row->name, row->value);
     }
     if (s->positional.count > 0 && !c->arguments) return wrong_usage(c->name, "what is '%s' for? This command takes options only", s->positional.items[0]);
@@ -289,7 +301,9 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .cutout = -1,
                     .kl_direction = -1,
                     .side = -1,
-                    .parametrization = -1};
+                    .parametrization = -1,
+                    .interpolation = -1,
+                    .to = -1};
     struct option long_options[sizeof option_rows / sizeof option_rows[0] + 1];
     fill_long_options(long_options, c);
     list *files = &s->positional;

@@ -8,7 +8,7 @@
 enum { EXIT_USAGE = 2 };
 
 /* Commands as bits, so that a row of the table can name all that take it. */
-enum { INFO = 1, EMBED = 2, TOKENIZE = 4, ZEROSHOT = 8, TRAIN = 16, EVALUATE = 32, MERGE = 64, HELP = 128, ALL_COMMANDS = 255 };
+enum { INFO = 1, EMBED = 2, TOKENIZE = 4, ZEROSHOT = 8, TRAIN = 16, EVALUATE = 32, MERGE = 64, UNMERGE = 128, CONVERT = 256, HELP = 512, ALL_COMMANDS = 1023 };
 
 typedef struct list {
     const char **items;
@@ -32,12 +32,13 @@ typedef struct settings {
     const command *command;
     list positional, adapters, images, templates;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers;
-    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads; /* shots 0: all */
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size; /* shots 0: all */
     real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization;
+    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
     int raw, json, help;
 } settings;
 
+enum formats { TO_ORTHSR, TO_PEFT };                     /* the order of --to's row */
 enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL }; /* the order of --classes' row */
 
 typedef enum option_kind {

@@ -85,15 +85,16 @@ ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_
 /* An adapter for this model from path: a file or directory of orthsr_adapter_save, or a directory that PEFT wrote (adapter_config.json and
  * adapter_model.safetensors, peft_type OFT). PEFT's exact branch gives ORTHSR_CAYLEY with the file's own parameters; its Cayley-Neumann
  * branch, its default, gives ORTHSR_FREE with the very matrix that PEFT applies, which is not orthogonal (docs/formats.md). What cannot be
- * represented is refused by its key or tensor.
- * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MISMATCH (a target or module the model lacks, or of another shape; named), NUMERIC (a value that
- * is not finite), MEMORY. Since 0.1. */
+ * represented is refused by its key or tensor. model NULL: nothing is checked against a model, and the sizes of PEFT's maps are inferred from its file.
+ * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (also, without a model, sizes that the file does not tell), MISMATCH (a target or module the model lacks, or of
+ * another shape; named), NUMERIC (a value that is not finite), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter_load(const orthsr_model *model, orthsr_adapter **out, const char *path, orthsr_error *error);
 
 /* Writes the adapter into directory (made when absent) as PEFT's OFT: the same parameters, in the exact branch. PEFT 0.18 and later load it on the same
- * model in transformers (family "huggingface"), open_clip or OpenAI's code. Both files are written atomically; a failure leaves nothing new.
- * Errors: ARGUMENT (also an adapter without targets), UNSUPPORTED (ORTHSR_FREE; q, k, v or out of a model that is not of family "huggingface",
- * whose attention PEFT's OFT cannot enter; named), MISMATCH (a target the model lacks or of another shape; named), IO, MEMORY. Since 0.1. */
+ * model in transformers (family "huggingface"), open_clip or OpenAI's code. model NULL: modules are named as in transformers' CLIPModel. Both files are written
+ * atomically; a failure leaves nothing new. Errors: ARGUMENT (also an adapter without targets), UNSUPPORTED (ORTHSR_FREE; q, k, v or out of a model that is not
+ * of family "huggingface", whose attention PEFT's OFT cannot enter; named), MISMATCH (a target the model lacks or of another shape, or without a model one that
+ * is no CLIP's; named), IO, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, orthsr_error *error);
 
 /* The vocabulary found beside the weights; borrowed. NULL when there is none (text then fails with a message that says so). Since 0.1. */
@@ -104,7 +105,8 @@ ORTHSR_API const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *mo
 ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error);
 
 /* Writes the checkpoint into directory (made when absent; not the model's own) with the adapter's maps merged: same files, names, dtypes,
- * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype.
+ * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype. A tensor whose size is a
+ * multiple of 64 bytes begins at one: such tensors are written first, since the format allows no padding.
  * *deviation (may be NULL): largest |stored - exact| over the merged entries. Each file is written atomically.
  * Errors: ARGUMENT, IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (overflow of the dtype), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,

@@ -124,25 +124,40 @@ static orthsr_status remember(merge *m, const char *path, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
+/* The tensors of a file in the order in which they are written (count): the format allows no padding between tensors, so those whose sizes are multiples of 64
+ * bytes come first and begin at multiples of 64, then those of 32, and so on; within each, the order of the file. NULL when memory is short. */
+static const orthsr__tensor **aligned_order(const orthsr__safetensors *file) {
+    const orthsr__tensor **order = orthsr__calloc(file->count, sizeof *order);
+    size_t n = 0;
+    for (size_t unit = 64; order && unit > 0; unit /= 2)
+        for (size_t i = 0; i < file->count; i++) {
+            const orthsr__tensor *tensor = &file->tensors[i];
+            if (tensor->bytes % unit == 0 && (unit == 64 || tensor->bytes % (2 * unit) != 0)) order[n++] = tensor;
+        }
+    return order;
+}
+
 static orthsr_status write_shard(merge *m, const orthsr__safetensors *file, orthsr_error *error) {
     const char *slash = strrchr(file->path, '/');
     char *path = orthsr__join(m->directory, slash ? slash + 1 : file->path);
     orthsr__tensor_spec *specs = orthsr__calloc(file->count, sizeof *specs);
+    const orthsr__tensor **order = aligned_order(file); /* (count) */
     orthsr__writer writer = {.fd = -1};
-    orthsr_status status = path && specs ? ORTHSR_OK : orthsr__fail_memory(error, "a file header");
+    orthsr_status status = path && specs && order ? ORTHSR_OK : orthsr__fail_memory(error, "a file header");
     if (!status) status = remember(m, path, error);
     for (size_t i = 0; i < file->count && !status; i++) {
-        const orthsr__tensor *tensor = &file->tensors[i];
+        const orthsr__tensor *tensor = order[i];
         specs[i] =
             (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
     }
     if (!status) status = orthsr__writer_open(&writer, path, error);
     if (!status) {
         status = orthsr__safetensors_write_header(&writer, specs, file->count, file->metadata, error);
-        for (size_t i = 0; i < file->count && !status; i++) status = write_tensor(m, &writer, &file->tensors[i], error);
+        for (size_t i = 0; i < file->count && !status; i++) status = write_tensor(m, &writer, order[i], error);
         if (!status) status = orthsr__writer_commit(&writer, error);
         else orthsr__writer_discard(&writer);
     }
+    free(order);
     free(specs);
     free(path);
     return status;

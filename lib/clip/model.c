@@ -132,13 +132,13 @@ static orthsr_status name_maps(orthsr_model *model, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
-/* Over name, dtype, shape and the first and last 4 KiB of every tensor: tells models apart without reading them whole. */
+/* Over name, dtype, shape and the first and last 4 KiB of every tensor, by name: tells models apart without reading them whole. */
 static void fingerprint(orthsr_model *model) {
     enum { SAMPLE = 4096 };
     uLong low = crc32(0, NULL, 0), high = adler32(0, NULL, 0);
     for (size_t f = 0; f < model->file_count; f++)
         for (size_t i = 0; i < model->files[f].count; i++) {
-            const orthsr__tensor *tensor = &model->files[f].tensors[i];
+            const orthsr__tensor *tensor = model->files[f].by_name[i];
             char head[512];
             int n = snprintf(head, sizeof head, "%s %s", tensor->name, tensor->dtype_name);
             for (size_t r = 0; r < tensor->rank && n < (int)sizeof head - 24; r++) n += snprintf(head + n, sizeof head - (size_t)n, " %zu", tensor->shape[r]);

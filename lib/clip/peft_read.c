@@ -9,17 +9,12 @@
 #include "base/memory.h"
 #include "clip/peft.h"
 
-/* A tensor's name is "[base_model.model.]<module>" and one of these, with ".<adapter name>" between marker and tail or not. VECTOR (blocks, b(b-1)/2) is
- * what PEFT writes since 0.16; 0.14 and 0.15 wrote SQUARE (blocks, b, b), any matrices, and SCALE (out, 1). */
-typedef enum kind { VECTOR, SQUARE, SCALE, KINDS } kind;
-static const struct { const char *marker, *tail; } ENDINGS[KINDS] = {[VECTOR] = {".oft_R", ".weight"}, [SQUARE] = {".oft_r", ""}, [SCALE] = {".oft_s", ""}};
-
 typedef struct source {
-    const orthsr_model *model;
+    const orthsr__modules *modules;
     const orthsr__safetensors *file;
     orthsr__peft_config config;
-    kind rotation;                          /* VECTOR or SQUARE: one of them in all the file */
-    const orthsr__tensor *(*tensor)[KINDS]; /* (map_count): what each map has, or NULL */
+    orthsr__peft_kind rotation;                          /* ORTHSR__PEFT_VECTOR or ORTHSR__PEFT_SQUARE: one of them in all the file */
+    const orthsr__tensor *(*tensor)[ORTHSR__PEFT_KINDS]; /* (modules->count): what each module has, or NULL */
 } source;
 
 /* How PEFT divides one map. */
@@ -30,46 +25,18 @@ typedef struct division {
 
 /* ---- which tensor is what ------------------------------------------------------------------------------------------------ */
 
-/* The kind of a tensor, and in *length what of name is the module; KINDS when it is no part of an OFT adapter. */
-static kind parse_name(size_t *length, const char *name) {
-    for (kind k = 0; k < KINDS; k++) {
-        const char *at = strstr(name, ENDINGS[k].marker);
-        if (!at) continue;
-        const char *rest = at + strlen(ENDINGS[k].marker);
-        size_t full = strlen(rest), tail = strlen(ENDINGS[k].tail);
-        if (full < tail || strcmp(rest + full - tail, ENDINGS[k].tail) != 0) continue;
-        size_t between = full - tail; /* of ".<adapter name>" */
-        if (between > 0 && (between < 2 || rest[0] != '.' || memchr(rest + 1, '.', between - 1))) continue;
-        *length = (size_t)(at - name);
-        return k;
-    }
-    return KINDS;
-}
-
-/* The map in this module; map_count when there is none. */
-static size_t find_map(const orthsr_model *model, const char *module, size_t length) {
-    size_t map = 0, own;
-    for (; map < model->map_count; map++) {
-        const char *name = orthsr__peft_module(&own, model, map);
-        if (name && own == length && memcmp(name, module, length) == 0) break;
-    }
-    return map;
-}
-
 static orthsr_status place_tensor(source *from, const orthsr__tensor *tensor, orthsr_error *error) {
-    static const char prefix[] = "base_model.model.";
-    const char *path = from->file->path, *module = tensor->name;
-    if (strncmp(module, prefix, sizeof prefix - 1) == 0) module += sizeof prefix - 1;
+    const char *path = from->file->path, *name;
     size_t length;
-    kind k = parse_name(&length, module);
-    if (k == KINDS)
+    orthsr__peft_kind k = orthsr__peft_tensor_name(&name, &length, tensor->name);
+    if (k == ORTHSR__PEFT_KINDS)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' is no OFT parameter of a linear map; " ORTHSR__PEFT_REMEDY, path,
                             tensor->name);
-    size_t map = find_map(from->model, module, length);
-    if (map == from->model->map_count)
+    const orthsr__module *module = orthsr__modules_find(from->modules, name, length);
+    if (!module)
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s': tensor '%.256s' is on module '%.*s', which this %s model has not as a map of its layers", path,
-                            tensor->name, (int)(length < 256 ? length : 256), module, orthsr_model_family(from->model));
-    const orthsr__tensor **place = &from->tensor[map][k];
+                            tensor->name, (int)(length < 256 ? length : 256), name, from->modules->kind_of_model);
+    const orthsr__tensor **place = &from->tensor[module - from->modules->items][k];
     if (*place)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensors '%.256s' and '%.256s' are for the same module; one adapter can be read", path,
                             (*place)->name, tensor->name);
@@ -81,19 +48,21 @@ static orthsr_status place_tensor(source *from, const orthsr__tensor *tensor, or
 static orthsr_status place_tensors(source *from, orthsr_error *error) {
     const char *path = from->file->path;
     for (size_t i = 0; i < from->file->count; i++) ORTHSR__TRY(place_tensor(from, &from->file->tensors[i], error));
-    size_t count[KINDS] = {0};
-    for (size_t map = 0; map < from->model->map_count; map++) {
+    size_t count[ORTHSR__PEFT_KINDS] = {0};
+    for (size_t map = 0; map < from->modules->count; map++) {
         const orthsr__tensor **tensor = from->tensor[map];
-        for (kind k = 0; k < KINDS; k++) count[k] += tensor[k] != NULL;
-        if (!tensor[SQUARE] != !tensor[SCALE])
+        for (orthsr__peft_kind k = 0; k < ORTHSR__PEFT_KINDS; k++) count[k] += tensor[k] != NULL;
+        if (!tensor[ORTHSR__PEFT_SQUARE] != !tensor[ORTHSR__PEFT_SCALE])
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' is there, its %s is missing", path,
-                                tensor[SQUARE] ? tensor[SQUARE]->name : tensor[SCALE]->name, tensor[SQUARE] ? "oft_s" : "oft_r");
+                                tensor[ORTHSR__PEFT_SQUARE] ? tensor[ORTHSR__PEFT_SQUARE]->name : tensor[ORTHSR__PEFT_SCALE]->name,
+                                tensor[ORTHSR__PEFT_SQUARE] ? "oft_s" : "oft_r");
     }
-    if (count[VECTOR] + count[SQUARE] == 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds no OFT parameters (oft_R)", path);
-    if (count[VECTOR] > 0 && count[SQUARE] > 0)
+    if (count[ORTHSR__PEFT_VECTOR] + count[ORTHSR__PEFT_SQUARE] == 0)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds no OFT parameters (oft_R)", path);
+    if (count[ORTHSR__PEFT_VECTOR] > 0 && count[ORTHSR__PEFT_SQUARE] > 0)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds both oft_R (PEFT since 0.16) and oft_r (before it)", path);
-    from->rotation = count[VECTOR] > 0 ? VECTOR : SQUARE;
-    if (from->rotation == SQUARE) from->config.neumann = false; /* there was no series then */
+    from->rotation = count[ORTHSR__PEFT_VECTOR] > 0 ? ORTHSR__PEFT_VECTOR : ORTHSR__PEFT_SQUARE;
+    if (from->rotation == ORTHSR__PEFT_SQUARE) from->config.neumann = false; /* there was no series then */
     return ORTHSR_OK;
 }
 
@@ -109,16 +78,16 @@ static size_t nearest_divisor(size_t in, size_t wanted) {
 }
 
 static division divide(const source *from, size_t map) {
-    size_t in = orthsr__model_map(from->model, map)->in, r = from->config.r, size = from->config.block_size;
+    size_t in = from->modules->items[map].in, r = from->config.r, size = from->config.block_size;
     size_t blocks = r ? nearest_divisor(in, r) : in / nearest_divisor(in, size);
     return (division){.blocks = blocks, .b = in / blocks, .rows = from->config.share ? 1 : blocks};
 }
 
 static orthsr_status check_shape(const source *from, size_t map, orthsr_error *error) {
-    const orthsr__tensor *tensor = from->tensor[map][from->rotation], *scale = from->tensor[map][SCALE];
-    const orthsr__linear *linear = orthsr__model_map(from->model, map);
+    const orthsr__tensor *tensor = from->tensor[map][from->rotation], *scale = from->tensor[map][ORTHSR__PEFT_SCALE];
+    const orthsr__module *linear = &from->modules->items[map];
     division d = divide(from, map);
-    bool square = from->rotation == SQUARE;
+    bool square = from->rotation == ORTHSR__PEFT_SQUARE;
     size_t per_row = square ? d.b : d.b * (d.b - 1) / 2;
     if (tensor->rank != (square ? 3 : 2) || tensor->shape[0] != d.rows || tensor->shape[1] != per_row || (square && tensor->shape[2] != d.b))
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH,
@@ -138,7 +107,7 @@ static size_t greatest_common_divisor(size_t a, size_t b) { return b ? greatest_
 static orthsr_adapter_options common_division(const source *from) {
     size_t blocks = 0, size = 0;
     bool one_size = from->config.block_size > 0;
-    for (size_t map = 0; map < from->model->map_count; map++) {
+    for (size_t map = 0; map < from->modules->count; map++) {
         if (!from->tensor[map][from->rotation]) continue;
         division d = divide(from, map);
         one_size = one_size && (size == 0 || size == d.b);
@@ -172,17 +141,17 @@ static orthsr_status check_scale(const source *from, const orthsr__tensor *scale
 }
 
 /* s (b, b): the skew matrix of one stored block, projected as COFT does. limit: the largest norm; the norm is the stored matrix's. */
-static void block_skew(double *s, const real *stored, kind rotation, size_t b, double limit) {
+static void block_skew(double *s, const real *stored, orthsr__peft_kind rotation, size_t b, double limit) {
     double squares = 0;
     for (size_t i = 0, at = 0; i < b; i++) {
         s[i * b + i] = 0;
-        if (rotation == SQUARE)
+        if (rotation == ORTHSR__PEFT_SQUARE)
             for (size_t j = 0; j < b; j++) squares += (double)stored[i * b + j] * (double)stored[i * b + j];
         for (size_t j = i + 1; j < b; j++) {
-            double v = rotation == VECTOR ? (double)stored[at++] : 0.5 * ((double)stored[i * b + j] - (double)stored[j * b + i]);
+            double v = rotation == ORTHSR__PEFT_VECTOR ? (double)stored[at++] : 0.5 * ((double)stored[i * b + j] - (double)stored[j * b + i]);
             s[i * b + j] = v;
             s[j * b + i] = -v;
-            if (rotation == VECTOR) squares += 2 * v * v;
+            if (rotation == ORTHSR__PEFT_VECTOR) squares += 2 * v * v;
         }
     }
     double norm = sqrt(squares);
@@ -221,7 +190,7 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
     size_t b = d.b, per_row = tensor->elements / d.rows, together = target->block / b, per_block = target->parameter_count / target->blocks;
     double limit = INFINITY;
     if (config->coft) limit = config->eps / sqrt((double)d.rows);
-    if (config->coft && from->rotation == SQUARE) { /* PEFT 0.14 and 0.15 made eps larger by the square of ceil(out / r) */
+    if (config->coft && from->rotation == ORTHSR__PEFT_SQUARE) { /* PEFT 0.14 and 0.15 made eps larger by the square of ceil(out / r) */
         double wide = ceil((double)target->out / (double)d.blocks);
         limit *= wide * wide;
     }
@@ -242,12 +211,12 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
 }
 
 static orthsr_status add_targets(orthsr_adapter *adapter, const source *from, orthsr_error *error) {
-    for (size_t map = 0; map < from->model->map_count; map++) {
+    for (size_t map = 0; map < from->modules->count; map++) {
         const orthsr__tensor *tensor = from->tensor[map][from->rotation];
         if (!tensor) continue;
-        const orthsr__linear *linear = orthsr__model_map(from->model, map);
+        const orthsr__module *linear = &from->modules->items[map];
         orthsr_error why;
-        orthsr_status status = orthsr_adapter_add_target(adapter, from->model->map_names[map], linear->in, linear->out, &why);
+        orthsr_status status = orthsr_adapter_add_target(adapter, linear->map, linear->in, linear->out, &why);
         if (status) /* blocks of size 1, which are the caller's fault elsewhere */
             return orthsr__fail(error, status == ORTHSR_ERROR_ARGUMENT ? ORTHSR_ERROR_UNSUPPORTED : status, "'%s': tensor '%.256s': %s", from->file->path,
                                 tensor->name, why.message);
@@ -260,7 +229,7 @@ static orthsr_status read_parameters(orthsr_adapter *adapter, const source *from
     if (!parameters) return orthsr__fail_memory(error, "an adapter's parameters");
     orthsr_status status = ORTHSR_OK;
     const orthsr__target *target = adapter->targets;
-    for (size_t map = 0; map < from->model->map_count && !status; map++) {
+    for (size_t map = 0; map < from->modules->count && !status; map++) {
         if (!from->tensor[map][from->rotation]) continue;
         status = read_rotation(parameters + target->parameter_offset, from, map, target, adapter->parametrization, error);
         target++;
@@ -275,10 +244,10 @@ static orthsr_status read_parameters(orthsr_adapter *adapter, const source *from
 
 static orthsr_status read_source(orthsr_adapter **out, source *from, orthsr_error *error) {
     ORTHSR__TRY(place_tensors(from, error));
-    for (size_t map = 0; map < from->model->map_count; map++) {
+    for (size_t map = 0; map < from->modules->count; map++) {
         if (!from->tensor[map][from->rotation]) continue;
         ORTHSR__TRY(check_shape(from, map, error));
-        if (from->tensor[map][SCALE]) ORTHSR__TRY(check_scale(from, from->tensor[map][SCALE], error));
+        if (from->tensor[map][ORTHSR__PEFT_SCALE]) ORTHSR__TRY(check_scale(from, from->tensor[map][ORTHSR__PEFT_SCALE], error));
     }
     orthsr_adapter_options options = common_division(from);
     orthsr_adapter *adapter;
@@ -293,8 +262,9 @@ static orthsr_status read_source(orthsr_adapter **out, source *from, orthsr_erro
 orthsr_status orthsr__peft_read(orthsr_adapter **out, const orthsr_model *model, const char *directory, orthsr_error *error) {
     char *config = orthsr__join(directory, ORTHSR__PEFT_CONFIG), *weights = orthsr__join(directory, ORTHSR__PEFT_WEIGHTS);
     orthsr__safetensors file = {0};
-    source from = {.model = model, .file = &file, .tensor = orthsr__calloc(model->map_count, sizeof *from.tensor)};
-    orthsr_status status = config && weights && from.tensor ? ORTHSR_OK : orthsr__fail_memory(error, "a PEFT adapter");
+    orthsr__modules modules = {0};
+    source from = {.modules = &modules, .file = &file};
+    orthsr_status status = config && weights ? ORTHSR_OK : orthsr__fail_memory(error, "a PEFT adapter");
     if (!status) status = orthsr__peft_config_read(&from.config, config, error);
     if (!status && !orthsr__is_file(weights))
         status = orthsr__fail(error, ORTHSR_ERROR_IO,
@@ -302,8 +272,11 @@ orthsr_status orthsr__peft_read(orthsr_adapter **out, const orthsr_model *model,
                               " safe_serialization)",
                               weights);
     if (!status) status = orthsr__safetensors_open(&file, weights, error);
+    if (!status) status = model ? orthsr__modules_of_model(&modules, model, error) : orthsr__modules_of_file(&modules, &file, &from.config, error);
+    if (!status && !(from.tensor = orthsr__calloc(modules.count, sizeof *from.tensor))) status = orthsr__fail_memory(error, "a PEFT adapter");
     if (!status) status = read_source(out, &from, error);
     orthsr__safetensors_close(&file);
+    orthsr__modules_free(&modules);
     free(from.tensor);
     free(config);
     free(weights);

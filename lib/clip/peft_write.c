@@ -47,10 +47,10 @@
     "  }"
 
 typedef struct export {
-    const orthsr_model *model;
     const orthsr_adapter *adapter;
     const char *directory;
-    char **module; /* (target_count): the module of each target */
+    bool transformers;   /* the model is a CLIPModel */
+    const char **module; /* (target_count): the module of each target */
 }
 export;
 
@@ -58,21 +58,15 @@ export;
 
 /* Outside Hugging Face's layout attention is one torch.nn.MultiheadAttention. Its q, k and v are no modules, and out_proj is one that it never
  * calls: PEFT would load a factor there and compute without it. */
-static bool is_inside_attention(const orthsr_model *model, size_t map) {
-    return model->config.family != ORTHSR__HUGGINGFACE && map % ORTHSR__MAPS <= ORTHSR__OUT;
-}
-
-static orthsr_status name_module(char **out, const orthsr_model *model, const orthsr__target *target, orthsr_error *error) {
-    size_t map = 0, length;
-    while (strcmp(model->map_names[map], target->name) != 0) map++; /* it is bound: there is one */
-    if (is_inside_attention(model, map))
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
-                            "target '%s' cannot be exported: PEFT has no OFT inside the fused attention of %s models; merge the adapter"
-                            " (orthsr_model_merge), or adapt fc1 and fc2 only",
-                            target->name, orthsr_model_family(model));
-    const char *module = orthsr__peft_module(&length, model, map);
-    *out = orthsr__strndup(module, length);
-    return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a module's name");
+static orthsr_status name_module(const char **out, const orthsr__modules *modules, const orthsr__target *target, orthsr_error *error) {
+    const orthsr__module *module = modules->items;
+    while (strcmp(module->map, target->name) != 0) module++; /* it is bound: there is one */
+    *out = module->name;
+    if (module->is_called) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                        "target '%s' cannot be exported: PEFT has no OFT inside the fused attention of %s models; merge the adapter"
+                        " (orthsr_model_merge), or adapt fc1 and fc2 only",
+                        target->name, modules->kind_of_model);
 }
 
 /* A regular expression that matches these modules and no others. A list would not do: PEFT takes its entries for the ends of names, and
@@ -100,7 +94,7 @@ static char *config_text(const export *to) {
     char *pattern = modules_pattern(to), *quoted = NULL, *text = NULL;
     json_t *value = pattern ? json_string(pattern) : NULL;
     if (value) quoted = json_dumps(value, JSON_ENCODE_ANY);
-    const char *mapping = to->model->config.family == ORTHSR__HUGGINGFACE ? CLIP_MODEL : "null";
+    const char *mapping = to->transformers ? CLIP_MODEL : "null";
     if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->block_size, to->adapter->blocks, quoted);
     json_decref(value);
     free(quoted);
@@ -186,19 +180,23 @@ static orthsr_status write_directory(const export *to, orthsr_error *error) {
 }
 
 orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, orthsr_error *error) {
-    ORTHSR__REQUIRE(model && adapter && directory, error, "an argument is NULL");
+    ORTHSR__REQUIRE(adapter && directory, error, "adapter or directory is NULL");
     ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no targets");
     if (adapter->parametrization != ORTHSR_CAYLEY)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "the adapter is ORTHSR_FREE, and PEFT's OFT is made of skew matrices: export ORTHSR_CAYLEY");
-    const orthsr__target **binding;
-    ORTHSR__TRY(orthsr__bind(&binding, model, adapter, error));
+    const orthsr__target **binding = NULL;
+    if (model) ORTHSR__TRY(orthsr__bind(&binding, model, adapter, error));
     free(binding);
-    export to = {.model = model, .adapter = adapter, .directory = directory, .module = orthsr__calloc(adapter->target_count, sizeof *to.module)};
-    if (!to.module) return orthsr__fail_memory(error, "a list of modules");
-    orthsr_status status = ORTHSR_OK;
-    for (size_t i = 0; i < adapter->target_count && !status; i++) status = name_module(&to.module[i], model, &adapter->targets[i], error);
+    orthsr__modules modules;
+    ORTHSR__TRY(model ? orthsr__modules_of_model(&modules, model, error) : orthsr__modules_of_adapter(&modules, adapter, error));
+    export to = {.adapter = adapter,
+                 .directory = directory,
+                 .transformers = !model || model->config.family == ORTHSR__HUGGINGFACE,
+                 .module = orthsr__calloc(adapter->target_count, sizeof *to.module)};
+    orthsr_status status = to.module ? ORTHSR_OK : orthsr__fail_memory(error, "a list of modules");
+    for (size_t i = 0; i < adapter->target_count && !status; i++) status = name_module(&to.module[i], &modules, &adapter->targets[i], error);
     if (!status) status = write_directory(&to, error);
-    for (size_t i = 0; i < adapter->target_count; i++) free(to.module[i]);
     free(to.module);
+    orthsr__modules_free(&modules);
     return status;
 }

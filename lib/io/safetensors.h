@@ -71,9 +71,8 @@ orthsr_status orthsr__tensor_to_real(real *out, const orthsr__tensor *tensor, co
 /* Bytes of one element of the dtype; 0 for ORTHSR__OTHER_DTYPE. */
 size_t orthsr__dtype_size(orthsr__dtype dtype);
 
-/* Writing: name, dtype and shape of every tensor first, data in the same order afterwards. Tensor data starts at a multiple of 64 bytes
- * (zero padding between tensors is not allowed by the format, so every tensor is padded through the header length and by ordering: the
- * first starts aligned, others where they fall). */
+/* Writing: name, dtype and shape of every tensor first, data in the same order afterwards. The first tensor begins at a multiple of 64 bytes; the format
+ * allows no gaps, so where the others begin is a matter of the order that the caller chooses. */
 typedef struct orthsr__tensor_spec {
     const char *name;
     const char *dtype_name;

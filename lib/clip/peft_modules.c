@@ -1,0 +1,232 @@
+/* peft_modules.c - how PEFT names the linear maps of a CLIP, told by a model, or without one by an adapter of ours or by a file of PEFT's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/peft.h"
+
+/* A tensor's name is "[base_model.model.]<module>" and one of these, with ".<adapter name>" between marker and tail or not. */
+static const struct {
+    const char *marker, *tail;
+} ENDINGS[ORTHSR__PEFT_KINDS] = {[ORTHSR__PEFT_VECTOR] = {".oft_R", ".weight"}, [ORTHSR__PEFT_SQUARE] = {".oft_r", ""}, [ORTHSR__PEFT_SCALE] = {".oft_s", ""}};
+
+orthsr__peft_kind orthsr__peft_tensor_name(const char **module, size_t *length, const char *name) {
+    static const char prefix[] = "base_model.model.";
+    if (strncmp(name, prefix, sizeof prefix - 1) == 0) name += sizeof prefix - 1;
+    *module = name;
+    for (orthsr__peft_kind k = 0; k < ORTHSR__PEFT_KINDS; k++) {
+        const char *at = strstr(name, ENDINGS[k].marker);
+        if (!at) continue;
+        const char *rest = at + strlen(ENDINGS[k].marker);
+        size_t full = strlen(rest), tail = strlen(ENDINGS[k].tail);
+        if (full < tail || strcmp(rest + full - tail, ENDINGS[k].tail) != 0) continue;
+        size_t between = full - tail; /* of ".<adapter name>" */
+        if (between > 0 && (between < 2 || rest[0] != '.' || memchr(rest + 1, '.', between - 1))) continue;
+        *length = (size_t)(at - name);
+        return k;
+    }
+    return ORTHSR__PEFT_KINDS;
+}
+
+void orthsr__modules_free(orthsr__modules *modules) {
+    for (size_t i = 0; i < modules->count; i++) {
+        free(modules->items[i].map);
+        free(modules->items[i].name);
+    }
+    free(modules->items);
+    *modules = (orthsr__modules){0};
+}
+
+const orthsr__module *orthsr__modules_find(const orthsr__modules *modules, const char *name, size_t length) {
+    for (size_t i = 0; i < modules->count; i++) {
+        const char *own = modules->items[i].name;
+        if (own && strlen(own) == length && memcmp(own, name, length) == 0) return &modules->items[i];
+    }
+    return NULL;
+}
+
+/* Takes map and name over. */
+static orthsr_status append(orthsr__modules *modules, orthsr__module module, orthsr_error *error) {
+    bool room = module.map && orthsr__reserve((void **)&modules->items, &modules->capacity, modules->count + 1, sizeof *modules->items);
+    if (!room) {
+        free(module.map);
+        free(module.name);
+        return orthsr__fail_memory(error, "a list of modules");
+    }
+    modules->items[modules->count++] = module;
+    return ORTHSR_OK;
+}
+
+/* ---- of a model ---------------------------------------------------------------------------------------------------------- */
+
+/* The module that holds a map, in fresh memory. The q, k and v of a fused in_proj are none: NULL then, as when memory is short. */
+static char *module_of(const orthsr_model *model, size_t map) {
+    static const char weight[] = ".weight";
+    const char *name = orthsr__model_map(model, map)->source->name;
+    if (model->config.family == ORTHSR__HUGGINGFACE) { /* a prefix of the file is none of the model: transformers takes it away too */
+        const char *stem = strstr(name, map < model->text.first_map ? "vision_model." : "text_model.");
+        name = stem ? stem : name;
+    }
+    size_t full = strlen(name), tail = sizeof weight - 1;
+    return full > tail && strcmp(name + full - tail, weight) == 0 ? orthsr__strndup(name, full - tail) : NULL;
+}
+
+orthsr_status orthsr__modules_of_model(orthsr__modules *out, const orthsr_model *model, orthsr_error *error) {
+    *out = (orthsr__modules){.kind_of_model = orthsr_model_family(model)};
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < model->map_count && !status; i++) {
+        const orthsr__linear *map = orthsr__model_map(model, i);
+        orthsr__module module = {.map = orthsr__strdup(model->map_names[i]), .name = module_of(model, i), .in = map->in, .out = map->out};
+        module.is_called = module.name && (model->config.family == ORTHSR__HUGGINGFACE || i % ORTHSR__MAPS > ORTHSR__OUT);
+        status = append(out, module, error);
+    }
+    if (status) orthsr__modules_free(out);
+    return status;
+}
+
+/* ---- without one ------------------------------------------------------------------------------------------------------------ */
+
+/* A map's names: ours, transformers', and open_clip's (NULL where that has no module). */
+static const struct {
+    const char *map, *huggingface, *open;
+} MAPS[ORTHSR__MAPS] = {
+    [ORTHSR__Q] = {"q", "self_attn.q_proj", NULL},  [ORTHSR__K] = {"k", "self_attn.k_proj", NULL},
+    [ORTHSR__V] = {"v", "self_attn.v_proj", NULL},  [ORTHSR__OUT] = {"out", "self_attn.out_proj", "attn.out_proj"},
+    [ORTHSR__FC1] = {"fc1", "mlp.fc1", "mlp.c_fc"}, [ORTHSR__FC2] = {"fc2", "mlp.fc2", "mlp.c_proj"},
+};
+static const struct {
+    const char *name, *huggingface, *open;
+} TOWERS[2] = {{"image", "vision_model.encoder.layers.", "visual.transformer.resblocks."}, {"text", "text_model.encoder.layers.", "transformer.resblocks."}};
+
+/* "image.3.fc1" as transformers' module, in fresh memory; NULL when it is no such name or memory is short. */
+static char *huggingface_module(const char *map) {
+    for (size_t t = 0; t < 2; t++) {
+        size_t stem = strlen(TOWERS[t].name), digits;
+        if (strncmp(map, TOWERS[t].name, stem) != 0 || map[stem] != '.') continue;
+        const char *layer = map + stem + 1;
+        if ((digits = strspn(layer, "0123456789")) == 0 || layer[digits] != '.') continue;
+        for (size_t m = 0; m < ORTHSR__MAPS; m++)
+            if (strcmp(layer + digits + 1, MAPS[m].map) == 0)
+                return orthsr__format("%s%.*s.%s", TOWERS[t].huggingface, (int)digits, layer, MAPS[m].huggingface);
+    }
+    return NULL;
+}
+
+orthsr_status orthsr__modules_of_adapter(orthsr__modules *out, const orthsr_adapter *adapter, orthsr_error *error) {
+    *out = (orthsr__modules){.kind_of_model = "huggingface"};
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < adapter->target_count && !status; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        char *name = huggingface_module(target->name);
+        status = name
+                     ? append(out, (orthsr__module){.map = orthsr__strdup(target->name), .name = name, .in = target->in, .out = target->out, .is_called = true},
+                              error)
+                     : orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "target '%s' is no map of a CLIP (or memory is short): its module has no name", target->name);
+    }
+    if (status) orthsr__modules_free(out);
+    return status;
+}
+
+/* Which map a module of this name is in a model of either layout: tower, layer and map; false for none. */
+static bool parse_module(size_t *tower, size_t *layer, size_t *map, const char *name, size_t length) {
+    for (size_t t = 0; t < 2; t++)
+        for (size_t style = 0; style < 2; style++) {
+            const char *stem = style == 0 ? TOWERS[t].huggingface : TOWERS[t].open, *at = name, *end = name + length;
+            if (t == 1 && style == 1 && length > 5 && strncmp(at, "text.", 5) == 0) at += 5;
+            if ((size_t)(end - at) <= strlen(stem) || strncmp(at, stem, strlen(stem)) != 0) continue;
+            at += strlen(stem);
+            size_t digits = 0;
+            for (*layer = 0; at < end && *at >= '0' && *at <= '9' && digits < 6; at++, digits++) *layer = 10 * *layer + (size_t)(*at - '0');
+            if (digits == 0 || at == end || *at++ != '.') continue;
+            for (*map = 0; *map < ORTHSR__MAPS; ++*map) {
+                const char *own = style == 0 ? MAPS[*map].huggingface : MAPS[*map].open;
+                if (!own || strlen(own) != (size_t)(end - at) || memcmp(own, at, (size_t)(end - at)) != 0) continue;
+                *tower = t;
+                return true;
+            }
+        }
+    return false;
+}
+
+/* The inputs of a map whose rotation this is; 0 when the tensor does not say. */
+static size_t inputs_of(const orthsr__tensor *tensor, orthsr__peft_kind kind, const orthsr__peft_config *config) {
+    size_t b = 1, in;
+    if (kind == ORTHSR__PEFT_VECTOR) {
+        if (tensor->rank != 2) return 0;
+        while (b < 1 << 16 && b * (b - 1) / 2 < tensor->shape[1]) b++;
+    } else {
+        if (tensor->rank != 3) return 0;
+        b = tensor->shape[1];
+    }
+    size_t blocks = config->share ? config->r : tensor->shape[0];
+    return orthsr__mul(&in, blocks, b) ? in : 0;
+}
+
+/* Where a module found in a file belongs, to sort by and to look for its neighbours. */
+typedef struct place {
+    size_t tower, layer, map;
+    size_t in, out; /* 0: not known yet */
+    const char *name;
+    size_t length;
+} place;
+
+static int compare_places(const void *a, const void *b) {
+    const place *x = a, *y = b;
+    if (x->tower != y->tower) return x->tower < y->tower ? -1 : 1;
+    if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
+    return x->map < y->map ? -1 : x->map > y->map;
+}
+
+/* The outputs of a map: of an attention's map its inputs; of the MLP's maps the inputs of a map of the same tower that takes them. 0 when there is none. */
+static size_t outputs_of(const place *at, const place *places, size_t count) {
+    if (at->out || at->map <= ORTHSR__OUT) return at->out ? at->out : at->in;
+    for (size_t i = 0; i < count; i++)
+        if (places[i].tower == at->tower && (at->map == ORTHSR__FC1) == (places[i].map == ORTHSR__FC2)) return places[i].in;
+    return 0;
+}
+
+/* One tensor of the file; places (count) has room for another. */
+static orthsr_status find_place(place *places, size_t *count, const orthsr__tensor *tensor, const orthsr__peft_config *config, const char *path,
+                                orthsr_error *error) {
+    place at = {0};
+    orthsr__peft_kind kind = orthsr__peft_tensor_name(&at.name, &at.length, tensor->name);
+    if (kind == ORTHSR__PEFT_KINDS || !parse_module(&at.tower, &at.layer, &at.map, at.name, at.length))
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH,
+                            "'%s': tensor '%.256s' is on no map of a CLIP that is known by its name alone; open it with its model", path, tensor->name);
+    size_t i = 0;
+    while (i < *count && compare_places(&places[i], &at) != 0) i++;
+    if (i == *count) places[(*count)++] = at;
+    if (kind == ORTHSR__PEFT_SCALE) places[i].out = tensor->rank > 0 ? tensor->shape[0] : 0;
+    else places[i].in = inputs_of(tensor, kind, config);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__modules_of_file(orthsr__modules *out, const orthsr__safetensors *file, const orthsr__peft_config *config, orthsr_error *error) {
+    *out = (orthsr__modules){.kind_of_model = "CLIP"};
+    size_t count = 0;
+    place *places = orthsr__calloc(file->count, sizeof *places);
+    orthsr_status status = places ? ORTHSR_OK : orthsr__fail_memory(error, "a list of modules");
+    for (size_t i = 0; i < file->count && !status; i++) status = find_place(places, &count, &file->tensors[i], config, file->path, error);
+    if (!status) qsort(places, count, sizeof *places, compare_places);
+    for (size_t i = 0; i < count && !status; i++) {
+        const place *at = &places[i];
+        size_t outputs = outputs_of(at, places, count);
+        if (at->in == 0 || outputs == 0)
+            status =
+                orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': how many %s module '%.*s' has cannot be told from the file alone; open it with its model",
+                             file->path, at->in == 0 ? "inputs" : "outputs", (int)(at->length < 256 ? at->length : 256), at->name);
+        else
+            status = append(out,
+                            (orthsr__module){.map = orthsr__format("%s.%zu.%s", TOWERS[at->tower].name, at->layer, MAPS[at->map].map),
+                                             .name = orthsr__strndup(at->name, at->length),
+                                             .in = at->in,
+                                             .out = outputs,
+                                             .is_called = true},
+                            error);
+    }
+    free(places);
+    if (status) orthsr__modules_free(out);
+    return status;
+}
