@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "io/safetensors.h"
+#include "util/fixture.h"
 
 static orthsr_error error;
 
@@ -457,6 +458,42 @@ START_TEST(what_they_depart_from_loads) {
 }
 END_TEST
 
+/* Files of released versions, written by tests/oracle/make_adapter.py from docs/formats.md, keep their meaning: parameters to the bit, y = x A to
+ * float32 (observed 1.2e-7 of the largest). */
+static const char *const GOLDEN[] = {"v1-cayley", "v1-free"};
+
+START_TEST(golden_files) {
+    char path[128], name[32];
+    fixture f;
+    orthsr_adapter *adapter;
+    snprintf(path, sizeof path, "tests/data/adapter/%s.safetensors", GOLDEN[_i]);
+    ck_ok(orthsr_adapter_load(&adapter, path, &error));
+    snprintf(path, sizeof path, "tests/data/adapter/%s-expected.safetensors", GOLDEN[_i]);
+    fixture_open(&f, path);
+    ck_assert_str_eq(orthsr_adapter_fingerprint(adapter), "orthsr1:0123456789abcdef");
+    ck_assert_str_eq(orthsr_adapter_target_name(adapter, 1), "text.1.out, with a comma");
+    size_t n = orthsr_adapter_parameter_count(adapter), at = 0;
+    float *parameters = malloc(n * sizeof *parameters);
+    ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
+    for (size_t i = 0; i < orthsr_adapter_target_count(adapter); i++) {
+        size_t count;
+        float y[3 * 18];
+        snprintf(name, sizeof name, "parameters%zu", i);
+        const float *stored = fixture_floats(&f, name, &count);
+        ck_assert_mem_eq(parameters + at, stored, count * sizeof *stored);
+        at += count;
+        snprintf(name, sizeof name, "x%zu", i);
+        ck_ok(orthsr_adapter_rotate(adapter, i, y, fixture_floats(&f, name, NULL), 3, &error));
+        snprintf(name, sizeof name, "y%zu", i);
+        ck_assert_double_le(max_relative(y, fixture_floats(&f, name, NULL), 3 * orthsr_adapter_in_features(adapter, i)), 1e-6);
+    }
+    ck_assert_uint_eq(at, n);
+    free(parameters);
+    fixture_close(&f);
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
 START_TEST(file_system_errors) {
     orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 0.3), *loaded = NULL;
     const char *file = scratch_file("plain"), *directory = scratch_file("empty");
@@ -482,6 +519,7 @@ static TCase *file_case(void) {
     tcase_add_test(tcase, round_trip_of_odd_adapters);
     tcase_add_loop_test(tcase, malformed_files_are_refused, 0, sizeof MALFORMED / sizeof MALFORMED[0]);
     tcase_add_test(tcase, what_they_depart_from_loads);
+    tcase_add_loop_test(tcase, golden_files, 0, sizeof GOLDEN / sizeof GOLDEN[0]);
     tcase_add_test(tcase, file_system_errors);
     return tcase;
 }
