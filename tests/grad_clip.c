@@ -48,7 +48,8 @@ static double value(const real *parameters, void *context) {
     return loss(p, NULL);
 }
 
-static double check(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride) {
+static double check_side(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride,
+                         orthsr_side side, bool scaled) {
     problem p = {0};
     orthsr_error error;
     orthsr_adapter_options *options;
@@ -58,7 +59,13 @@ static double check(const char *directory, const char *maps, orthsr_parametrizat
     ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_side(options, side, &error));
     ck_ok(orthsr_model_adapter(p.model, &p.adapter, options, &error));
+    for (size_t i = 0; i < p.adapter->target_count && scaled; i += 2) { /* every other one */
+        float scale[128];
+        for (size_t o = 0; o < p.adapter->targets[i].out; o++) scale[o] = 0.5f + 0.1f * (float)(o % 11);
+        ck_ok(orthsr_adapter_set_scale(p.adapter, i, scale, &error));
+    }
     ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, &error));
     ck_ok(orthsr__objective_new(&p.objective, CLASSES, TEMPLATES, p.model->config.embed_dim, IMAGES, &error));
     p.objective.scale = 5;
@@ -98,6 +105,10 @@ static double check(const char *directory, const char *maps, orthsr_parametrizat
     return worst;
 }
 
+static double check(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride) {
+    return check_side(directory, maps, parametrization, direction, stride, ORTHSR_SIDE_INPUT, false);
+}
+
 START_TEST(every_map) { ck_assert_double_le(check("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101), BOUND); }
 END_TEST
 START_TEST(feed_forward_only) { ck_assert_double_le(check("tests/data/clip/openclip", "fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_TUNED_FROZEN, 47), BOUND); }
@@ -107,6 +118,19 @@ END_TEST
 START_TEST(one_layer) { ck_assert_double_le(check("tests/data/clip/openai/ViT-tiny.safetensors", "k,fc1", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 311), BOUND); }
 END_TEST
 
+START_TEST(outputs) {
+    ck_assert_double_le(check_side("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_OUTPUT, false), BOUND);
+}
+END_TEST
+START_TEST(outputs_scaled) {
+    ck_assert_double_le(check_side("tests/data/clip/openclip", "q,k,v,out,fc1,fc2", ORTHSR_FREE, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_OUTPUT, true), BOUND);
+}
+END_TEST
+START_TEST(inputs_scaled) {
+    ck_assert_double_le(check_side("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_INPUT, true), BOUND);
+}
+END_TEST
+
 static TCase *all(void) {
     TCase *tc = tcase_create("gradient of the whole loss");
     tcase_set_timeout(tc, 300);
@@ -114,6 +138,9 @@ static TCase *all(void) {
     tcase_add_test(tc, feed_forward_only);
     tcase_add_test(tc, attention_only);
     tcase_add_test(tc, one_layer);
+    tcase_add_test(tc, outputs);
+    tcase_add_test(tc, outputs_scaled);
+    tcase_add_test(tc, inputs_scaled);
     return tc;
 }
 TEST_MAIN("gradient of the whole loss", all)

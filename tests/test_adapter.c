@@ -80,6 +80,97 @@ START_TEST(rotating_is_merging) {
 }
 END_TEST
 
+/* One target "map" (8 to 12) in blocks of 4, on this side, with a scale of its outputs or none. */
+static orthsr_adapter *make_sided(orthsr_side side, bool scaled, orthsr_parametrization parametrization) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_side(options, side, &error));
+    ck_ok(orthsr_adapter_options_set_block_size(options, 4, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    ck_ok(orthsr_adapter_add_target(adapter, "map", 8, 12, &error));
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = numbers(n, 0.3, 31), *scale = numbers(12, 0.5, 32);
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    for (size_t i = 0; i < 12; i++) scale[i] += 1;
+    if (scaled) ck_ok(orthsr_adapter_set_scale(adapter, 0, scale, &error));
+    free(scale);
+    free(parameters);
+    return adapter;
+}
+
+/* y = s ((x A) W^T), or s ((x W^T) A): what the merged weight gives; and unmerging gives the weight back. */
+START_TEST(sides_and_scales) {
+    enum { ROWS = 4, IN = 8, OUT = 12 };
+    orthsr_side side = _i % 2 ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT;
+    bool scaled = _i / 2 % 2;
+    orthsr_adapter *adapter = make_sided(side, scaled, _i / 4 ? ORTHSR_FREE : ORTHSR_CAYLEY), *loaded;
+    ck_assert_int_eq(orthsr_adapter_side(adapter), side);
+    ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0), scaled);
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), (side == ORTHSR_SIDE_OUTPUT ? 3 : 2) * (_i / 4 ? 16 : 6));
+    float *W = numbers(OUT * IN, 1, 21), *kept = numbers(OUT * IN, 1, 21), *x = numbers(ROWS * IN, 1, 22), turned[ROWS * OUT], *y,
+          *scale = numbers(OUT, 0.5, 32);
+    if (side == ORTHSR_SIDE_OUTPUT) {
+        float *product = linear(x, W, ROWS, IN, OUT, IN);
+        y = malloc(ROWS * OUT * sizeof *y);
+        ck_ok(orthsr_adapter_rotate(adapter, 0, y, product, ROWS, &error));
+        free(product);
+    } else {
+        ck_ok(orthsr_adapter_rotate(adapter, 0, turned, x, ROWS, &error));
+        y = linear(turned, W, ROWS, IN, OUT, IN);
+    }
+    for (size_t i = 0; i < ROWS * OUT && scaled; i++) y[i] *= 1 + scale[i % OUT];
+    /* the file keeps side and scale: what is merged is what was loaded */
+    const char *path = scratch_file("sided.safetensors");
+    ck_ok(orthsr_adapter_save(adapter, path, NULL, &error));
+    ck_ok(orthsr_adapter_load(&loaded, path, &error));
+    ck_assert_int_eq(orthsr_adapter_side(loaded), side);
+    ck_assert_int_eq(orthsr_adapter_has_scale(loaded, 0), scaled);
+    ck_ok(orthsr_adapter_merge(loaded, 0, W, IN, &error));
+    float *merged = linear(x, W, ROWS, IN, OUT, IN);
+    ck_assert_double_le(max_relative(merged, y, ROWS * OUT), 2e-6); /* observed: 1.9e-7 */
+    ck_ok(orthsr_adapter_unmerge(loaded, 0, W, IN, &error));
+    ck_assert_double_le(max_relative(W, kept, OUT * IN), 1e-6); /* observed: 2.3e-7 */
+    orthsr_adapter_free(loaded);
+    orthsr_adapter_free(adapter);
+    free(W);
+    free(kept);
+    free(x);
+    free(y);
+    free(merged);
+    free(scale);
+}
+END_TEST
+
+START_TEST(scales_that_cannot_be) {
+    orthsr_adapter *adapter = make_sided(ORTHSR_SIDE_INPUT, true, ORTHSR_CAYLEY);
+    float scale[12], W[12 * 8] = {0};
+    for (size_t i = 0; i < 12; i++) scale[i] = (float)i;
+    ck_ok(orthsr_adapter_set_scale(adapter, 0, scale, &error));
+    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, 8, &error), ORTHSR_ERROR_NUMERIC, "target 'map': output 0 is scaled by 0");
+    scale[7] = NAN;
+    ck_fails(orthsr_adapter_set_scale(adapter, 0, scale, &error), ORTHSR_ERROR_NUMERIC, "the scale of output 7 is not finite");
+    ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0), 1);
+    ck_fails(orthsr_adapter_set_scale(adapter, 1, scale, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_set_scale(NULL, 0, scale, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_ok(orthsr_adapter_set_scale(adapter, 0, NULL, &error));
+    ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0) + orthsr_adapter_has_scale(adapter, 1) + orthsr_adapter_has_scale(NULL, 0), 0);
+    ck_assert_int_eq(orthsr_adapter_side(NULL), ORTHSR_SIDE_INPUT);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options *options;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_fails(orthsr_adapter_options_set_side(options, (orthsr_side)2, &error), ORTHSR_ERROR_ARGUMENT, "side");
+    ck_fails(orthsr_adapter_options_set_side(NULL, ORTHSR_SIDE_INPUT, &error), ORTHSR_ERROR_ARGUMENT, "options");
+    ck_ok(orthsr_adapter_options_set_side(options, ORTHSR_SIDE_OUTPUT, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    ck_fails(orthsr_adapter_add_target(adapter, "m", 8, 9, &error), ORTHSR_ERROR_ARGUMENT, "9 output features do not divide into 4 blocks");
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options_free(options);
+}
+END_TEST
+
 /* Block k's parameters turn columns k b to (k + 1) b of x, by orthsr_cayley's R from the right, and no others. */
 START_TEST(blocks_are_in_order) {
     orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 0);
@@ -162,6 +253,8 @@ END_TEST
 static TCase *map_case(void) {
     TCase *tcase = tcase_create("map");
     tcase_add_loop_test(tcase, rotating_is_merging, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, sides_and_scales, 0, 8);
+    tcase_add_test(tcase, scales_that_cannot_be);
     tcase_add_test(tcase, blocks_are_in_order);
     tcase_add_loop_test(tcase, adjoint_adds_in_place, 2, 4);
     tcase_add_test(tcase, defect);
@@ -401,6 +494,8 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "blocks", .value = "1", .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' has a wrong shape: 1 cayley blocks of size 4 have (1, 6)"},
     {FINE, .key = "block_size", .value = "2", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
     {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
+    {FINE, .key = "side", .value = "left", .status = ORTHSR_ERROR_FORMAT, .text = "side must be"},
+    {FINE, .key = "side", .value = "output", .status = ORTHSR_ERROR_FORMAT, .text = "output features do not divide"},
     {FINE, .key = "author", .value = "x", .status = ORTHSR_ERROR_FORMAT, .text = "key 'author' is unknown"},
     {FINE, .key = "target:3", .value = "4,3,c", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:3' is unknown"},
     {FINE, .key = "target:00", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:00' is unknown"},

@@ -214,7 +214,7 @@ START_TEST(test_usage_of_train) {
         {"--ce-cut-weight 1", "can only be 0"},
         {"--kl-cut-weight 0.5", "can only be 0"},
         {"--parametrization manifold", "does not have --parametrization manifold"},
-        {"--side output", "does not have --side output"},
+        {"--side left", "--side is input|output, not 'left'"},
         {"--resume", "does not have --resume"},
         {"--memory-budget 100", "does not have --memory-budget"},
         {"--targets fc3", "fc3"},

@@ -63,7 +63,7 @@ const option_row option_rows[] = {
     {"towers", "LIST", OPTION_TEXT, AT(towers), TRAIN, 0, NULL, "adapted towers, of image,text (default: image,text)"},
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
     {"block-size", "B", OPTION_WHOLE, AT(block_size), TRAIN, 0, NULL, "or the size of its blocks"},
-    {"side", "input", OPTION_CHOICE, AT(side), TRAIN, 0, "output", "the side of the map that is rotated (default: input)"},
+    {"side", "input|output", OPTION_CHOICE, AT(side), TRAIN, 0, NULL, "the side of the map that is rotated (default: input)"},
     {"parametrization", "cayley|free", OPTION_CHOICE, AT(parametrization), TRAIN, 0, "expm|householder|butterfly|manifold",
      "cayley is orthogonal; free, a control, is not (default: cayley)"},
     {"resume", NULL, OPTION_LATER_FLAG, 0, TRAIN, 0, NULL, "go on from a checkpoint"},

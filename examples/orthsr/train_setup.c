@@ -17,6 +17,7 @@
 static orthsr_status set_adapter(orthsr_adapter_options *options, const settings *s, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
     SET(s->parametrization >= 0, orthsr_adapter_options_set_parametrization(options, s->parametrization == 0 ? ORTHSR_CAYLEY : ORTHSR_FREE, error));
+    SET(s->side >= 0, orthsr_adapter_options_set_side(options, s->side == 0 ? ORTHSR_SIDE_INPUT : ORTHSR_SIDE_OUTPUT, error));
     SET(s->blocks.given, orthsr_adapter_options_set_blocks(options, s->blocks.value, error));
     SET(s->block_size.given, orthsr_adapter_options_set_block_size(options, s->block_size.value, error));
     SET(s->targets, orthsr_adapter_options_set_maps(options, s->targets, error));

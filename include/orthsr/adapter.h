@@ -1,9 +1,10 @@
 /* adapter.h - named orthogonal factors on named linear maps. It knows nothing of CLIP: give it your own layers.
  *
- * Each target (name, in_features, out_features) carries one block-diagonal factor A on the map's input side, `blocks`
- * blocks of block_size x block_size with blocks * block_size = in_features. With x a row of activations and W
- * (out_features, in_features) the frozen weight,
- *     y = (x A) W^T = x (W A^T)^T        rotate the activations, or merge the weight: the same map.
+ * Each target (name, in_features, out_features) carries one block-diagonal factor A on one side of the map, `blocks`
+ * blocks of block_size x block_size with blocks * block_size = in_features (the default) or out_features. With x a row of
+ * activations and W (out_features, in_features) the frozen weight,
+ *     y = (x A) W^T = x (W A^T)^T        input side: rotate the activations, or merge the weight: the same map;
+ *     y = (x W^T) A = x (A^T W)^T        output side, before the map's bias is added.
  * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block
  * b(b-1)/2 skew entries (ORTHSR_CAYLEY) or b*b entries of A - I row by row (ORTHSR_FREE). Zero parameters are A = I.
  *
@@ -24,10 +25,16 @@ typedef enum orthsr_parametrization {
     ORTHSR_FREE = 1    /* A = I + P, P any matrix: NOT orthogonal; the control that shows what orthogonality buys */
 } orthsr_parametrization;
 
+/* Which side of its map a factor is on. Since 0.1. */
+typedef enum orthsr_side {
+    ORTHSR_SIDE_INPUT = 0, /* OFT's own, and PEFT's since 0.14 */
+    ORTHSR_SIDE_OUTPUT = 1 /* PEFT's before 0.14 */
+} orthsr_side;
+
 typedef struct orthsr_adapter_options orthsr_adapter_options;
 typedef struct orthsr_adapter orthsr_adapter;
 
-/* Options with their defaults: Cayley; 4 blocks per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every
+/* Options with their defaults: Cayley; input side; 4 blocks per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every
  * layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
@@ -35,6 +42,7 @@ ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
 /* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization,
                                                                     orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
 /* block_size > 0, the same for every map; replaces an earlier number of blocks. */
@@ -44,19 +52,20 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options 
 /* Comma-separated subset of "image,text": which towers orthsr_model_adapter targets. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error);
 
-/* An adapter without targets, taking parametrisation and blocks from options (NULL: the defaults).
+/* An adapter without targets, taking parametrisation, side and blocks from options (NULL: the defaults).
  * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
 /* Adds a target with A = I; other parameters keep their values. Its index is the former orthsr_adapter_target_count.
  * Errors: ARGUMENT (NULL, an extent of 0 or beyond 2^31 - 1, a name that is empty, not UTF-8 or used already, blocks that do not divide
- * in_features, Cayley blocks of size 1: they have no parameters), MEMORY. Since 0.1. */
+ * the features of the adapted side, Cayley blocks of size 1: they have no parameters), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error);
 
 ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op. Since 0.1. */
 
 /* What the adapter holds. Names are borrowed, valid until the next add_target. An index out of range gives NULL or 0. Since 0.1. */
 ORTHSR_API orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter);
+ORTHSR_API orthsr_side orthsr_adapter_side(const orthsr_adapter *adapter);
 ORTHSR_API size_t orthsr_adapter_target_count(const orthsr_adapter *adapter);
 ORTHSR_API const char *orthsr_adapter_target_name(const orthsr_adapter *adapter, size_t target);
 ORTHSR_API size_t orthsr_adapter_in_features(const orthsr_adapter *adapter, size_t target);
@@ -69,29 +78,37 @@ ORTHSR_API size_t orthsr_adapter_parameter_count(const orthsr_adapter *adapter);
 ORTHSR_API orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float *parameters, size_t count, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_set_parameters(orthsr_adapter *adapter, const float *parameters, size_t count, orthsr_error *error);
 
-/* y (rows, in_features) = x (rows, in_features) A. x and y may not overlap. Errors: ARGUMENT, MEMORY. Since 0.1. */
+/* Factors of a target's outputs beside A, scale (out_features): y_o = scale_o (...)_o, before the bias. NULL: ones, as at first. PEFT 0.14 and 0.15 trained
+ * such (oft_s); merge and every session apply them, rotate does not, and training leaves them as they are.
+ * Errors: ARGUMENT, NUMERIC (a value is not finite), MEMORY; the adapter is then as it was. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_set_scale(orthsr_adapter *adapter, size_t target, const float *scale, orthsr_error *error);
+ORTHSR_API int orthsr_adapter_has_scale(const orthsr_adapter *adapter, size_t target); /* 1 when one is set, else 0. Since 0.1. */
+
+/* y (rows, f) = x (rows, f) A, f the features of the adapted side: in_features, or out_features for ORTHSR_SIDE_OUTPUT. x and y may not overlap. Errors:
+ * ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target, float *y, const float *x, size_t rows, orthsr_error *error);
 
-/* Adjoint of rotate: given grad_y (rows, in_features), grad_x = grad_y A^T is written (may be NULL), and dL/dparameters of this
+/* Adjoint of rotate: given grad_y (rows, f), grad_x = grad_y A^T is written (may be NULL), and dL/dparameters of this
  * target is ADDED at its place in grad_parameters (orthsr_adapter_parameter_count values; may be NULL).
  * Errors: ARGUMENT, MEMORY, NUMERIC. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
                                                        const float *x, size_t rows, orthsr_error *error);
 
-/* W (out_features, in_features), row-major with leading dimension ld >= in_features: W <- W A^T, and back W <- W A^-1^T (for
- * orthogonal A the transpose, exactly; ORTHSR_FREE solves). Errors: ARGUMENT, MEMORY, NUMERIC (unmerge of a singular A). Since 0.1. */
+/* W (out_features, in_features), row-major with leading dimension ld >= in_features: W <- W A^T (output side: A^T W), then its rows times the scale; and
+ * back (for orthogonal A the transpose, exactly; ORTHSR_FREE solves). Errors: ARGUMENT, MEMORY, NUMERIC (a product that is not finite in float32; unmerge
+ * of a singular A or a scale of 0). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
 
 /* Largest |A^T A - I| entry over all blocks of all targets, in float64. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error);
 
-/* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), float32, and in
- * the metadata format version, parametrisation, in/out features and the base model's fingerprint (docs/formats.md).
- * path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save).
- * fingerprint: orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it
- * back through orthsr_adapter_fingerprint, empty when unknown. Writing is atomic.
- * Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter is not finite), MEMORY. Since 0.1. */
+/* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), and where one is
+ * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, in/out features and the base model's fingerprint
+ * (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:
+ * orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it back through
+ * orthsr_adapter_fingerprint, empty when unknown. Writing is atomic. Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter
+ * is not finite), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error);
 ORTHSR_API const char *orthsr_adapter_fingerprint(const orthsr_adapter *adapter);

@@ -22,6 +22,7 @@ orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_opti
         return orthsr__fail_memory(error, "an adapter");
     }
     adapter->parametrization = options ? options->parametrization : ORTHSR_CAYLEY;
+    adapter->side = options ? options->side : ORTHSR_SIDE_INPUT;
     adapter->blocks = options ? options->blocks : 4;
     adapter->block_size = options ? options->block_size : 0;
     adapter->fingerprint = fingerprint;
@@ -31,7 +32,10 @@ orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_opti
 
 void orthsr_adapter_free(orthsr_adapter *adapter) {
     if (!adapter) return;
-    for (size_t i = 0; i < adapter->target_count; i++) free(adapter->targets[i].name);
+    for (size_t i = 0; i < adapter->target_count; i++) {
+        free(adapter->targets[i].name);
+        free(adapter->targets[i].scale);
+    }
     free(adapter->targets);
     free(adapter->parameters);
     free(adapter->rotations);
@@ -64,19 +68,21 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name) 
 
 orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__target *target, orthsr_error *error) {
     const char *name = target->name;
-    size_t in = target->in, divisor = adapter->blocks ? adapter->blocks : adapter->block_size;
+    bool output = adapter->side == ORTHSR_SIDE_OUTPUT;
+    size_t in = target->in, width = output ? target->out : in, divisor = adapter->blocks ? adapter->blocks : adapter->block_size;
     if (in == 0 || target->out == 0 || in > INT_MAX || target->out > INT_MAX)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': features (%zu in, %zu out) must lie in 1 to 2^31 - 1", name, in, target->out);
-    if (in % divisor != 0)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu input features do not divide into %s%zu%s", name, in,
+    if (width % divisor != 0)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu %s features do not divide into %s%zu%s", name, width, output ? "output" : "input",
                             adapter->blocks ? "" : "blocks of size ", divisor, adapter->blocks ? " blocks" : "");
-    size_t b = adapter->blocks ? in / divisor : divisor, blocks = in / b;
+    size_t b = adapter->blocks ? width / divisor : divisor, blocks = width / b;
     bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
     if (cayley && b == 1)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': Cayley blocks of size 1 have no parameters; choose larger blocks", name);
+    target->width = width;
     target->block = b;
     target->blocks = blocks;
-    target->parameter_count = blocks * (cayley ? orthsr__skew_size(b) : b * b); /* at most in * in: below 2^62 */
+    target->parameter_count = blocks * (cayley ? orthsr__skew_size(b) : b * b); /* at most width * width: below 2^62 */
     target->parameter_offset = adapter->parameter_count;
     target->rotation_offset = adapter->rotation_count;
     return ORTHSR_OK;
@@ -165,6 +171,25 @@ orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parame
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_adapter_set_scale(orthsr_adapter *adapter, size_t target, const float *scale, orthsr_error *error) {
+    ORTHSR__REQUIRE(adapter, error, "adapter is NULL");
+    ORTHSR__REQUIRE(target < adapter->target_count, error, "there is no target of this index");
+    orthsr__target *t = &adapter->targets[target];
+    real *copy = NULL;
+    if (scale) {
+        if (!(copy = orthsr__aligned(t->out, sizeof *copy))) return orthsr__fail_memory(error, "a scale");
+        orthsr__real_from_float(copy, scale, t->out);
+        for (size_t i = 0; i < t->out; i++)
+            if (!isfinite(copy[i])) {
+                free(copy);
+                return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the scale of output %zu is not finite", t->name, i);
+            }
+    }
+    free(t->scale);
+    t->scale = copy;
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && defect, error, "adapter or defect is NULL");
     double worst = 0;
@@ -187,6 +212,8 @@ static const orthsr__target *target_at(const orthsr_adapter *adapter, size_t tar
 
 orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter) { return adapter ? adapter->parametrization : ORTHSR_CAYLEY; }
 
+orthsr_side orthsr_adapter_side(const orthsr_adapter *adapter) { return adapter ? adapter->side : ORTHSR_SIDE_INPUT; }
+
 size_t orthsr_adapter_target_count(const orthsr_adapter *adapter) { return adapter ? adapter->target_count : 0; }
 
 const char *orthsr_adapter_target_name(const orthsr_adapter *adapter, size_t target) {
@@ -207,6 +234,11 @@ size_t orthsr_adapter_out_features(const orthsr_adapter *adapter, size_t target)
 size_t orthsr_adapter_block_size(const orthsr_adapter *adapter, size_t target) {
     const orthsr__target *found = target_at(adapter, target);
     return found ? found->block : 0;
+}
+
+int orthsr_adapter_has_scale(const orthsr_adapter *adapter, size_t target) {
+    const orthsr__target *found = target_at(adapter, target);
+    return found && found->scale;
 }
 
 size_t orthsr_adapter_parameter_count(const orthsr_adapter *adapter) { return adapter ? adapter->parameter_count : 0; }

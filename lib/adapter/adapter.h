@@ -13,22 +13,26 @@ struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
     size_t blocks;     /* per map; 0 when block_size rules */
     size_t block_size; /* 0 when blocks rules */
-    bool maps[6];      /* q, k, v, out, fc1, fc2: see clip */
-    bool image, text;  /* towers */
+    orthsr_side side;
+    bool maps[6];     /* q, k, v, out, fc1, fc2: see clip */
+    bool image, text; /* towers */
 };
 
 /* One orthogonal factor on one linear map. Offsets count reals in the adapter's flat arrays. */
 typedef struct orthsr__target {
     char *name;
     size_t in, out;          /* features of the map */
-    size_t block, blocks;    /* block * blocks == in */
+    size_t width;            /* of what is rotated: in, or out with ORTHSR_SIDE_OUTPUT */
+    size_t block, blocks;    /* block * blocks == width */
     size_t parameter_offset; /* into parameters */
     size_t parameter_count;  /* blocks * (b(b-1)/2 or b*b) */
     size_t rotation_offset;  /* into rotations and inverses: (blocks, block, block) */
+    real *scale;             /* (out): factors of the map's outputs, before its bias; NULL: ones */
 } orthsr__target;
 
 struct orthsr_adapter {
     orthsr_parametrization parametrization;
+    orthsr_side side;
     size_t blocks, block_size; /* as asked for */
     orthsr__target *targets;   /* (target_count) */
     size_t target_count, target_capacity;
@@ -54,10 +58,10 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 /* Replaces all parameters (parameter_count reals) and rebuilds every A; on failure the adapter is as it was. */
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
 
-/* y (rows, in) = x (rows, in) A, blockwise, leading dimensions = in. x and y may not overlap. */
+/* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
 void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
-/* grad_x (rows, in) = grad_y A^T (NULL: not wanted); grad_rotations (blocks, b, b of THIS target) += x^T grad_y per block (NULL: not wanted).
+/* grad_x (rows, width) = grad_y A^T (NULL: not wanted); grad_rotations (blocks, b, b of THIS target) += x^T grad_y per block (NULL: not wanted).
  * No buffers overlap. */
 void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
                             size_t rows);
@@ -68,8 +72,9 @@ size_t orthsr__adapter_work_size(const orthsr_adapter *adapter);
 void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work);
 void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work);
 
-/* out (out, in) = W A^T, or with inverse W A^-T, in float64 from a float64 W (out, in): what a merged checkpoint rounds from. A is rebuilt from the
- * parameters in float64, so it carries no float32 defect. out and weight may not overlap. */
+/* out (out, in) = diag(scale) W A^T, or on the output side diag(scale) A^T W, in float64 from a float64 W (out, in): what a merged checkpoint rounds
+ * from. inverse: the W that this gives weight from. A is rebuilt from the parameters in float64, so it carries no float32 defect. out and weight may not
+ * overlap. NUMERIC when there is no inverse. */
 orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
                                    orthsr_error *error);
 

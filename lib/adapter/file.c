@@ -17,9 +17,10 @@
 enum { VERSION = 1 };
 
 /* By orthsr_parametrization: its name, and how the names of its tensors end. */
-static const char *const PARAMETRIZATIONS[] = {"cayley", "free"}, *const SUFFIXES[] = {".skew", ".free"};
+static const char *const PARAMETRIZATIONS[] = {"cayley", "free"}, *const SUFFIXES[] = {".skew", ".free"}, *const SIDES[] = {"input", "output"};
+#define SCALE ".scale"
 
-static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint"};
+static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint", "side"};
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
 /* The file that path means, in fresh memory; NULL when memory is short. */
@@ -50,6 +51,7 @@ static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char
                 set(metadata, "parametrization", orthsr__strdup(PARAMETRIZATIONS[adapter->parametrization])) &&
                 set(metadata, adapter->blocks ? "blocks" : "block_size", orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size)) &&
                 set(metadata, "fingerprint", orthsr__strdup(fingerprint));
+    if (adapter->side != ORTHSR_SIDE_INPUT) done = done && set(metadata, "side", orthsr__strdup(SIDES[adapter->side]));
     for (size_t i = 0; i < adapter->target_count && done; i++) {
         const orthsr__target *target = &adapter->targets[i];
         char *key = orthsr__format(TARGET "%zu", i);
@@ -68,31 +70,62 @@ orthsr_status orthsr__adapter_write_parameters(orthsr__writer *writer, const ort
     return status;
 }
 
-static orthsr_status write_file(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
-    size_t count = adapter->target_count;
-    orthsr__tensor_spec *specs = orthsr__calloc(count, sizeof *specs);
-    size_t(*shapes)[3] = orthsr__calloc(count, sizeof *shapes);
-    json_t *metadata = json_object();
-    bool ready = specs && shapes && metadata && describe(metadata, adapter, fingerprint);
-    for (size_t i = 0; i < count && ready; i++) {
+/* The scales that there are, after all parameters. */
+static orthsr_status write_scales(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < adapter->target_count && !status; i++) {
         const orthsr__target *target = &adapter->targets[i];
-        specs[i] = (orthsr__tensor_spec){.name = tensor_name(adapter, target->name),
-                                         .dtype_name = "F32",
-                                         .rank = shape_of(shapes[i], adapter, target),
-                                         .shape = shapes[i],
-                                         .bytes = target->parameter_count * sizeof(float)};
-        ready = specs[i].name != NULL;
+        if (!target->scale) continue;
+        float *values = orthsr__aligned(target->out, sizeof *values);
+        if (!values) return orthsr__fail_memory(error, "an adapter's scales");
+        orthsr__real_to_float(values, target->scale, target->out);
+        status = orthsr__writer_write(writer, values, target->out * sizeof *values, error);
+        free(values);
     }
+    return status;
+}
 
+/* specs (2 target_count) with names in fresh memory and shapes (target_count), and how many: false when memory is short. */
+static bool specify(orthsr__tensor_spec *specs, size_t (*shapes)[3], size_t *count, const orthsr_adapter *adapter) {
+    bool ready = true;
+    *count = 0;
+    for (size_t i = 0; i < adapter->target_count && ready; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        orthsr__tensor_spec *spec = &specs[(*count)++];
+        *spec = (orthsr__tensor_spec){.name = tensor_name(adapter, target->name),
+                                      .dtype_name = "F32",
+                                      .rank = shape_of(shapes[i], adapter, target),
+                                      .shape = shapes[i],
+                                      .bytes = target->parameter_count * sizeof(float)};
+        ready = spec->name != NULL;
+    }
+    for (size_t i = 0; i < adapter->target_count && ready; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        if (!target->scale) continue;
+        orthsr__tensor_spec *spec = &specs[(*count)++];
+        *spec = (orthsr__tensor_spec){
+            .name = orthsr__format("%s" SCALE, target->name), .dtype_name = "F32", .rank = 1, .shape = &target->out, .bytes = target->out * sizeof(float)};
+        ready = spec->name != NULL;
+    }
+    return ready;
+}
+
+static orthsr_status write_file(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
+    size_t count = 0;
+    orthsr__tensor_spec *specs = orthsr__calloc(2 * adapter->target_count, sizeof *specs);
+    size_t(*shapes)[3] = orthsr__calloc(adapter->target_count, sizeof *shapes);
+    json_t *metadata = json_object();
+    bool ready = specs && shapes && metadata && describe(metadata, adapter, fingerprint) && specify(specs, shapes, &count, adapter);
     orthsr__writer writer;
     orthsr_status status = ready ? orthsr__writer_open(&writer, path, error) : orthsr__fail_memory(error, "an adapter file's header");
     if (!status) {
         status = orthsr__safetensors_write_header(&writer, specs, count, metadata, error);
         if (!status) status = orthsr__adapter_write_parameters(&writer, adapter, error);
+        if (!status) status = write_scales(&writer, adapter, error);
         if (status) orthsr__writer_discard(&writer);
         else status = orthsr__writer_commit(&writer, error);
     }
-    for (size_t i = 0; i < count && specs; i++) free((char *)specs[i].name);
+    for (size_t i = 0; i < count; i++) free((char *)specs[i].name);
     free(specs);
     free(shapes);
     json_decref(metadata);
@@ -133,7 +166,7 @@ static bool is_count(size_t *out, const char *text) { return text && parse_size(
 static orthsr_status read_options(orthsr_adapter_options *options, const orthsr__safetensors *file, orthsr_error *error) {
     const char *format = orthsr__safetensors_metadata(file, "format"), *version = orthsr__safetensors_metadata(file, "format_version"),
                *parametrization = orthsr__safetensors_metadata(file, "parametrization"), *blocks = orthsr__safetensors_metadata(file, "blocks"),
-               *block_size = orthsr__safetensors_metadata(file, "block_size");
+               *block_size = orthsr__safetensors_metadata(file, "block_size"), *side = orthsr__safetensors_metadata(file, "side");
     size_t number;
     if (!format || strcmp(format, FORMAT) != 0)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not an adapter: its metadata lacks \"format\": \"" FORMAT "\"", file->path);
@@ -147,10 +180,15 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata parametrization must be \"cayley\" or \"free\"", file->path);
     if (!blocks == !block_size || !is_count(&number, blocks ? blocks : block_size))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
+    bool output = side && strcmp(side, SIDES[ORTHSR_SIDE_OUTPUT]) == 0;
+    if (side && !output && strcmp(side, SIDES[ORTHSR_SIDE_INPUT]) != 0)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata side must be \"input\" or \"output\"", file->path);
     if (!orthsr__safetensors_metadata(file, "fingerprint"))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata fingerprint is missing", file->path);
-    *options =
-        (orthsr_adapter_options){.parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
+    *options = (orthsr_adapter_options){.parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE,
+                                        .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
+                                        .blocks = blocks ? number : 0,
+                                        .block_size = blocks ? 0 : number};
     return ORTHSR_OK;
 }
 
@@ -209,6 +247,7 @@ static bool is_known_key(const orthsr_adapter *adapter, const char *key) {
 static bool is_known_tensor(const orthsr_adapter *adapter, const char *tensor) {
     const char *suffix = SUFFIXES[adapter->parametrization];
     size_t length = strlen(tensor), tail = strlen(suffix);
+    if (length > strlen(SCALE) && strcmp(tensor + length - strlen(SCALE), SCALE) == 0) suffix = SCALE, tail = strlen(SCALE);
     for (size_t i = 0; i < adapter->target_count && length > tail; i++)
         if (strlen(adapter->targets[i].name) == length - tail && memcmp(adapter->targets[i].name, tensor, length - tail) == 0)
             return strcmp(tensor + length - tail, suffix) == 0;
@@ -220,7 +259,7 @@ static orthsr_status refuse_unknown(const orthsr_adapter *adapter, const orthsr_
     for (void *at = json_object_iter(file->metadata); at; at = json_object_iter_next(file->metadata, at))
         if (!is_known_key(adapter, json_object_iter_key(at)))
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata key '%.256s' is unknown", file->path, json_object_iter_key(at));
-    if (file->count == adapter->target_count) return ORTHSR_OK; /* every target has its tensor */
+    if (file->count == adapter->target_count) return ORTHSR_OK; /* every target has its own, and there are no scales */
     for (size_t i = 0; i < file->count; i++)
         if (!is_known_tensor(adapter, file->tensors[i].name))
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' belongs to no target", file->path, file->tensors[i].name);
@@ -244,6 +283,27 @@ static orthsr_status read_parameters(orthsr_adapter *adapter, const orthsr__safe
     return status;
 }
 
+static orthsr_status read_scales(orthsr_adapter *adapter, const orthsr__safetensors *file, orthsr_error *error) {
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < adapter->target_count && !status; i++) {
+        const orthsr__target *target = &adapter->targets[i];
+        char *name = orthsr__format("%s" SCALE, target->name);
+        if (!name) return orthsr__fail_memory(error, "a tensor's name");
+        const orthsr__tensor *tensor = orthsr__safetensors_find(file, name);
+        free(name);
+        if (!tensor) continue;
+        if (tensor->dtype != ORTHSR__F32 || tensor->rank != 1 || tensor->shape[0] != target->out)
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' must be F32 of shape (%zu)", file->path, tensor->name, target->out);
+        float *values = orthsr__aligned(target->out, sizeof *values);
+        if (!values) return orthsr__fail_memory(error, "an adapter's scales");
+        memcpy(values, tensor->data, tensor->bytes);
+        orthsr_error why;
+        if ((status = orthsr_adapter_set_scale(adapter, i, values, &why))) orthsr__fail(error, status, "'%s': %s", file->path, why.message);
+        free(values);
+    }
+    return status;
+}
+
 static orthsr_status read_file(orthsr_adapter **out, const orthsr__safetensors *file, orthsr_error *error) {
     orthsr_adapter_options options;
     ORTHSR__TRY(read_options(&options, file, error));
@@ -252,6 +312,7 @@ static orthsr_status read_file(orthsr_adapter **out, const orthsr__safetensors *
     orthsr_status status = read_targets(adapter, file, error);
     if (!status) status = refuse_unknown(adapter, file, error);
     if (!status) status = read_parameters(adapter, file, error);
+    if (!status) status = read_scales(adapter, file, error);
     if (!status) status = orthsr__adapter_set_fingerprint(adapter, orthsr__safetensors_metadata(file, "fingerprint"), error);
     if (status) orthsr_adapter_free(adapter);
     else *out = adapter;

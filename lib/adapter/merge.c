@@ -1,5 +1,6 @@
 /* merge.c - folding A into a weight and out of it, formed in float64 and rounded once. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "adapter/adapter.h"
 #include "base/fail.h"
@@ -7,8 +8,8 @@
 #include "base/memory.h"
 #include "ortho/skew.h"
 
-/* f (b, b) = A, or A^-1, in float64 from one block's parameters. Cayley(-v) is the transpose of Cayley(v), that is its inverse. */
-static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const real *parameters, size_t b, bool inverse, orthsr_error *error) {
+/* f (b, b) = A, or A^-1, of block k in float64 from its parameters. Cayley(-v) is the transpose of Cayley(v), that is its inverse. */
+static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const real *parameters, size_t b, bool inverse, size_t k, orthsr_error *error) {
     int info = 0;
     if (adapter->parametrization == ORTHSR_CAYLEY) {
         for (size_t i = 0; i < b; i++) {
@@ -27,25 +28,48 @@ static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const
         if (inverse) info = orthsr__dinvert(f, b);
     }
     if (info < 0) return orthsr__fail_memory(error, "an exact factor");
-    if (info > 0) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the factor is singular: it cannot be unmerged");
+    if (info > 0) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "block %zu: the factor is singular: it cannot be unmerged", k);
     return ORTHSR_OK;
+}
+
+/* The rows of w (out, in) times their scales, or divided by them. */
+static orthsr_status scale_rows(double *w, const orthsr__target *target, bool inverse, orthsr_error *error) {
+    for (size_t i = 0; i < target->out; i++) {
+        double factor = (double)target->scale[i];
+        if (inverse && factor == 0) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "output %zu is scaled by 0: it cannot be unmerged", i);
+        for (size_t j = 0; j < target->in; j++) w[i * target->in + j] = inverse ? w[i * target->in + j] / factor : w[i * target->in + j] * factor;
+    }
+    return ORTHSR_OK;
+}
+
+/* out (out, in) = weight (out, in) by one block's f (b, b) or its transpose: columns of the input side, rows of the output side. */
+static void multiply_block(double *out, const double *weight, const double *f, const orthsr__target *target, size_t k, bool output) {
+    size_t b = target->block, in = target->in;
+    if (output) orthsr__dgemm(true, false, b, in, b, 1, f, b, weight + k * b * in, in, 0, out + k * b * in, in);
+    else orthsr__dgemm(false, true, target->out, b, b, 1, weight + k * b, in, f, b, 0, out + k * b, in);
 }
 
 orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
                                    orthsr_error *error) {
-    size_t b = target->block, in = target->in, per_block = target->parameter_count / target->blocks;
+    size_t b = target->block, per_block = target->parameter_count / target->blocks, n = target->out * target->in;
     const real *parameters = adapter->parameters + target->parameter_offset;
-    double *f = orthsr__aligned(b * b, sizeof *f); /* (b, b) */
-    if (!f) return orthsr__fail_memory(error, "an exact factor");
-    orthsr_status status = ORTHSR_OK;
-    for (size_t k = 0; k < target->blocks && !status; k++) {
-        orthsr_error why;
-        status = exact_block(f, adapter, parameters + k * per_block, b, inverse, &why);
-        if (status) orthsr__fail(error, status, "target '%s', block %zu: %s", target->name, k, why.message);
-        else orthsr__dgemm(false, true, target->out, b, b, 1, weight + k * b, in, f, b, 0, out + k * b, in);
+    bool unscale = inverse && target->scale;
+    double *f = orthsr__aligned(b * b, sizeof *f), *straight = unscale ? orthsr__aligned(n, sizeof *straight) : NULL; /* (b, b), (out, in) */
+    orthsr_error why;
+    orthsr_status status = f && (straight || !unscale) ? ORTHSR_OK : orthsr__fail_memory(&why, "an exact factor");
+    if (!status && unscale) {
+        memcpy(straight, weight, n * sizeof *straight);
+        status = scale_rows(straight, target, true, &why);
+        weight = straight;
     }
+    for (size_t k = 0; k < target->blocks && !status; k++) {
+        status = exact_block(f, adapter, parameters + k * per_block, b, inverse, k, &why);
+        if (!status) multiply_block(out, weight, f, target, k, adapter->side == ORTHSR_SIDE_OUTPUT);
+    }
+    if (!status && target->scale && !inverse) status = scale_rows(out, target, false, &why);
+    free(straight);
     free(f);
-    return status;
+    return status ? orthsr__fail(error, status, "target '%s': %s", target->name, why.message) : ORTHSR_OK;
 }
 
 static orthsr_status merge(const orthsr_adapter *adapter, const orthsr__target *target, float *W, size_t ld, bool inverse, orthsr_error *error) {

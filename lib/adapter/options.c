@@ -14,6 +14,7 @@ orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_er
     orthsr_adapter_options *options = orthsr__calloc(1, sizeof *options);
     if (!options) return orthsr__fail_memory(error, "adapter options");
     options->parametrization = ORTHSR_CAYLEY;
+    options->side = ORTHSR_SIDE_INPUT;
     options->blocks = 4;
     options->maps[FC1] = options->maps[FC2] = true;
     options->image = options->text = true;
@@ -27,6 +28,13 @@ orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options 
     ORTHSR__REQUIRE(options, error, "options is NULL");
     ORTHSR__REQUIRE(parametrization == ORTHSR_CAYLEY || parametrization == ORTHSR_FREE, error, "parametrization is neither ORTHSR_CAYLEY nor ORTHSR_FREE");
     options->parametrization = parametrization;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(side == ORTHSR_SIDE_INPUT || side == ORTHSR_SIDE_OUTPUT, error, "side is neither ORTHSR_SIDE_INPUT nor ORTHSR_SIDE_OUTPUT");
+    options->side = side;
     return ORTHSR_OK;
 }
 

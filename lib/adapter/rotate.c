@@ -1,22 +1,22 @@
-/* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension in. */
+/* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension width. */
 #include "adapter/adapter.h"
 #include "base/linalg.h"
 #include "ortho/cayley.h"
 #include "ortho/skew.h"
 
 void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
-    size_t b = target->block, in = target->in;
+    size_t b = target->block, width = target->width;
     const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
-    for (size_t k = 0; k < target->blocks; k++) orthsr__gemm(false, false, rows, b, b, 1, x + k * b, in, a + k * b * b, b, 0, y + k * b, in);
+    for (size_t k = 0; k < target->blocks; k++) orthsr__gemm(false, false, rows, b, b, 1, x + k * b, width, a + k * b * b, b, 0, y + k * b, width);
 }
 
 void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
                             size_t rows) {
-    size_t b = target->block, in = target->in;
+    size_t b = target->block, width = target->width;
     const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
     for (size_t k = 0; k < target->blocks; k++) {
-        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, in, a + k * b * b, b, 0, grad_x + k * b, in);
-        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, in, grad_y + k * b, in, 1, grad_rotations + k * b * b, b);
+        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, width, a + k * b * b, b, 0, grad_x + k * b, width);
+        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, width, grad_y + k * b, width, 1, grad_rotations + k * b * b, b);
     }
 }
 

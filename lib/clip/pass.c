@@ -35,7 +35,7 @@ static void lay_out(orthsr__pass *pass, carver *c, bool gradients) {
     pass->out = carve(c, rows * d);
     pass->normed = carve(c, rows * d);
     pass->rotated = carve(c, rows * wide);
-    pass->hidden = carve(c, rows * mlp);
+    pass->hidden = carve(c, rows * wide);
     pass->scores = carve(c, 2 * pass->length * pass->length);
     pass->pooled = carve(c, rows * d);
     pass->pooled_normed = carve(c, rows * d);
@@ -85,18 +85,43 @@ real *orthsr__pass_input(orthsr__pass *pass) { return kept_of(pass, 0)->x0; }
 
 /* ---- one map ---------------------------------------------------------------------------------------------------------------- */
 
-/* y (rows, out) = (x A) W^T + bias + residual. */
+ORTHSR__SIMD static void scale_columns(real *y, const real *x, const real *scale, size_t rows, size_t n) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++) y[r * n + i] = x[r * n + i] * scale[i];
+}
+
+ORTHSR__SIMD static void add_bias(real *y, const real *x, const real *bias, const real *residual, size_t rows, size_t n) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++) y[r * n + i] = x[r * n + i] + bias[i] + (residual ? residual[r * n + i] : 0);
+}
+
+/* (rows, out): an array that nobody reads while this map is computed, forward or backward. */
+static real *spare(const orthsr__pass *pass, size_t which) { return which == ORTHSR__FC2 ? pass->normed : pass->hidden; }
+
+/* y (rows, out) = scale ((x A) W^T) + bias + residual, or on the output side scale ((x W^T) A) + bias + residual. */
 static void map_forward(orthsr__pass *pass, size_t layer, size_t which, real *y, const real *x, const real *residual, size_t rows) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
     const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
-    if (target) {
+    bool output = target && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
+    if (target && !output) {
         orthsr__rotate(pass->adapter, target, pass->rotated, x, rows);
         x = pass->rotated;
     }
-    orthsr__linear_forward(y, x, map->weight, map->bias, residual, rows, map->in, map->out);
+    if (!output && !(target && target->scale)) {
+        orthsr__linear_forward(y, x, map->weight, map->bias, residual, rows, map->in, map->out);
+        return;
+    }
+    real *product = spare(pass, which); /* (rows, out), and what becomes of it */
+    orthsr__linear_forward(product, x, map->weight, NULL, NULL, rows, map->in, map->out);
+    if (output) {
+        orthsr__rotate(pass->adapter, target, pass->rotated, product, rows);
+        product = pass->rotated;
+    }
+    if (target->scale) scale_columns(product, product, target->scale, rows, map->out);
+    add_bias(y, product, map->bias, residual, rows, map->out);
 }
 
-/* grad_x (rows, in) = (or +=) grad_y W A^T; adds x^T (grad_y W) to the target's rotation gradient. */
+/* grad_x (rows, in) = (or +=) the gradient through map_forward; adds that of the target's rotation. */
 static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *grad_x, const real *grad_y, const real *x, size_t rows, bool accumulate,
                          real *grad_rotations) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
@@ -105,9 +130,22 @@ static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *g
         orthsr__linear_backward(grad_x, grad_y, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
+    bool output = pass->adapter->side == ORTHSR_SIDE_OUTPUT;
+    real *own = grad_rotations + target->rotation_offset, *free_rows = spare(pass, which); /* (blocks, b, b), (rows, out) */
+    if (target->scale) {
+        real *scaled = output ? pass->grad_rotated : free_rows; /* (rows, out) */
+        scale_columns(scaled, grad_y, target->scale, rows, map->out);
+        grad_y = scaled;
+    }
+    if (output) {
+        orthsr__linear_forward(free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
+        orthsr__rotate_adjoint(pass->adapter, target, pass->rotated, own, grad_y, free_rows, rows);
+        orthsr__linear_backward(grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
+        return;
+    }
     orthsr__linear_backward(pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
     real *straight = accumulate ? pass->rotated : grad_x;
-    orthsr__rotate_adjoint(pass->adapter, target, straight, grad_rotations + target->rotation_offset, pass->grad_rotated, x, rows);
+    orthsr__rotate_adjoint(pass->adapter, target, straight, own, pass->grad_rotated, x, rows);
     if (accumulate)
         for (size_t i = 0; i < rows * map->in; i++) grad_x[i] += straight[i];
 }

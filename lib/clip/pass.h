@@ -24,7 +24,7 @@ typedef struct orthsr__pass {
     real *memory;                                                 /* all of the below, one allocation */
     orthsr__kept *kept;                                           /* (layers - first_kept + 1): the last one serves all layers that are not kept */
     real *out;                                                    /* (rows, d): after the last layer */
-    real *normed, *rotated, *hidden;                              /* (rows, d), (rows, max(d, mlp)), (rows, mlp) */
+    real *normed, *rotated, *hidden;                              /* (rows, d), (rows, max(d, mlp)) twice */
     real *grad, *grad_normed, *grad_o, *grad_q, *grad_k, *grad_v; /* (rows, d), only with gradients */
     real *grad_hidden, *grad_rotated;                             /* (rows, mlp), (rows, max(d, mlp)), only with gradients */
     real *scores;                                                 /* (2, length, length) */

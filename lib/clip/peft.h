@@ -15,6 +15,7 @@
 /* What a config says about the matrices; what it says about training, and which modules it names, is of no account: the tensors decide. */
 typedef struct orthsr__peft_config {
     size_t r, block_size; /* blocks per map, or their size, as asked for: one of them is 0 */
+    bool output_side;     /* PEFT before 0.14: y = (x W^T) R */
     bool share;           /* all blocks of a map are one */
     bool coft;            /* parameters are first projected to within eps */
     double eps;
@@ -29,8 +30,15 @@ orthsr_status orthsr__peft_config_read(orthsr__peft_config *out, const char *pat
 /* The kinds of tensors. VECTOR (blocks, b(b-1)/2) is what PEFT writes since 0.16; before it wrote SQUARE (blocks, b, b), any matrices, and SCALE (out, 1). */
 typedef enum orthsr__peft_kind { ORTHSR__PEFT_VECTOR, ORTHSR__PEFT_SQUARE, ORTHSR__PEFT_SCALE, ORTHSR__PEFT_KINDS } orthsr__peft_kind;
 
-/* The kind of the tensor of this name, and in *module (*length) what of it names the module; KINDS when it is no part of an OFT adapter. */
-orthsr__peft_kind orthsr__peft_tensor_name(const char **module, size_t *length, const char *name);
+/* What a tensor's name says: pointers into it. */
+typedef struct orthsr__peft_name {
+    orthsr__peft_kind kind; /* KINDS: no part of an OFT adapter */
+    const char *module;
+    size_t length; /* of module */
+    const char *adapter;
+    size_t adapter_length; /* 0: the adapter has no name, as PEFT saves the one the folder is of */
+} orthsr__peft_name;
+orthsr__peft_name orthsr__peft_parse(const char *name);
 
 /* One linear map as PEFT knows it. */
 typedef struct orthsr__module {

@@ -68,14 +68,12 @@ static orthsr_status check_kind(const json_t *config, const char *path, orthsr_e
     return ORTHSR_OK;
 }
 
-/* How maps are divided. A config without oft_block_size is of PEFT before 0.14, where OFT was y = (x W^T) R. */
+/* How maps are divided. A config without oft_block_size is of PEFT before 0.14, which knew r alone, and where OFT was y = (x W^T) R. */
 static orthsr_status read_division(orthsr__peft_config *out, const json_t *config, const char *path, orthsr_error *error) {
-    if (!json_object_get(config, "oft_block_size"))
-        return orthsr__fail(
-            error, ORTHSR_ERROR_UNSUPPORTED,
-            "'%s': \"oft_block_size\" is missing: PEFT before 0.14 wrote this, whose OFT rotated what a map gives and not what it takes; " ORTHSR__PEFT_REMEDY,
-            path);
     ORTHSR__TRY(orthsr__json_size(&out->r, config, "r", path, error));
+    out->output_side = !json_object_get(config, "oft_block_size");
+    if (out->output_side && out->r == 0)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': neither \"oft_block_size\" nor an \"r\" above 0 says how maps are divided", path);
     ORTHSR__TRY(orthsr__json_size(&out->block_size, config, "oft_block_size", path, error));
     if ((out->r == 0) == (out->block_size == 0))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': \"r\" is %zu and \"oft_block_size\" %zu: exactly one of them must not be 0", path, out->r,

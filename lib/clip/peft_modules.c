@@ -12,10 +12,9 @@ static const struct {
     const char *marker, *tail;
 } ENDINGS[ORTHSR__PEFT_KINDS] = {[ORTHSR__PEFT_VECTOR] = {".oft_R", ".weight"}, [ORTHSR__PEFT_SQUARE] = {".oft_r", ""}, [ORTHSR__PEFT_SCALE] = {".oft_s", ""}};
 
-orthsr__peft_kind orthsr__peft_tensor_name(const char **module, size_t *length, const char *name) {
+orthsr__peft_name orthsr__peft_parse(const char *name) {
     static const char prefix[] = "base_model.model.";
     if (strncmp(name, prefix, sizeof prefix - 1) == 0) name += sizeof prefix - 1;
-    *module = name;
     for (orthsr__peft_kind k = 0; k < ORTHSR__PEFT_KINDS; k++) {
         const char *at = strstr(name, ENDINGS[k].marker);
         if (!at) continue;
@@ -24,10 +23,10 @@ orthsr__peft_kind orthsr__peft_tensor_name(const char **module, size_t *length, 
         if (full < tail || strcmp(rest + full - tail, ENDINGS[k].tail) != 0) continue;
         size_t between = full - tail; /* of ".<adapter name>" */
         if (between > 0 && (between < 2 || rest[0] != '.' || memchr(rest + 1, '.', between - 1))) continue;
-        *length = (size_t)(at - name);
-        return k;
+        return (orthsr__peft_name){
+            .kind = k, .module = name, .length = (size_t)(at - name), .adapter = rest + (between > 0), .adapter_length = between > 0 ? between - 1 : 0};
     }
-    return ORTHSR__PEFT_KINDS;
+    return (orthsr__peft_name){.kind = ORTHSR__PEFT_KINDS, .module = name};
 }
 
 void orthsr__modules_free(orthsr__modules *modules) {
@@ -150,9 +149,9 @@ static bool parse_module(size_t *tower, size_t *layer, size_t *map, const char *
     return false;
 }
 
-/* The inputs of a map whose rotation this is; 0 when the tensor does not say. */
-static size_t inputs_of(const orthsr__tensor *tensor, orthsr__peft_kind kind, const orthsr__peft_config *config) {
-    size_t b = 1, in;
+/* The features of the side on which this rotation is; 0 when the tensor does not say. */
+static size_t width_of(const orthsr__tensor *tensor, orthsr__peft_kind kind, const orthsr__peft_config *config) {
+    size_t b = 1, width;
     if (kind == ORTHSR__PEFT_VECTOR) {
         if (tensor->rank != 2) return 0;
         while (b < 1 << 16 && b * (b - 1) / 2 < tensor->shape[1]) b++;
@@ -161,13 +160,15 @@ static size_t inputs_of(const orthsr__tensor *tensor, orthsr__peft_kind kind, co
         b = tensor->shape[1];
     }
     size_t blocks = config->share ? config->r : tensor->shape[0];
-    return orthsr__mul(&in, blocks, b) ? in : 0;
+    return orthsr__mul(&width, blocks, b) ? width : 0;
 }
+
+enum { IN, OUT };
 
 /* Where a module found in a file belongs, to sort by and to look for its neighbours. */
 typedef struct place {
     size_t tower, layer, map;
-    size_t in, out; /* 0: not known yet */
+    size_t features[2]; /* IN and OUT; 0: not known yet */
     const char *name;
     size_t length;
 } place;
@@ -179,27 +180,29 @@ static int compare_places(const void *a, const void *b) {
     return x->map < y->map ? -1 : x->map > y->map;
 }
 
-/* The outputs of a map: of an attention's map its inputs; of the MLP's maps the inputs of a map of the same tower that takes them. 0 when there is none. */
-static size_t outputs_of(const place *at, const place *places, size_t count) {
-    if (at->out || at->map <= ORTHSR__OUT) return at->out ? at->out : at->in;
+/* One side's features, or from the other side: of an attention's map, which is square, its own; of fc1 and fc2 each other's. 0 when there is none. */
+static size_t features_of(const place *at, int side, const place *places, size_t count) {
+    if (at->features[side]) return at->features[side];
+    if (at->map <= ORTHSR__OUT) return at->features[!side];
     for (size_t i = 0; i < count; i++)
-        if (places[i].tower == at->tower && (at->map == ORTHSR__FC1) == (places[i].map == ORTHSR__FC2)) return places[i].in;
+        if (places[i].tower == at->tower && places[i].map == (at->map == ORTHSR__FC1 ? ORTHSR__FC2 : ORTHSR__FC1)) return places[i].features[!side];
     return 0;
 }
 
 /* One tensor of the file; places (count) has room for another. */
 static orthsr_status find_place(place *places, size_t *count, const orthsr__tensor *tensor, const orthsr__peft_config *config, const char *path,
                                 orthsr_error *error) {
-    place at = {0};
-    orthsr__peft_kind kind = orthsr__peft_tensor_name(&at.name, &at.length, tensor->name);
+    orthsr__peft_name name = orthsr__peft_parse(tensor->name);
+    orthsr__peft_kind kind = name.kind;
+    place at = {.name = name.module, .length = name.length};
     if (kind == ORTHSR__PEFT_KINDS || !parse_module(&at.tower, &at.layer, &at.map, at.name, at.length))
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH,
                             "'%s': tensor '%.256s' is on no map of a CLIP that is known by its name alone; open it with its model", path, tensor->name);
     size_t i = 0;
     while (i < *count && compare_places(&places[i], &at) != 0) i++;
     if (i == *count) places[(*count)++] = at;
-    if (kind == ORTHSR__PEFT_SCALE) places[i].out = tensor->rank > 0 ? tensor->shape[0] : 0;
-    else places[i].in = inputs_of(tensor, kind, config);
+    if (kind == ORTHSR__PEFT_SCALE) places[i].features[OUT] = tensor->rank > 0 ? tensor->shape[0] : 0;
+    else places[i].features[config->output_side ? OUT : IN] = width_of(tensor, kind, config);
     return ORTHSR_OK;
 }
 
@@ -212,19 +215,17 @@ orthsr_status orthsr__modules_of_file(orthsr__modules *out, const orthsr__safete
     if (!status) qsort(places, count, sizeof *places, compare_places);
     for (size_t i = 0; i < count && !status; i++) {
         const place *at = &places[i];
-        size_t outputs = outputs_of(at, places, count);
-        if (at->in == 0 || outputs == 0)
+        size_t in = features_of(at, IN, places, count), out_features = features_of(at, OUT, places, count);
+        if (in == 0 || out_features == 0) {
             status =
                 orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': how many %s module '%.*s' has cannot be told from the file alone; open it with its model",
-                             file->path, at->in == 0 ? "inputs" : "outputs", (int)(at->length < 256 ? at->length : 256), at->name);
-        else
-            status = append(out,
-                            (orthsr__module){.map = orthsr__format("%s.%zu.%s", TOWERS[at->tower].name, at->layer, MAPS[at->map].map),
-                                             .name = orthsr__strndup(at->name, at->length),
-                                             .in = at->in,
-                                             .out = outputs,
-                                             .is_called = true},
-                            error);
+                             file->path, in == 0 ? "inputs" : "outputs", (int)(at->length < 256 ? at->length : 256), at->name);
+            break;
+        }
+        orthsr__module module = {.in = in, .out = out_features, .is_called = true};
+        module.map = orthsr__format("%s.%zu.%s", TOWERS[at->tower].name, at->layer, MAPS[at->map].map);
+        module.name = orthsr__strndup(at->name, at->length);
+        status = append(out, module, error);
     }
     free(places);
     if (status) orthsr__modules_free(out);

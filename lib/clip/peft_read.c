@@ -25,18 +25,13 @@ typedef struct division {
 
 /* ---- which tensor is what ------------------------------------------------------------------------------------------------ */
 
-static orthsr_status place_tensor(source *from, const orthsr__tensor *tensor, orthsr_error *error) {
-    const char *path = from->file->path, *name;
-    size_t length;
-    orthsr__peft_kind k = orthsr__peft_tensor_name(&name, &length, tensor->name);
-    if (k == ORTHSR__PEFT_KINDS)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' is no OFT parameter of a linear map; " ORTHSR__PEFT_REMEDY, path,
-                            tensor->name);
-    const orthsr__module *module = orthsr__modules_find(from->modules, name, length);
+static orthsr_status place_tensor(source *from, const orthsr__tensor *tensor, orthsr__peft_name name, orthsr_error *error) {
+    const char *path = from->file->path;
+    const orthsr__module *module = orthsr__modules_find(from->modules, name.module, name.length);
     if (!module)
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s': tensor '%.256s' is on module '%.*s', which this %s model has not as a map of its layers", path,
-                            tensor->name, (int)(length < 256 ? length : 256), name, from->modules->kind_of_model);
-    const orthsr__tensor **place = &from->tensor[module - from->modules->items][k];
+                            tensor->name, (int)(name.length < 256 ? name.length : 256), name.module, from->modules->kind_of_model);
+    const orthsr__tensor **place = &from->tensor[module - from->modules->items][name.kind];
     if (*place)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensors '%.256s' and '%.256s' are for the same module; one adapter can be read", path,
                             (*place)->name, tensor->name);
@@ -44,15 +39,42 @@ static orthsr_status place_tensor(source *from, const orthsr__tensor *tensor, or
     return ORTHSR_OK;
 }
 
-/* Fills from->tensor and from->rotation: at least one map has a rotation, all of one kind, and SQUAREs have their SCALE. */
+/* Some releases of PEFT save all adapters of a model into each one's folder: the folder's own has no name then, and the others are passed over. */
+static orthsr_status place_all(source *from, orthsr_error *error) {
+    const char *path = from->file->path;
+    orthsr__peft_name first = {0};
+    bool unnamed = false;
+    for (size_t i = 0; i < from->file->count; i++) {
+        const orthsr__tensor *tensor = &from->file->tensors[i];
+        orthsr__peft_name name = orthsr__peft_parse(tensor->name);
+        if (name.kind == ORTHSR__PEFT_KINDS)
+            return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' is no OFT parameter of a linear map; " ORTHSR__PEFT_REMEDY, path,
+                                tensor->name);
+        unnamed = unnamed || name.adapter_length == 0;
+        if (i == 0) first = name;
+    }
+    for (size_t i = 0; i < from->file->count; i++) {
+        const orthsr__tensor *tensor = &from->file->tensors[i];
+        orthsr__peft_name name = orthsr__peft_parse(tensor->name);
+        if (unnamed && name.adapter_length > 0) continue;
+        bool same = name.adapter_length == first.adapter_length && memcmp(name.adapter, first.adapter, name.adapter_length) == 0;
+        if (!unnamed && !same)
+            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds adapters of two names, '%.*s' and '%.*s'; one adapter can be read", path,
+                                (int)first.adapter_length, first.adapter, (int)name.adapter_length, name.adapter);
+        ORTHSR__TRY(place_tensor(from, tensor, name, error));
+    }
+    return ORTHSR_OK;
+}
+
+/* Fills from->tensor and from->rotation: at least one map has a rotation, all of one kind, and SQUAREs have their SCALE where PEFT wrote one. */
 static orthsr_status place_tensors(source *from, orthsr_error *error) {
     const char *path = from->file->path;
-    for (size_t i = 0; i < from->file->count; i++) ORTHSR__TRY(place_tensor(from, &from->file->tensors[i], error));
+    ORTHSR__TRY(place_all(from, error));
     size_t count[ORTHSR__PEFT_KINDS] = {0};
     for (size_t map = 0; map < from->modules->count; map++) {
         const orthsr__tensor **tensor = from->tensor[map];
         for (orthsr__peft_kind k = 0; k < ORTHSR__PEFT_KINDS; k++) count[k] += tensor[k] != NULL;
-        if (!tensor[ORTHSR__PEFT_SQUARE] != !tensor[ORTHSR__PEFT_SCALE])
+        if (!from->config.output_side && !tensor[ORTHSR__PEFT_SQUARE] != !tensor[ORTHSR__PEFT_SCALE])
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' is there, its %s is missing", path,
                                 tensor[ORTHSR__PEFT_SQUARE] ? tensor[ORTHSR__PEFT_SQUARE]->name : tensor[ORTHSR__PEFT_SCALE]->name,
                                 tensor[ORTHSR__PEFT_SQUARE] ? "oft_s" : "oft_r");
@@ -61,6 +83,8 @@ static orthsr_status place_tensors(source *from, orthsr_error *error) {
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds no OFT parameters (oft_R)", path);
     if (count[ORTHSR__PEFT_VECTOR] > 0 && count[ORTHSR__PEFT_SQUARE] > 0)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds both oft_R (PEFT since 0.16) and oft_r (before it)", path);
+    if (from->config.output_side && count[ORTHSR__PEFT_VECTOR] + count[ORTHSR__PEFT_SCALE] > 0)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds tensors of PEFT 0.14 or later, but \"oft_block_size\" is missing in the config", path);
     from->rotation = count[ORTHSR__PEFT_VECTOR] > 0 ? ORTHSR__PEFT_VECTOR : ORTHSR__PEFT_SQUARE;
     if (from->rotation == ORTHSR__PEFT_SQUARE) from->config.neumann = false; /* there was no series then */
     return ORTHSR_OK;
@@ -77,23 +101,31 @@ static size_t nearest_divisor(size_t in, size_t wanted) {
     }
 }
 
+/* The features of the side that is rotated. */
+static size_t width_of(const source *from, size_t map) { return from->config.output_side ? from->modules->items[map].out : from->modules->items[map].in; }
+
 static division divide(const source *from, size_t map) {
-    size_t in = from->modules->items[map].in, r = from->config.r, size = from->config.block_size;
-    size_t blocks = r ? nearest_divisor(in, r) : in / nearest_divisor(in, size);
-    return (division){.blocks = blocks, .b = in / blocks, .rows = from->config.share ? 1 : blocks};
+    size_t width = width_of(from, map), r = from->config.r, size = from->config.block_size;
+    size_t blocks = r ? nearest_divisor(width, r) : width / nearest_divisor(width, size);
+    return (division){.blocks = blocks, .b = width / blocks, .rows = from->config.share ? 1 : blocks};
 }
 
 static orthsr_status check_shape(const source *from, size_t map, orthsr_error *error) {
     const orthsr__tensor *tensor = from->tensor[map][from->rotation], *scale = from->tensor[map][ORTHSR__PEFT_SCALE];
     const orthsr__module *linear = &from->modules->items[map];
     division d = divide(from, map);
+    if (from->config.output_side && linear->out % from->config.r != 0)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                            "'%s': \"r\": %zu blocks do not divide the %zu outputs of '%.256s', and PEFT before 0.14 cut the last one; " ORTHSR__PEFT_REMEDY,
+                            from->file->path, from->config.r, linear->out, linear->name);
     bool square = from->rotation == ORTHSR__PEFT_SQUARE;
     size_t per_row = square ? d.b : d.b * (d.b - 1) / 2;
     if (tensor->rank != (square ? 3 : 2) || tensor->shape[0] != d.rows || tensor->shape[1] != per_row || (square && tensor->shape[2] != d.b))
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH,
-                            "'%s': tensor '%.256s' has a wrong shape: \"%s\": %zu on %zu inputs means %zu blocks of size %zu%s, so (%zu, %zu%s)",
-                            from->file->path, tensor->name, from->config.r ? "r" : "oft_block_size", from->config.r ? from->config.r : from->config.block_size,
-                            linear->in, d.blocks, d.b, from->config.share ? ", stored once" : "", d.rows, per_row, square ? ", the same" : "");
+                            "'%s': tensor '%.256s' has a wrong shape: \"%s\": %zu on %zu %s means %zu blocks of size %zu%s, so (%zu, %zu%s)", from->file->path,
+                            tensor->name, from->config.r ? "r" : "oft_block_size", from->config.r ? from->config.r : from->config.block_size,
+                            width_of(from, map), from->config.output_side ? "outputs" : "inputs", d.blocks, d.b, from->config.share ? ", stored once" : "",
+                            d.rows, per_row, square ? ", the same" : "");
     if (scale && (scale->rank != 2 || scale->shape[0] != linear->out || scale->shape[1] != 1))
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s': tensor '%.256s' has a wrong shape: the map has %zu outputs, so (%zu, 1)", from->file->path,
                             scale->name, linear->out, linear->out);
@@ -114,8 +146,11 @@ static orthsr_adapter_options common_division(const source *from) {
         size = d.b;
         blocks = greatest_common_divisor(d.blocks, blocks);
     }
-    return (orthsr_adapter_options){
-        .parametrization = from->config.neumann ? ORTHSR_FREE : ORTHSR_CAYLEY, .blocks = one_size ? 0 : blocks, .block_size = one_size ? size : 0};
+    if (size == 0) one_size = false, blocks = 1; /* no map at all */
+    return (orthsr_adapter_options){.parametrization = from->config.neumann ? ORTHSR_FREE : ORTHSR_CAYLEY,
+                                    .side = from->config.output_side ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
+                                    .blocks = one_size ? 0 : blocks,
+                                    .block_size = one_size ? size : 0};
 }
 
 /* ---- what it says -------------------------------------------------------------------------------------------------------------- */
@@ -126,16 +161,18 @@ static orthsr_status read_values(real *out, const source *from, const orthsr__te
     return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "'%s': tensor '%.256s' holds a value that is not finite", from->file->path, tensor->name);
 }
 
-/* A scale of the map's outputs is no rotation; only the one that does nothing can be taken. */
-static orthsr_status check_scale(const source *from, const orthsr__tensor *scale, orthsr_error *error) {
-    real *values = orthsr__aligned(scale->elements, sizeof *values);
-    if (!values) return orthsr__fail_memory(error, "a scale");
-    orthsr_status status = orthsr__tensor_to_real(values, scale, from->file->path, error);
-    for (size_t i = 0; i < scale->elements && !status; i++)
-        if (values[i] != 1)
-            status =
-                orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': tensor '%.256s' scales output %zu by %g; only 1 can be represented: " ORTHSR__PEFT_REMEDY,
-                             from->file->path, scale->name, i, (double)values[i]);
+/* The target's factors of the map's outputs; ones, which do nothing, are left out. */
+static orthsr_status read_scale(orthsr_adapter *adapter, size_t target, const source *from, const orthsr__tensor *scale, orthsr_error *error) {
+    float *values = orthsr__aligned(scale->elements, sizeof *values);
+    real *stored = orthsr__aligned(scale->elements, sizeof *stored);
+    orthsr_status status = values && stored ? read_values(stored, from, scale, error) : orthsr__fail_memory(error, "a scale");
+    bool ones = true;
+    for (size_t i = 0; i < scale->elements && !status; i++) ones = ones && stored[i] == 1;
+    if (!status && !ones) {
+        orthsr__real_to_float(values, stored, scale->elements);
+        status = orthsr_adapter_set_scale(adapter, target, values, error);
+    }
+    free(stored);
     free(values);
     return status;
 }
@@ -190,7 +227,7 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
     size_t b = d.b, per_row = tensor->elements / d.rows, together = target->block / b, per_block = target->parameter_count / target->blocks;
     double limit = INFINITY;
     if (config->coft) limit = config->eps / sqrt((double)d.rows);
-    if (config->coft && from->rotation == ORTHSR__PEFT_SQUARE) { /* PEFT 0.14 and 0.15 made eps larger by the square of ceil(out / r) */
+    if (config->coft && from->rotation == ORTHSR__PEFT_SQUARE) { /* before 0.16 PEFT made eps larger by the square of ceil(out / r) */
         double wide = ceil((double)target->out / (double)d.blocks);
         limit *= wide * wide;
     }
@@ -232,6 +269,8 @@ static orthsr_status read_parameters(orthsr_adapter *adapter, const source *from
     for (size_t map = 0; map < from->modules->count && !status; map++) {
         if (!from->tensor[map][from->rotation]) continue;
         status = read_rotation(parameters + target->parameter_offset, from, map, target, adapter->parametrization, error);
+        const orthsr__tensor *scale = from->tensor[map][ORTHSR__PEFT_SCALE];
+        if (!status && scale) status = read_scale(adapter, (size_t)(target - adapter->targets), from, scale, error);
         target++;
     }
     orthsr_error why;
@@ -247,7 +286,7 @@ static orthsr_status read_source(orthsr_adapter **out, source *from, orthsr_erro
     for (size_t map = 0; map < from->modules->count; map++) {
         if (!from->tensor[map][from->rotation]) continue;
         ORTHSR__TRY(check_shape(from, map, error));
-        if (from->tensor[map][ORTHSR__PEFT_SCALE]) ORTHSR__TRY(check_scale(from, from->tensor[map][ORTHSR__PEFT_SCALE], error));
+        if (divide(from, map).b == 1 && !from->tensor[map][ORTHSR__PEFT_SCALE]) from->tensor[map][from->rotation] = NULL; /* I, without parameters */
     }
     orthsr_adapter_options options = common_division(from);
     orthsr_adapter *adapter;

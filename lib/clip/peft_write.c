@@ -184,6 +184,14 @@ orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const 
     ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no targets");
     if (adapter->parametrization != ORTHSR_CAYLEY)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "the adapter is ORTHSR_FREE, and PEFT's OFT is made of skew matrices: export ORTHSR_CAYLEY");
+    if (adapter->side != ORTHSR_SIDE_INPUT)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                            "the adapter rotates outputs, and PEFT's OFT since 0.14 inputs: merge it (orthsr_model_merge) instead");
+    for (size_t i = 0; i < adapter->target_count; i++)
+        if (adapter->targets[i].scale)
+            return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                                "target '%s' scales its outputs, which PEFT's OFT since 0.16 does not: merge the adapter (orthsr_model_merge) instead",
+                                adapter->targets[i].name);
     const orthsr__target **binding = NULL;
     if (model) ORTHSR__TRY(orthsr__bind(&binding, model, adapter, error));
     free(binding);

@@ -116,7 +116,33 @@ def make_017():
     write("version-0.17", config, tensors, expected)
 
 
-def make_015(case, r, share, coft):
+def make_013(case, r, coft):
+    """As 0.7 to 0.13 wrote it: y = (x W^T) blockdiag(R) + bias, r blocks of the outputs."""
+    model, eps = base(), 1e-3
+    config = {
+        "alpha_pattern": {}, "auto_mapping": None, "base_model_name_or_path": MODEL, "block_share": False, "coft": coft, "eps": eps, "inference_mode": True,
+        "init_weights": True, "layers_pattern": None, "layers_to_transform": None, "module_dropout": 0.0, "modules_to_save": None, "peft_type": "OFT",
+        "r": r, "rank_pattern": {}, "revision": None, "target_modules": ["fc1", "k_proj"], "task_type": None,
+    }
+    tensors = {}
+    for name, module in model.named_modules():
+        if not name.endswith(tuple(config["target_modules"])):
+            continue
+        b = module.out_features // r
+        A = 0.3 * torch.randn(r, b, b)
+        tensors[f"base_model.model.{name}.oft_r"] = A.clone()
+        if coft:
+            limit = eps * b**2 / math.sqrt(r)
+            norm = A.norm(dim=(1, 2), keepdim=True)
+            A = torch.where(norm <= limit, A, A * limit / norm)
+            print("  ", name, "projected" if (norm > limit).all() else "kept" if (norm <= limit).all() else "some projected")
+        S = 0.5 * (A - A.transpose(1, 2))
+        R = torch.linalg.solve(torch.eye(b) + S, torch.eye(b) - S, left=False)
+        module.weight.data = (module.weight.data.T @ torch.block_diag(*R)).T
+    write(case, config, tensors, features(model))
+
+
+def make_015(case, r, share, coft, scaled=False):
     """As 0.14 to 0.15.2 wrote it: W becomes (blockdiag(R) W^T)^T times oft_s, R = (I - S)(I + S)^-1 of S = (A - A^T)/2, A free and, with coft, projected."""
     model, eps = base(), 8e-3
     config = {
@@ -132,7 +158,8 @@ def make_015(case, r, share, coft):
         b = module.in_features // r
         A = 0.3 * torch.randn(1 if share else r, b, b)
         tensors[f"base_model.model.{name}.oft_r"] = A.clone()
-        tensors[f"base_model.model.{name}.oft_s"] = torch.ones(module.out_features, 1)
+        scale = 1 + 0.2 * torch.randn(module.out_features, 1) if scaled else torch.ones(module.out_features, 1)
+        tensors[f"base_model.model.{name}.oft_s"] = scale
         if coft:
             limit = eps * math.ceil(module.out_features / r) ** 2 / math.sqrt(len(A))
             norm = A.norm(dim=(1, 2), keepdim=True)
@@ -140,7 +167,7 @@ def make_015(case, r, share, coft):
             print("  ", name, "projected" if (norm > limit).all() else "kept" if (norm <= limit).all() else "some projected")
         S = 0.5 * (A - A.transpose(1, 2))
         R = torch.linalg.solve(torch.eye(b) + S, torch.eye(b) - S, left=False)
-        module.weight.data = (torch.block_diag(*(R[0 if share else i] for i in range(r))) @ module.weight.data.T).T
+        module.weight.data = (torch.block_diag(*(R[0 if share else i] for i in range(r))) @ module.weight.data.T).T * scale
     write(case, config, tensors, features(model))
 
 
@@ -189,3 +216,6 @@ else:
     make_017()
     make_015("version-0.15", 4, False, False)
     make_015("version-0.15-coft", 2, True, True)
+    make_015("version-0.15-scaled", 4, False, False, scaled=True)
+    make_013("version-0.13", 4, False)
+    make_013("version-0.13-coft", 2, True)
