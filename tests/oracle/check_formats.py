@@ -36,18 +36,12 @@ MAPS = ["q", "k", "v", "out", "fc1", "fc2"]
 EPSILON = {torch.float32: 2.0**-24, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}  # largest relative rounding
 
 
-class Check:
+class Check(t.Folders):
     def __init__(self, binary, seed, scratch):
-        self.scratch, self.tool, self.report = scratch, t.Tool(binary, scratch), t.Report()
-        self.random, self.numbers, self.count = random.Random(seed), np.random.default_rng(seed), 0
+        super().__init__(scratch)
+        self.tool, self.report = t.Tool(binary, scratch), t.Report()
+        self.random, self.numbers = random.Random(seed), np.random.default_rng(seed)
         torch.manual_seed(seed)
-
-    def folder(self):
-        self.count += 1
-        path = f"{self.scratch}/m{self.count}"
-        os.makedirs(path)
-        t.small_vocabulary(path)
-        return path
 
     # ---- comparing ----------------------------------------------------------------------------------------------------
 

@@ -19,19 +19,16 @@ class Report:
     """One line per case; the last one says how many passed."""
 
     def __init__(self):
-        self.passed, self.failed, self.worst = 0, 0, 0.0
+        self.passed, self.failed = 0, 0
 
     def line(self, good, name, text):
         self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
         print(f"{'ok  ' if good else 'FAIL'} {name:64} {text}", flush=True)
 
     def close(self, name, deviations, bar=BAR):
-        worst = max(deviations)
-        self.worst = max(self.worst, worst if bar == BAR else 0)
-        self.line(worst <= bar, name, " ".join(f"{d:.1e}" for d in deviations))
+        self.line(max(deviations) <= bar, name, " ".join(f"{d:.1e}" for d in deviations))
 
     def end(self):
-        print(f"largest deviation under the bar of {BAR:g}: {self.worst:.2g}")
         print(f"{self.passed} passed, {self.failed} failed")
         sys.exit(self.failed > 0)
 
@@ -82,17 +79,20 @@ class Tool:
         self.call("orthsr_model_open", ctypes.byref(handle), os.fsencode(str(model)))
         return handle
 
-    def tokens(self, model, ids):
+    def tokens(self, model, ids, adapter=None):
         """Raw features (n, embed) of token ids (n, context)."""
-        handle, session = self.open(model), ctypes.c_void_p()
-        self.call("orthsr_session_new", ctypes.byref(session), handle, None)
+        handle, loaded, session = self.open(model), ctypes.c_void_p(), ctypes.c_void_p()
         self.library.orthsr_model_embed_dim.restype = ctypes.c_size_t
         out = np.empty((len(ids), self.library.orthsr_model_embed_dim(handle)), np.float32)
         ids = np.ascontiguousarray(ids.numpy().astype(np.int32))
         try:
+            if adapter:
+                self.call("orthsr_model_adapter_load", handle, ctypes.byref(loaded), os.fsencode(adapter))
+            self.call("orthsr_session_new", ctypes.byref(session), handle, loaded)
             self.call("orthsr_session_encode_tokens", session, out.ctypes.data_as(ctypes.c_void_p), ids.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(ids)))
         finally:
             self.library.orthsr_session_free(session)
+            self.library.orthsr_adapter_free(loaded)
             self.library.orthsr_model_free(handle)
         return torch.from_numpy(out)
 
@@ -119,6 +119,20 @@ def small_vocabulary(path):
         json.dump({t: i for i, t in enumerate(vocab)}, f, ensure_ascii=False)
     with open(f"{path}/merges.txt", "w") as f:
         f.write("#version: 0.2\n" + "".join(" ".join(m) + "\n" for m in MERGES))
+
+
+class Folders:
+    """Fresh folders for models, with a vocabulary in each."""
+
+    def __init__(self, scratch):
+        self.scratch, self.count = scratch, 0
+
+    def folder(self):
+        self.count += 1
+        path = f"{self.scratch}/model{self.count}"
+        os.makedirs(path)
+        small_vocabulary(path)
+        return path
 
 
 VOCABULARY = 512 + len(MERGES) + 2
