@@ -212,7 +212,7 @@ def compare(tool, report, folder):
 def check_exports(tool, report, scratch, seed, n=12):
     """Adapters of ours to PEFT: Hugging Face models with all maps, open_clip's with fc1 and fc2 (the others PEFT cannot reach)."""
     r, numbers = random.Random(seed), np.random.default_rng(seed)
-    folders = t.Folders(scratch)
+    folders = t.Folders(f"{scratch}/models")
     for i in range(n):
         family = ["hf", "open_clip", "CustomTextCLIP"][i % 3]
         if family == "hf":
@@ -249,7 +249,7 @@ def check_exports(tool, report, scratch, seed, n=12):
 def check_open_clip(tool, report, scratch, seed, n=6):
     """What PEFT trains inside open_clip's models."""
     r = random.Random(seed)
-    folders = t.Folders(scratch)
+    folders = t.Folders(f"{scratch}/trained")
     for i in range(n):
         config = open_clip_config(r)
         model = open_clip_model(config, i % 2 == 1)
