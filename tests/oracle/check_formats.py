@@ -102,10 +102,11 @@ class Check(t.Folders):
         if path == directory:
             missing = set(os.listdir(directory)) ^ set(os.listdir(out))
             assert not missing, missing
-        worst_bit = 0.0
+        worst_bit, dtypes = 0.0, set()
         for file in files:
             (before, old), (after, new) = t.tensors_of(f"{directory}/{file}"), t.tensors_of(f"{out}/{file}")
             assert list(before) == list(after) and old == new, "names or metadata differ"
+            dtypes |= {value.dtype for value in before.values()}
             for tensor, value in before.items():
                 merged = after[tensor]
                 assert value.dtype == merged.dtype and value.shape == merged.shape, tensor
@@ -124,7 +125,6 @@ class Check(t.Folders):
         again = reload(out if path == directory else f"{out}/{files[0]}")
         far = self.deviations(path, again)[:2]  # the adapter does something
         near = self.deviations(path, again, adapter)
-        dtypes = {v.dtype for v in t.tensors_of(f"{directory}/{files[0]}")[0].values()}
         bar = 1e-4 if dtypes <= {torch.float32, torch.int64} else 3e-2 if torch.float16 in dtypes else 0.2
         good = max(near) <= bar and worst_bit <= 1.01 and min(far) > 0.05
         self.report.line(good, f"merge {name}", f"{kind} {division}: " + " ".join(f"{d:.1e}" for d in near) + f", rounding {worst_bit:.3f} of half a step")
