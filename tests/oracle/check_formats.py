@@ -328,8 +328,10 @@ def check_hf_configs(check):
     case("text_config_dict and vision_config_dict that differ", overriding, vision=plain, text=dict(plain, hidden_act="gelu_new", eos_token_id=end), word="config_dict")
     model = hf_model(r, vision={"patch_size": 4, "image_size": 14})
     check.same_or_refused("hf image_size not a multiple of patch_size", hf_write(check, model.state_dict(), model.config), HuggingFace(model), "image_size")
-    path = hf_write(check, model.state_dict(), model.config, config_edit=lambda c: c["vision_config"].update(image_size=[16, 16]))
-    check.refused("hf image_size as a list", path, "image_size")  # as transformers does
+    model = hf_model(r)
+    size = model.config.vision_config.image_size  # transformers itself opens no list
+    path = hf_write(check, model.state_dict(), model.config, config_edit=lambda c: c["vision_config"].update(image_size=[size, size]))
+    check.same_or_refused("hf image_size as a list", path, HuggingFace(model), "image_size")
     model = hf_model(r, vision={"num_channels": 1})
     check.refused("hf one channel", hf_write(check, model.state_dict(), model.config), "num_channels")
     for act in ("relu", "silu", "gelu_fast", "gelu_10", "gelu_python", "quick_gelu", "gelu_accurate", "mish"):
