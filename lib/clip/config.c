@@ -107,7 +107,7 @@ static orthsr_status read_open_clip(orthsr__config *config, const json_t *root, 
     ORTHSR__TRY(orthsr__json_size(&config->text.heads, text, "heads", path, error));
     ORTHSR__TRY(orthsr__json_size(&config->context_length, text, "context_length", path, error));
     ORTHSR__TRY(orthsr__json_size(&config->vocab_size, text, "vocab_size", path, error));
-    return orthsr__preprocess_read_open_clip(config, root, path, error);
+    return ORTHSR_OK;
 }
 
 /* ---- Hugging Face ----------------------------------------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ static orthsr_status read_hf_tower(orthsr__tower_config *tower, const json_t *cf
     return activation_by_name(&tower->activation, activation, path, error);
 }
 
-static orthsr_status read_huggingface(orthsr__config *config, const json_t *root, const char *directory, const char *path, orthsr_error *error) {
+static orthsr_status read_huggingface(orthsr__config *config, const json_t *root, const char *path, orthsr_error *error) {
     const char *type = "clip";
     ORTHSR__TRY(orthsr__json_string(&type, root, "model_type", path, error));
     if (strcmp(type, "clip") != 0) return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: model_type '%s' is not supported (clip is)", path, type);
@@ -149,7 +149,7 @@ static orthsr_status read_huggingface(orthsr__config *config, const json_t *root
     ORTHSR__TRY(orthsr__json_size(&config->vocab_size, text, "vocab_size", path, error));
     ORTHSR__TRY(orthsr__json_size(&end_id, text, "eos_token_id", path, error));
     config->pool_id = end_id == 2 ? -1 : (ptrdiff_t)end_id; /* 2 is an old config's mistake; transformers takes the largest id then */
-    return orthsr__preprocess_read_huggingface(config, directory, error);
+    return ORTHSR_OK;
 }
 
 /* ---- OpenAI: everything from shapes ------------------------------------------------------------------------------------ */
@@ -223,7 +223,6 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
 orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
     orthsr__config *config = &model->config;
     *config = (orthsr__config){.pool_id = -1};
-    orthsr__preprocess_default(config);
     bool huggingface = orthsr__model_find_suffix(model, "vision_model.embeddings.class_embedding") != NULL;
     char *path = orthsr__join(model->directory, huggingface ? "config.json" : "open_clip_config.json");
     char *other = orthsr__join(model->directory, "config.json");
@@ -233,7 +232,7 @@ orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
     if (huggingface) {
         config->family = ORTHSR__HUGGINGFACE;
         status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
-        if (!status) status = read_huggingface(config, root, model->directory, path, error);
+        if (!status) status = read_huggingface(config, root, path, error);
     } else if (orthsr__is_file(path)) {
         config->family = ORTHSR__OPEN_CLIP;
         status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
@@ -248,6 +247,7 @@ orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
         if (!status) status = infer_openai(config, model, error);
     }
     if (!status) status = check(config, root ? path : model->files[0].path, error);
+    if (!status) status = orthsr__preprocess_read(config, root, path, model->directory, error);
 done:
     json_decref(root);
     free(path);

@@ -1,4 +1,4 @@
-/* preprocess.h - how an image becomes the image tower's input. */
+/* preprocess.h - reading how a model wants its images. */
 #ifndef ORTHSR_CLIP_PREPROCESS_H
 #define ORTHSR_CLIP_PREPROCESS_H
 
@@ -8,11 +8,8 @@
 
 enum { ORTHSR__CONFIG_LIMIT = 16 << 20 }; /* bytes of a config file; real ones are a few KB */
 
-/* CLIP's own: what holds where no file says otherwise. */
-void orthsr__preprocess_default(orthsr__config *config);
-/* preprocess_cfg of open_clip_config.json, root; path is for messages. */
-orthsr_status orthsr__preprocess_read_open_clip(orthsr__config *config, const json_t *root, const char *path, orthsr_error *error);
-/* preprocessor_config.json in the model's directory. */
-orthsr_status orthsr__preprocess_read_huggingface(orthsr__config *config, const char *directory, orthsr_error *error);
+/* Fills config->preprocess by config->family: from open_clip_config.json, already read as root from path; from the
+ * preprocess files of transformers in the model's directory; or as OpenAI's CLIP. The config is complete but for this. */
+orthsr_status orthsr__preprocess_read(orthsr__config *config, const json_t *root, const char *path, const char *directory, orthsr_error *error);
 
 #endif

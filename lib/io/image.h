@@ -38,6 +38,9 @@ typedef struct orthsr__window {
 orthsr_status orthsr__image_resample(orthsr_image **out, const orthsr_image *image, orthsr__filter filter, orthsr__window across, orthsr__window down,
                                      orthsr_error *error);
 
+/* Python's int(round(n / 2)): a half goes to the even neighbour. */
+static inline size_t orthsr__round_half(size_t n) { return n / 2 + (n % 4 == 3); }
+
 /* The size of an image whose shorter edge becomes `size`, the longer int(size * long / short). False on overflow. */
 bool orthsr__resize_shortest(size_t *width, size_t *height, size_t size);
 

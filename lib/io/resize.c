@@ -186,9 +186,6 @@ orthsr_status orthsr_image_resize(orthsr_image **out, const orthsr_image *image,
     return orthsr__image_resample(out, image, ORTHSR__BICUBIC, (orthsr__window){width, 0, width}, (orthsr__window){height, 0, height}, error);
 }
 
-/* Python's int(round(n / 2)): a half goes to the even neighbour. */
-static size_t round_half(size_t n) { return n / 2 + (n % 4 == 3); }
-
 bool orthsr__resize_shortest(size_t *width, size_t *height, size_t size) {
     size_t edge = *width < *height ? *width : *height, product;
     if (!orthsr__mul(&product, size, *width < *height ? *height : *width)) return false;
@@ -205,6 +202,6 @@ orthsr_status orthsr_image_resize_crop(orthsr_image **out, const orthsr_image *i
     ORTHSR__REQUIRE(size > 0 && size <= INT_MAX, error, "size must be at least 1 and below 2^31");
     size_t width = image->width, height = image->height;
     if (!orthsr__resize_shortest(&width, &height, size)) return orthsr__fail_memory(error, "a resized image");
-    return orthsr__image_resample(out, image, ORTHSR__BICUBIC, (orthsr__window){width, round_half(width - size), size},
-                                  (orthsr__window){height, round_half(height - size), size}, error);
+    return orthsr__image_resample(out, image, ORTHSR__BICUBIC, (orthsr__window){width, orthsr__round_half(width - size), size},
+                                  (orthsr__window){height, orthsr__round_half(height - size), size}, error);
 }
