@@ -134,6 +134,11 @@ START_TEST(unreadable_files_are_errors) {
     ck_fails(orthsr__map(&mapping, scratch_file("absent"), &error), ORTHSR_ERROR_IO, "No such file");
     ck_fails(orthsr__map(&mapping, scratch_directory(), &error), ORTHSR_ERROR_IO, "not a regular file");
     ck_fails(orthsr__map(&mapping, "/dev/null", &error), ORTHSR_ERROR_IO, "not a regular file");
+    const char *fifo = scratch_file("fifo");
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    alarm(5); /* not waiting for a writer */
+    ck_fails(orthsr__map(&mapping, fifo, &error), ORTHSR_ERROR_IO, "not a regular file");
+    alarm(0);
     ck_assert_ptr_null(mapping.data);
     ck_ok(orthsr__make_directory(scratch_file("made"), &error));
     ck_ok(orthsr__make_directory(scratch_file("made"), &error));

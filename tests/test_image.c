@@ -1,6 +1,7 @@
 /* test_image.c - decoding, resizing and cropping against PIL (tests/oracle/make_images.py), and what bad files do. */
 #include "util/check.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 
 /* An assertion for loops: Check writes a record for every ck_assert it passes. */
@@ -279,6 +280,112 @@ START_TEST(claimed_sizes_are_not_believed) {
 }
 END_TEST
 
+/* ---- files made to be slow or large ---- */
+
+static size_t chunk(unsigned char *at, const char *name, const void *data, size_t size) {
+    big_endian(at, size, 4);
+    memcpy(at + 4, name, 4);
+    if (size > 0) memcpy(at + 8, data, size);
+    big_endian(at + 8 + size, crc32(0, at + 4, (uInt)size + 4), 4);
+    return size + 12;
+}
+
+/* A gray PNG of zeros: `rows` lines of data for the header's height, and before them `texts` zTXt chunks that unpack to `unpacked` bytes each. */
+static const char *zeros_png(unsigned long width, unsigned long height, size_t rows, size_t texts, size_t unpacked) {
+    uLong raw = (width + 1) * rows, length = compressBound(raw), text_length = compressBound(unpacked) + 3;
+    unsigned char *zeros = calloc(raw > unpacked ? raw : unpacked, 1), *data = malloc(length), *text = malloc(text_length), header[13] = {0};
+    must(compress(data, &length, zeros, raw) == Z_OK, "zlib");
+    memcpy(text, "x\0", 3);
+    text_length -= 3;
+    must(compress(text + 3, &text_length, zeros, unpacked) == Z_OK, "zlib");
+    big_endian(header, width, 4);
+    big_endian(header + 4, height, 4);
+    header[8] = 8;
+    unsigned char *file = malloc(100 + length + texts * (text_length + 15)), *at = file + 8;
+    memcpy(file, "\x89PNG\r\n\x1a\n", 8);
+    at += chunk(at, "IHDR", header, 13);
+    for (size_t i = 0; i < texts; i++) at += chunk(at, "zTXt", text, text_length + 3);
+    at += chunk(at, "IDAT", data, length);
+    at += chunk(at, "IEND", NULL, 0);
+    const char *path = written("zeros.png", file, (size_t)(at - file));
+    free(zeros);
+    free(data);
+    free(text);
+    free(file);
+    return path;
+}
+
+START_TEST(only_the_pixels_are_unpacked) {
+    orthsr_error error;
+    orthsr_image *image;
+    ck_ok(orthsr_image_open(&image, zeros_png(100000, 1, 1, 0, 0), 0, &error));
+    ck_assert_uint_eq(orthsr_image_width(image), 100000);
+    orthsr_image_free(image);
+    ck_ok(orthsr_image_open(&image, zeros_png(1, 100000, 100000, 0, 0), 0, &error));
+    orthsr_image_free(image);
+    ck_ok(orthsr_image_open(&image, zeros_png(9, 8, 4000000, 0, 0), 0, &error)); /* 40 MB for 80 bytes */
+    orthsr_image_free(image);
+    ck_ok(orthsr_image_open(&image, zeros_png(9, 8, 8, 2000, 1 << 20), 0, &error)); /* 2 GB of texts: seconds if they were unpacked */
+    orthsr_image_free(image);
+    ck_fails(orthsr_image_open(&image, zeros_png(9, 8, 7, 0, 0), 0, &error), ORTHSR_ERROR_FORMAT, "zeros.png");
+}
+END_TEST
+
+START_TEST(damaged_chunks_are_errors) {
+    orthsr_error error;
+    orthsr_image *image;
+    size_t size;
+    unsigned char *bytes = read_file(fixture("rgb8.png"), &size);
+    const size_t checksums[] = {29, size - 13, size - 1}; /* of IHDR, IDAT, IEND */
+    for (size_t i = 0; i < 3; i++) {
+        bytes[checksums[i]] ^= 1;
+        ck_fails(orthsr_image_open(&image, written("crc.png", bytes, size), 0, &error), ORTHSR_ERROR_FORMAT, "CRC");
+        bytes[checksums[i]] ^= 1;
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(scans_are_counted) {
+    orthsr_error error;
+    orthsr_image *image;
+    size_t size, last = 0;
+    unsigned char *bytes = read_file(fixture("gray-progressive.jpg"), &size);
+    for (size_t i = 0; i + 1 < size; i++)
+        if (bytes[i] == 0xff && bytes[i + 1] == 0xda) last = i;
+    size_t scan = size - 2 - last; /* the last scan, again and again */
+    for (size_t times = 150; times <= 5000; times += 4850) {
+        unsigned char *file = malloc(size + times * scan);
+        memcpy(file, bytes, size - 2);
+        for (size_t i = 0; i < times; i++) memcpy(file + size - 2 + i * scan, bytes + last, scan);
+        memcpy(file + size - 2 + times * scan, "\xff\xd9", 2);
+        const char *path = written("scans.jpg", file, size + times * scan);
+        if (times == 150) ck_ok(orthsr_image_open(&image, path, 0, &error));
+        else ck_fails(orthsr_image_open(&image, path, 0, &error), ORTHSR_ERROR_FORMAT, "more than 200 scans");
+        orthsr_image_free(image);
+        free(file);
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(names_do_not_matter_but_kinds_of_files_do) {
+    orthsr_error error;
+    orthsr_image *image;
+    char here[400], target[800];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    snprintf(target, sizeof target, "%s/%s", here, fixture("rgb8.png"));
+    const char *link = scratch_file("a.jpg"), *fifo = scratch_file("fifo.png"), *dangling = scratch_file("dangling.png");
+    ck_assert_int_eq(symlink(target, link), 0);
+    ck_ok(orthsr_image_open(&image, link, 0, &error));
+    orthsr_image_free(image);
+    ck_assert_int_eq(symlink("nowhere", dangling), 0);
+    ck_fails(orthsr_image_open(&image, dangling, 0, &error), ORTHSR_ERROR_IO, "dangling.png");
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    ck_fails(orthsr_image_open(&image, fifo, 0, &error), ORTHSR_ERROR_IO, "fifo.png");
+}
+END_TEST
+
 static TCase *pil(void) {
     TCase *tests = tcase_create("pil");
     tcase_add_test(tests, pixels_are_those_of_pil);
@@ -301,6 +408,10 @@ static TCase *bad(void) {
     tcase_add_loop_test(tests, every_truncation_is_an_error, 0, sizeof small_files / sizeof small_files[0]);
     tcase_add_loop_test(tests, damaged_bytes_do_no_harm, 0, sizeof small_files / sizeof small_files[0]);
     tcase_add_test(tests, claimed_sizes_are_not_believed);
+    tcase_add_test(tests, only_the_pixels_are_unpacked);
+    tcase_add_test(tests, damaged_chunks_are_errors);
+    tcase_add_test(tests, scans_are_counted);
+    tcase_add_test(tests, names_do_not_matter_but_kinds_of_files_do);
     return tests;
 }
 

@@ -1,7 +1,7 @@
 /* image.h - decoded 8-bit images and CLIP's preprocessing, bit for bit as PIL does it.
  *
- * PIL's bicubic (a = -0.5) widens its support when it shrinks an image (antialias) and rounds to 8 bits between the
- * horizontal and the vertical pass; a plain bicubic gives another embedding. A loaded image is immutable.
+ * PIL's bicubic (a = -0.5) widens its support when it shrinks an image (antialias) and rounds to 8 bits between its
+ * two passes; a plain bicubic gives another embedding. A loaded image is immutable.
  */
 #ifndef ORTHSR_IMAGE_H
 #define ORTHSR_IMAGE_H

@@ -100,8 +100,9 @@ ORTHSR_API orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *mo
 /* The vocabulary found beside the weights; borrowed. NULL when there is none (text then fails with a message that says so). Since 0.1. */
 ORTHSR_API const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *model);
 
-/* One image to network input: resize, centre crop, /255, mean and std as the model's own preprocess file says (CLIP's where it has none).
- * pixels: (3, image_size, image_size) float32. Errors: ARGUMENT, MEMORY. Since 0.1. */
+/* One image to network input: resize, centre crop, /255, mean and std as the model's own preprocess file says (CLIP's where it has none; docs/formats.md).
+ * pixels: (3, image_size, image_size) float32. Errors: ARGUMENT, UNSUPPORTED (a side so short that resizing leaves nothing of it; a setting of the
+ * preprocess file that cannot be done, named), MISMATCH (its size and the model's differ), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error);
 
 /* Writes the checkpoint into directory (made when absent; not the model's own) with the adapter's maps merged: same files, names, dtypes,

@@ -15,7 +15,7 @@
 
 orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error) {
     *out = (orthsr__mapping){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer would wait */
     if (fd < 0) return orthsr__fail_errno(error, "open", path);
     struct stat info;
     orthsr_status status = ORTHSR_OK;

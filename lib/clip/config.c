@@ -10,16 +10,8 @@
 #include "base/memory.h"
 #include "clip/model.h"
 #include "clip/position.h"
+#include "clip/preprocess.h"
 #include "io/json.h"
-
-enum { CONFIG_LIMIT = 16 << 20 }; /* bytes of a config file; real ones are a few KB */
-
-/* The mean and std of OpenAI's CLIP. */
-static void default_pixels(orthsr__config *config) {
-    static const double mean[3] = {0.48145466, 0.4578275, 0.40821073}, std[3] = {0.26862954, 0.26130258, 0.27577711};
-    memcpy(config->mean, mean, sizeof mean);
-    memcpy(config->std, std, sizeof std);
-}
 
 /* ---- helpers on JSON ---------------------------------------------------------------------------------------------- */
 
@@ -35,19 +27,6 @@ static orthsr_status activation_by_name(orthsr__activation *out, const char *nam
 static bool is_off(const json_t *value) {
     return !value || json_is_null(value) || json_is_false(value) || (json_is_number(value) && json_number_value(value) == 0) ||
            (json_is_object(value) && json_object_size(value) == 0);
-}
-
-/* Three numbers; absent leaves out as it is. */
-static orthsr_status read_triple(double out[3], const json_t *object, const char *key, const char *path, orthsr_error *error) {
-    const json_t *array = json_object_get(object, key);
-    if (!array || json_is_null(array)) return ORTHSR_OK;
-    if (!json_is_array(array) || json_array_size(array) != 3) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: '%s' must be three numbers", path, key);
-    for (size_t i = 0; i < 3; i++) {
-        const json_t *value = json_array_get(array, i);
-        if (!json_is_number(value)) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: '%s' must be three numbers", path, key);
-        out[i] = json_number_value(value);
-    }
-    return ORTHSR_OK;
 }
 
 static orthsr_status object_member(const json_t **out, const json_t *object, const char *key, const char *path, orthsr_error *error) {
@@ -196,18 +175,6 @@ static orthsr_status read_open_clip(orthsr__config *config, const json_t *root, 
     ORTHSR__TRY(orthsr__json_size(&config->text.heads, text, "heads", path, error));
     ORTHSR__TRY(orthsr__json_size(&config->context_length, text, "context_length", path, error));
     ORTHSR__TRY(orthsr__json_size(&config->vocab_size, text, "vocab_size", path, error));
-
-    const json_t *preprocess = json_object_get(root, "preprocess_cfg");
-    const char *mode = "shortest", *interpolation = "bicubic";
-    ORTHSR__TRY(read_triple(config->mean, preprocess, "mean", path, error));
-    ORTHSR__TRY(read_triple(config->std, preprocess, "std", path, error));
-    ORTHSR__TRY(orthsr__json_string(&interpolation, preprocess, "interpolation", path, error));
-    ORTHSR__TRY(orthsr__json_string(&mode, preprocess, "resize_mode", path, error));
-    if (strcmp(interpolation, "bicubic") != 0)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: interpolation '%s' is not supported (bicubic is)", path, interpolation);
-    config->squash = strcmp(mode, "squash") == 0;
-    if (!config->squash && strcmp(mode, "shortest") != 0)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: resize_mode '%s' is not supported (shortest, squash)", path, mode);
     return ORTHSR_OK;
 }
 
@@ -224,27 +191,6 @@ static orthsr_status read_hf_tower(orthsr__tower_config *tower, const json_t *cf
     return activation_by_name(&tower->activation, activation, path, error);
 }
 
-/* preprocessor_config.json (or processor_config.json's image_processor): mean, std and whether the aspect is kept. */
-static orthsr_status read_hf_preprocess(orthsr__config *config, const char *directory, orthsr_error *error) {
-    char *path = orthsr__join(directory, "preprocessor_config.json");
-    json_t *root = NULL;
-    orthsr_status status = path ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    if (!status && orthsr__is_file(path)) {
-        status = orthsr__json_load(&root, path, CONFIG_LIMIT, error);
-        size_t resample = 3;
-        if (!status) status = read_triple(config->mean, root, "image_mean", path, error);
-        if (!status) status = read_triple(config->std, root, "image_std", path, error);
-        if (!status) status = orthsr__json_size(&resample, root, "resample", path, error);
-        if (!status && resample != 3)
-            status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: resample %zu is not supported (3, bicubic, is)", path, resample);
-        const json_t *size = json_object_get(root, "size");
-        config->squash = json_is_object(size) && json_object_get(size, "height") != NULL;
-    }
-    json_decref(root);
-    free(path);
-    return status;
-}
-
 /* Old files hold a tower's config twice; transformers takes the whole of the second one. */
 static const json_t *hf_section(const json_t *root, const char *key) {
     char twin[32];
@@ -253,7 +199,7 @@ static const json_t *hf_section(const json_t *root, const char *key) {
     return json_is_object(second) ? second : json_object_get(root, key);
 }
 
-static orthsr_status read_huggingface(orthsr__config *config, const json_t *root, const char *directory, const char *path, orthsr_error *error) {
+static orthsr_status read_huggingface(orthsr__config *config, const json_t *root, const char *path, orthsr_error *error) {
     const char *type = "clip";
     ORTHSR__TRY(orthsr__json_string(&type, root, "model_type", path, error));
     if (strcmp(type, "clip") != 0) return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: model_type '%s' is not supported (clip is)", path, type);
@@ -279,7 +225,7 @@ static orthsr_status read_huggingface(orthsr__config *config, const json_t *root
     ORTHSR__TRY(orthsr__json_size(&config->vocab_size, text, "vocab_size", path, error));
     ORTHSR__TRY(orthsr__json_size(&end_id, text, "eos_token_id", path, error));
     config->pool_id = end_id == 2 ? -1 : (ptrdiff_t)end_id; /* 2 is an old config's mistake; transformers takes the largest id then */
-    return read_hf_preprocess(config, directory, error);
+    return ORTHSR_OK;
 }
 
 /* ---- OpenAI: everything from shapes ------------------------------------------------------------------------------------ */
@@ -355,16 +301,21 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a tower's width is not a multiple of its heads", path);
     if (config->context_length < 2)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens is too short", path, config->context_length);
-    for (size_t i = 0; i < 3; i++)
-        if (!isfinite(config->mean[i]) || !(config->std[i] > 0) || !isfinite(config->std[i]))
-            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: pixel mean and std must be finite, std positive", path);
+    return ORTHSR_OK;
+}
+
+/* The model is to take images of another size than its own. */
+static orthsr_status resize_input(orthsr__config *config, size_t size, orthsr_error *error) {
+    if (size < config->patch_size)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "an image size of %zu is less than one patch of this model, %zu pixels", size, config->patch_size);
+    orthsr__preprocess_resize(&config->preprocess, config->image_size, size);
+    config->image_size = size;
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
     orthsr__config *config = &model->config;
     *config = (orthsr__config){.pool_id = -1};
-    default_pixels(config);
     bool huggingface = orthsr__model_find_suffix(model, "vision_model.embeddings.class_embedding") != NULL;
     char *path = orthsr__join(model->directory, huggingface ? "config.json" : "open_clip_config.json");
     char *other = orthsr__join(model->directory, "config.json");
@@ -373,28 +324,24 @@ orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
     if (status) goto done;
     if (huggingface) {
         config->family = ORTHSR__HUGGINGFACE;
-        status = orthsr__json_load(&root, path, CONFIG_LIMIT, error);
-        if (!status) status = read_huggingface(config, root, model->directory, path, error);
+        status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
+        if (!status) status = read_huggingface(config, root, path, error);
     } else if (orthsr__is_file(path)) {
         config->family = ORTHSR__OPEN_CLIP;
-        status = orthsr__json_load(&root, path, CONFIG_LIMIT, error);
+        status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
         if (!status) status = read_open_clip(config, root, path, error);
     } else {
         config->family = ORTHSR__OPENAI;
         const char *type = NULL;
-        if (orthsr__is_file(other)) status = orthsr__json_load(&root, other, CONFIG_LIMIT, error);
+        if (orthsr__is_file(other)) status = orthsr__json_load(&root, other, ORTHSR__CONFIG_LIMIT, error);
         if (!status && root) status = orthsr__json_string(&type, root, "model_type", other, error);
         if (!status && type && strcmp(type, "clip") != 0)
             status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: model_type '%s' is not supported (clip is)", other, type);
         if (!status) status = infer_openai(config, model, error);
     }
-    if (!status && model->options.image_size) {
-        config->image_size = model->options.image_size;
-        if (config->image_size < config->patch_size)
-            status = orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "an image size of %zu is less than one patch of this model, %zu pixels", config->image_size,
-                                  config->patch_size);
-    }
     if (!status) status = check(config, root ? path : model->files[0].path, error);
+    if (!status) status = orthsr__preprocess_read(config, root, path, model->directory, error);
+    if (!status && model->options.image_size) status = resize_input(config, model->options.image_size, error);
 done:
     json_decref(root);
     free(path);

@@ -9,6 +9,7 @@
 
 #include "adapter/adapter.h"
 #include "base/real.h"
+#include "io/image.h"
 #include "io/safetensors.h"
 #include "ops/ops.h"
 
@@ -23,14 +24,32 @@ typedef struct orthsr__tower_config {
     double eps; /* of its layer norms */
 } orthsr__tower_config;
 
+typedef enum orthsr__resize {
+    ORTHSR__RESIZE_NONE,
+    ORTHSR__RESIZE_SHORTEST, /* the shorter edge to width, the longer to at most `longest` (0: to any) */
+    ORTHSR__RESIZE_LONGEST,  /* the longer edge to width */
+    ORTHSR__RESIZE_EXACT     /* to width x height, the aspect not kept */
+} orthsr__resize;
+
+/* How an image becomes the image tower's input. What is larger than the tower's square after resizing is cropped, what is smaller padded. */
+typedef struct orthsr__preprocess {
+    orthsr__resize resize;
+    size_t width, height, longest;
+    orthsr__filter filter;
+    bool transformers;             /* crop and padding are placed by transformers' rule, else by torchvision's */
+    uint8_t fill;                  /* gray of the padding */
+    double scale, mean[3], std[3]; /* (byte * scale - mean) / std */
+    orthsr_status refused;         /* not OK: what the files ask for cannot be done, and why; the rest of the model works */
+    orthsr_error why;
+} orthsr__preprocess;
+
 typedef struct orthsr__config {
     orthsr__family family;
     size_t embed_dim, image_size, patch_size, context_length, vocab_size;
     orthsr__tower_config image, text;
-    bool pre_norm;          /* a layer norm before the image tower's first layer */
-    ptrdiff_t pool_id;      /* the text feature sits at the first of this id; -1: at the largest id (OpenAI's rule) */
-    double mean[3], std[3]; /* of pixels in 0..1 */
-    bool squash;            /* resize to a square without keeping the aspect */
+    bool pre_norm;     /* a layer norm before the image tower's first layer */
+    ptrdiff_t pool_id; /* the text feature sits at the first of this id; -1: at the largest id (OpenAI's rule) */
+    orthsr__preprocess preprocess;
 } orthsr__config;
 
 /* A frozen linear map, y = x W^T + bias. */

@@ -1,18 +1,73 @@
-/* preprocess.c - an image to the network's input. */
+/* preprocess.c - an image to the network's input: resized, cropped or padded to the tower's square, normalised. */
+#include <math.h>
+#include <string.h>
+
 #include "base/fail.h"
 #include "clip/model.h"
+#include "io/image.h"
+
+/* transformers' get_size_with_aspect_ratio: the shorter edge to `edge`, or to less where the longer would pass `longest`. */
+static bool resize_within(size_t *width, size_t *height, size_t edge, size_t longest) {
+    bool tall = *width < *height;
+    double low = (double)(tall ? *width : *height), high = (double)(tall ? *height : *width);
+    if (!(high / low * (double)edge > (double)longest)) return orthsr__resize_shortest(width, height, edge);
+    double exact = (double)longest * low / high;
+    size_t shorter = (size_t)rint(exact), longer = (size_t)(exact * high / low);
+    if (low == (double)shorter) return true;
+    *width = tall ? shorter : longer;
+    *height = tall ? longer : shorter;
+    return true;
+}
+
+/* The size of the whole resized image, from the image's own. */
+static bool resized(const orthsr__preprocess *p, size_t *width, size_t *height) {
+    double ratio;
+    switch (p->resize) {
+    case ORTHSR__RESIZE_NONE: return true;
+    case ORTHSR__RESIZE_SHORTEST: return p->longest ? resize_within(width, height, p->width, p->longest) : orthsr__resize_shortest(width, height, p->width);
+    case ORTHSR__RESIZE_LONGEST: /* timm's ResizeKeepRatio */
+        ratio = (double)(*width > *height ? *width : *height) / (double)p->width;
+        *width = (size_t)rint((double)*width / ratio);
+        *height = (size_t)rint((double)*height / ratio);
+        return true;
+    case ORTHSR__RESIZE_EXACT: break;
+    }
+    *width = p->width;
+    *height = p->height;
+    return true;
+}
+
+/* What of a resized extent lies in a square of `size`, and how far from its edge. Odd differences: torchvision rounds the crop's offset
+ * half to even and the padding before down; transformers the offset down and the padding up. */
+static orthsr__window place(size_t *before, size_t full, size_t size, bool transformers) {
+    if (full >= size) {
+        *before = 0;
+        return (orthsr__window){full, transformers ? (full - size) / 2 : orthsr__round_half(full - size), size};
+    }
+    *before = (size - full + transformers) / 2;
+    return (orthsr__window){full, 0, full};
+}
 
 orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error) {
     ORTHSR__REQUIRE(model && pixels && image, error, "an argument is NULL");
-    const orthsr__config *config = &model->config;
-    size_t size = config->image_size;
-    orthsr_image *square;
-    ORTHSR__TRY(config->squash ? orthsr_image_resize(&square, image, size, size, error) : orthsr_image_resize_crop(&square, image, size, error));
-    const uint8_t *rgb = orthsr_image_rgb(square); /* (size, size, 3) */
-    for (size_t c = 0; c < 3; c++) {
-        float mean = (float)config->mean[c], std = (float)config->std[c];
-        for (size_t i = 0; i < size * size; i++) pixels[c * size * size + i] = ((float)rgb[i * 3 + c] / 255.0f - mean) / std;
+    const orthsr__preprocess *p = &model->config.preprocess;
+    if (p->refused) return orthsr__fail(error, p->refused, "%s", p->why.message);
+    size_t size = model->config.image_size, width = image->width, height = image->height, left, top;
+    if (!resized(p, &width, &height)) return orthsr__fail_memory(error, "a resized image");
+    if (width == 0 || height == 0)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "an image of %zu x %zu pixels is too narrow: resized as the model asks nothing of it is left",
+                            image->width, image->height);
+    orthsr__window across = place(&left, width, size, p->transformers), down = place(&top, height, size, p->transformers);
+    orthsr_image *part;
+    ORTHSR__TRY(orthsr__image_resample(&part, image, p->filter, across, down, error));
+    for (size_t c = 0; c < 3; c++, pixels += size * size) {
+        float level[256], mean = (float)p->mean[c], std = (float)p->std[c];
+        for (size_t v = 0; v < 256; v++) level[v] = ((float)((double)v * p->scale) - mean) / std;
+        if (part->width < size || part->height < size)
+            for (size_t i = 0; i < size * size; i++) pixels[i] = level[p->fill];
+        for (size_t y = 0; y < part->height; y++)
+            for (size_t x = 0; x < part->width; x++) pixels[(top + y) * size + left + x] = level[part->rgb[3 * (y * part->width + x) + c]];
     }
-    orthsr_image_free(square);
+    orthsr_image_free(part);
     return ORTHSR_OK;
 }

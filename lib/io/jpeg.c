@@ -18,7 +18,7 @@
 #include "io/image.h"
 
 /* A progressive file may repeat scans over a large image with a few bytes each; no encoder writes nearly as many. */
-enum { MAX_SCANS = 1000 };
+enum { MAX_SCANS = 200 };
 
 /* Everything that must survive a longjmp, outside the frame that calls setjmp. The handlers find it as cinfo->client_data. */
 typedef struct decoding {

@@ -2,7 +2,9 @@
  *
  * Alpha and transparent colours are dropped, the pixels beneath them kept. Gray of 1, 2 and 4 bits is spread over 0..255.
  * Of 16 bits the high byte is taken, except in gray without alpha: there PIL clips, so every value above 255 becomes 255.
- * Gamma and colour profiles are ignored. A palette index beyond the palette is black.
+ * Gamma, colour profiles and texts are skipped, not unpacked. A palette index beyond the palette is black.
+ * libpng's progressive reader is used although the whole file is there: it stops at the last row, where the other one
+ * inflates whatever else the file has put into the image's data.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -21,13 +23,14 @@ typedef struct decoding {
     png_infop info;
 
     const orthsr__mapping *file;
-    size_t position; /* next byte of the file */
     const char *path;
     size_t max_pixels;
     orthsr_error *error;
     orthsr_status status;
 
     orthsr_image *image;
+    bool clip;  /* 16-bit gray, left as it is for clip_gray_16 */
+    bool ended; /* the file's last chunk was seen, and all rows before it */
 } decoding;
 
 static _Noreturn void give_up(decoding *d, orthsr_status status) {
@@ -37,20 +40,12 @@ static _Noreturn void give_up(decoding *d, orthsr_status status) {
 
 static void on_error(png_structp png, png_const_charp reason) {
     decoding *d = png_get_error_ptr(png);
-    give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s', near byte %zu: PNG: %s", d->path, d->position, reason));
+    give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s': PNG: %s", d->path, reason));
 }
 
 static void on_warning(png_structp png, png_const_charp reason) {
     (void)png;
     (void)reason;
-}
-
-static void on_read(png_structp png, png_bytep bytes, size_t count) {
-    decoding *d = png_get_io_ptr(png);
-    if (count > d->file->size - d->position)
-        give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s' is truncated: its %zu bytes end inside the image", d->path, d->file->size));
-    memcpy(bytes, d->file->data + d->position, count);
-    d->position += count;
 }
 
 /* Rows of big-endian 16-bit gray, each at the start of its (width, 3) row, become RGB in place: from the last pixel on, as RGB needs more room. */
@@ -61,36 +56,53 @@ static void clip_gray_16(orthsr_image *image) {
     }
 }
 
-/* Returns normally with d->image complete, or through give_up with d->status set; the caller cleans up either way. */
-static void decode(decoding *d) {
-    if (setjmp(png_jmpbuf(d->png))) return;
-    png_set_read_fn(d->png, d, on_read);
-    png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_read_info(d->png, d->info);
-    size_t width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
+static void on_header(png_structp png, png_infop info) {
+    decoding *d = png_get_progressive_ptr(png);
+    size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
     orthsr_status status = orthsr__image_check_size(d->path, width, height, d->max_pixels, d->error);
     if (status) give_up(d, status);
     d->image = orthsr__image_allocate(width, height);
     if (!d->image) give_up(d, orthsr__fail_memory(d->error, d->path));
 
-    int color = png_get_color_type(d->png, d->info), bits = png_get_bit_depth(d->png, d->info);
-    bool clip = color == PNG_COLOR_TYPE_GRAY && bits == 16;
-    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(d->png);
-    if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(d->png);
-    if (!clip) {
-        png_set_strip_16(d->png);
-        png_set_strip_alpha(d->png);
-        png_set_gray_to_rgb(d->png);
+    int color = png_get_color_type(png, info), bits = png_get_bit_depth(png, info);
+    d->clip = color == PNG_COLOR_TYPE_GRAY && bits == 16;
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (color == PNG_COLOR_TYPE_GRAY && bits < 8) png_set_expand_gray_1_2_4_to_8(png);
+    if (!d->clip) {
+        png_set_strip_16(png);
+        png_set_strip_alpha(png);
+        png_set_gray_to_rgb(png);
     }
-    int passes = png_set_interlace_handling(d->png);
-    png_read_update_info(d->png, d->info);
-
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
     /* The rows that libpng writes now must be the rows that are there. */
-    if (png_get_rowbytes(d->png, d->info) != width * (clip ? 2u : 3u)) png_error(d->png, "unexpected row size");
-    for (int pass = 0; pass < passes; pass++)
-        for (size_t y = 0; y < height; y++) png_read_row(d->png, d->image->rgb + 3 * width * y, NULL);
-    png_read_end(d->png, NULL);
-    if (clip) clip_gray_16(d->image);
+    if (png_get_rowbytes(png, info) != width * (d->clip ? 2u : 3u)) png_error(png, "unexpected row size");
+}
+
+static void on_row(png_structp png, png_bytep row, png_uint_32 y, int pass) {
+    (void)pass;
+    decoding *d = png_get_progressive_ptr(png);
+    png_progressive_combine_row(png, d->image->rgb + 3 * d->image->width * y, row);
+}
+
+/* libpng only warns of damage that ends the data early. */
+static void on_end(png_structp png, png_infop info) {
+    decoding *d = png_get_progressive_ptr(png);
+    bool interlaced = png_get_interlace_type(png, info) != PNG_INTERLACE_NONE;
+    bool complete = interlaced ? png_get_current_pass_number(png) > 6 : png_get_current_row_number(png) >= d->image->height;
+    if (!complete) png_error(png, "the image's data ends before its last row");
+    d->ended = true;
+}
+
+/* Returns normally with d->image complete, or through give_up with d->status set; the caller cleans up either way. */
+static void decode(decoding *d) {
+    if (setjmp(png_jmpbuf(d->png))) return;
+    png_set_progressive_read_fn(d->png, d, on_header, on_row, on_end);
+    png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_keep_unknown_chunks(d->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_process_data(d->png, d->info, (png_bytep)d->file->data, d->file->size); /* reads only */
+    if (!d->ended) give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s' is truncated: its %zu bytes end inside the image", d->path, d->file->size));
+    if (d->clip) clip_gray_16(d->image);
 }
 
 orthsr_status orthsr__png_decode(orthsr_image **out, const orthsr__mapping *file, const char *path, size_t max_pixels, orthsr_error *error) {

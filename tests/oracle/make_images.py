@@ -129,6 +129,12 @@ def segments(data):
     return parts + [data[at:]]
 
 
+def sampled(data, factors):
+    """With the sampling factors of the first component replaced."""
+    frame = next(s for s in segments(data) if s[1] in (0xC0, 0xC2))
+    return data.replace(frame, frame[:11] + bytes([factors]) + frame[12:])
+
+
 def jpeg_files():
     for name, sampling in (("444", 0), ("422", 1), ("420", 2)):
         yield f"ycc{name}.jpg", jpeg(picture(27, 35, 3, 255), subsampling=sampling)
@@ -148,6 +154,9 @@ def jpeg_files():
     yield "cmyk-plain.jpg", cmyk.replace(adobe, b"")
     yield "ycck.jpg", cmyk.replace(adobe, adobe[:-1] + b"\2")  # the same numbers, now said to be YCCK
     yield "quality10.jpg", jpeg(picture(33, 29, 3, 255), quality=10)
+    # The same coded blocks under other sampling factors that ask for as many of them.
+    yield "ycc440.jpg", sampled(jpeg(picture(32, 32, 3, 255), subsampling=1), 0x12)
+    yield "ycc411.jpg", sampled(jpeg(picture(32, 32, 3, 255), subsampling=2), 0x41)
 
 
 def cases(name, path_or_bytes):
@@ -156,9 +165,9 @@ def cases(name, path_or_bytes):
     width, height = image.size
     yield "open", 0, 0, image
     for a, b in ((7, 5), (width, 2 * height + 1), (3 * width - 1, height), (max(1, width // 2), 9), (1, 1)):
-        if name.startswith(("rgb8.", "one", "checkers", "ycc420", "gray1.")):
+        if name.startswith(("rgb8.", "one", "checkers", "ycc420", "gray1.", "tall")):
             yield "resize", a, b, image.resize((a, b), Image.Resampling.BICUBIC)
-    if name.startswith(("wide", "rgb", "one", "palette4.", "gray16", "ycc", "cmyk.", "checkers")):
+    if name.startswith(("wide", "tall", "rgb", "one", "palette4.", "gray16", "ycc", "cmyk.", "checkers")):
         for a in (8, 16, 23):
             yield "crop", a, 0, CenterCrop(a)(Resize(a, InterpolationMode.BICUBIC)(image))
 
@@ -175,7 +184,8 @@ def main():
         return
     OUT.mkdir(parents=True, exist_ok=True)
     lines, pixels = [], b""
-    for name, data in [*png_files(), *jpeg_files()]:
+    tall = "tall.png", png(picture(61, 4, 3, 255), 8, 2)  # filtered down first, since Pillow 13
+    for name, data in [*png_files(), *jpeg_files(), tall]:
         (OUT / name).write_bytes(data)
         for operation, a, b, image in cases(name, data):
             lines.append(f"{name} {operation} {a} {b} {image.width} {image.height}\n")
