@@ -189,6 +189,8 @@ START_TEST(every_truncation_is_refused) {
     orthsr__unmap(&file);
     ck_ok(orthsr__write_file(path, "\x93NUMPY\x02\x00\x01\x00\x01\x00{", 13, &error));
     ck_refused(path, ORTHSR_ERROR_FORMAT, "truncated within the .npy header");
+    ck_ok(orthsr__write_file(path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9912422\n", 71, &error));
+    ck_refused(path, ORTHSR_ERROR_FORMAT, "is a Git LFS pointer");
     ck_refused(scratch_file("absent.npy"), ORTHSR_ERROR_IO, "absent.npy");
     ck_refused(scratch_directory(), ORTHSR_ERROR_IO, "not a regular file");
 }

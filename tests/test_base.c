@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <utf8proc.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -27,6 +28,65 @@ START_TEST(messages_are_written_and_cut) {
     ck_fails(orthsr__fail_memory(&error, "a test"), ORTHSR_ERROR_MEMORY, "a test");
     for (int status = ORTHSR_ERROR_CANCELLED; status <= ORTHSR_OK; status++) ck_assert_str_ne(orthsr_status_string((orthsr_status)status), "unknown status");
     ck_assert_str_eq(orthsr_status_string((orthsr_status)-9), "unknown status");
+}
+END_TEST
+
+/* What is quoted may be anything; a message is UTF-8 without controls, and keeps its beginning and its end. */
+static const struct {
+    const char *quoted, *shown;
+} QUOTED[] = {
+    {"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x88", "caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x88"},
+    {"\x1b[2J\r\n\t\x7f", "\\x1b[2J\\x0d\\x0a\\x09\\x7f"},
+    {"\xc2\x9b"
+     "2J",
+     "\\xc2\\x9b2J"}, /* a terminal's escape as one character, U+009B */
+    {"\xc2\xa0", "\xc2\xa0"},
+    {"a\xe2\x80\xae"
+     "b\xe2\x81\xa6\xe2\x80\xa8",
+     "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6\\xe2\\x80\\xa8"},
+    {"caf\xe9", "caf\\xe9"},
+    {"\xc3", "\\xc3"},
+    {"\xc0\xaf \xed\xa0\x80 \xf5", "\\xc0\\xaf \\xed\\xa0\\x80 \\xf5"}, /* too long a form, a surrogate, beyond Unicode */
+};
+
+START_TEST(messages_are_clean) {
+    char expected[sizeof error.message];
+    snprintf(expected, sizeof expected, "'%s' is bad", QUOTED[_i].shown);
+    orthsr__fail(&error, ORTHSR_ERROR_FORMAT, "'%s' is bad", QUOTED[_i].quoted);
+    ck_assert_str_eq(error.message, expected);
+}
+END_TEST
+
+START_TEST(long_messages_keep_both_ends) {
+    enum { LENGTH = 100000 };
+    static const char *const units[] = {"n", "\xc3\xa9", "\xe6\xbc\xa2", "\xf0\x9f\x90\x88", "\x80", "\x1b", "\xc2\x9b"};
+    char *name = malloc(4 * LENGTH + 1);
+    ck_assert_ptr_nonnull(name);
+    for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+        for (size_t n = 200; n <= LENGTH; n = n < 1100 ? n + 1 : n * 10) {
+            size_t length = strlen(units[u]);
+            for (size_t i = 0; i < n; i++) memcpy(name + i * length, units[u], length);
+            name[n * length] = '\0';
+            orthsr__fail(&error, ORTHSR_ERROR_FORMAT, "'file': tensor '%s' has 7 dimensions", name);
+            length = strlen(error.message);
+            ck_assert_uint_lt(length, sizeof error.message);
+            ck_assert_msg(strncmp(error.message, "'file': tensor '", 16) == 0, "%s", error.message);
+            ck_assert_str_eq(error.message + length - 18, "' has 7 dimensions");
+            const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)error.message;
+            utf8proc_int32_t character;
+            for (utf8proc_ssize_t step; *at; at += step) {
+                step = utf8proc_iterate(at, -1, &character);
+                ck_assert_msg(step > 0 && character >= 0x20 && !(character >= 0x7f && character < 0xa0), "%zu of unit %zu: '%s'", n, u, error.message);
+            }
+        }
+    free(name);
+}
+END_TEST
+
+START_TEST(a_message_can_quote_itself) {
+    orthsr__fail(&error, ORTHSR_ERROR_FORMAT, "inner");
+    orthsr__fail(&error, ORTHSR_ERROR_FORMAT, "outer: %s", error.message);
+    ck_assert_str_eq(error.message, "outer: inner");
 }
 END_TEST
 
@@ -353,6 +413,9 @@ END_TEST
 static TCase *memory_case(void) {
     TCase *tcase = tcase_create("memory");
     tcase_add_test(tcase, messages_are_written_and_cut);
+    tcase_add_loop_test(tcase, messages_are_clean, 0, sizeof QUOTED / sizeof *QUOTED);
+    tcase_add_test(tcase, long_messages_keep_both_ends);
+    tcase_add_test(tcase, a_message_can_quote_itself);
     tcase_add_test(tcase, sizes_are_checked);
     tcase_add_test(tcase, reserve_grows_and_keeps);
     tcase_add_test(tcase, strings_are_copied);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "base/file.h"
@@ -138,16 +139,36 @@ START_TEST(other_headers_are_refused) {
                0, ORTHSR_ERROR_FORMAT, "not an IDX file");
     ck_refused(write_plain("\x89PNG\r\n\x1a\n", 8), 0, ORTHSR_ERROR_FORMAT, "not an IDX file");
     ck_refused(write_plain("\0\0\x08\x02\0\0\0\x01\0\0\0\0", 12), 0, ORTHSR_ERROR_FORMAT, "extent 1 is zero");
+    ck_refused(write_plain("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9912422\n", 71), 0, ORTHSR_ERROR_FORMAT, "is a Git LFS pointer");
     ck_refused(scratch_file("absent"), 0, ORTHSR_ERROR_IO, "absent");
-    ck_refused(scratch_directory(), 0, ORTHSR_ERROR_IO, scratch_directory());
+    ck_refused(scratch_directory(), 0, ORTHSR_ERROR_IO, "is not a regular file");
+    const char *pipe = scratch_file("pipe");
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    ck_refused(pipe, 0, ORTHSR_ERROR_IO, "is not a regular file"); /* and not waited for */
+}
+END_TEST
+
+/* A few KB of gzip, GiB of zeros: no more is unpacked than the header claims, and one byte. */
+START_TEST(bombs_do_not_go_off) {
+    static const uint8_t header[8] = {0, 0, 8, 1, 0, 0, 0, 3};
+    static uint8_t zeros[1 << 20];
+    const char *path = scratch_file("bomb.gz");
+    gzFile file = gzopen(path, "wb9");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(gzwrite(file, header, sizeof header), sizeof header);
+    for (int i = 0; i < 64; i++) ck_assert_int_eq(gzwrite(file, zeros, sizeof zeros), sizeof zeros);
+    ck_assert_int_eq(gzclose(file), Z_OK);
+    ck_refused(path, 0, ORTHSR_ERROR_FORMAT, "goes on after the 3 bytes");
 }
 END_TEST
 
 /* A header may claim what it likes: memory follows the bytes that are there. The address space is held to 256 MiB above what is in use. */
 START_TEST(huge_claims_cost_nothing) {
     ck_refused(write_plain("\0\0\x08\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20), 0, ORTHSR_ERROR_FORMAT,
-               "claims more than 4294967296");
-    ck_refused(write_plain("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16), SIZE_MAX, ORTHSR_ERROR_FORMAT, "claims more than");
+               "claims 4294967295 items; at most 4194304 are read");
+    ck_refused(write_plain("\0\0\x08\x04\0\x10\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20), SIZE_MAX, ORTHSR_ERROR_FORMAT, "claims more than");
+    ck_refused(write_plain("\0\0\x08\x01\0\x40\0\x01", 8), 0, ORTHSR_ERROR_FORMAT, "claims 4194305 items");
+    ck_refused(write_plain("\0\0\x08\x03\0\x40\0\0\0\0\x01\x01\0\0\0\x01", 16), 0, ORTHSR_ERROR_FORMAT, "claims more than 1073741824 bytes");
     unsigned long pages = 0;
     FILE *statm = fopen("/proc/self/statm", "r");
     ck_assert_ptr_nonnull(statm);
@@ -160,13 +181,13 @@ START_TEST(huge_claims_cost_nothing) {
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &small), 0);
     orthsr__idx idx;
     orthsr_status status = orthsr__idx_read(&idx,
-                                            write_plain("\0\0\x08\x01\xf0\0\0\0"
+                                            write_plain("\0\0\x08\x02\0\x40\0\0\0\0\x01\0"
                                                         "abc",
-                                                        11),
+                                                        15),
                                             0, &error);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
     ck_assert_msg(status == ORTHSR_ERROR_FORMAT, "%s: %s", orthsr_status_string(status), error.message);
-    ck_assert_msg(strstr(error.message, "3 of the 4026531840 bytes") != NULL, "%s", error.message);
+    ck_assert_msg(strstr(error.message, "3 of the 1073741824 bytes") != NULL, "%s", error.message);
 }
 END_TEST
 
@@ -179,6 +200,7 @@ static TCase *idx_case(void) {
     tcase_add_test(tcase, damaged_compression_is_refused);
     tcase_add_test(tcase, trailing_bytes_are_refused);
     tcase_add_test(tcase, other_headers_are_refused);
+    tcase_add_test(tcase, bombs_do_not_go_off);
     tcase_add_test(tcase, huge_claims_cost_nothing);
     return tcase;
 }

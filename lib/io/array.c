@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/lfs.h"
 
 #define MAGIC "\x93NUMPY"
 
@@ -97,6 +98,7 @@ static bool take_dict(cursor *c, header *out) {
 /* *data_at: where the values begin. */
 static orthsr_status read_header(header *out, size_t *data_at, const orthsr__mapping *file, const char *path, orthsr_error *error) {
     const uint8_t *bytes = file->data;
+    ORTHSR__TRY(orthsr__refuse_lfs_pointer(bytes, file->size, path, error));
     if (file->size < 12 || memcmp(bytes, MAGIC, 6) != 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a .npy file", path);
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': .npy version %d.%d; 1.0, 2.0 and 3.0 are read", path, bytes[6], bytes[7]);

@@ -15,9 +15,9 @@ typedef struct orthsr__idx {
     size_t shape[ORTHSR__IDX_MAX_RANK]; /* all non-zero but the first */
 } orthsr__idx;
 
-/* Errors: IO, FORMAT (magic, truncated, trailing bytes, product overflow), UNSUPPORTED (another element type than 0x08 unsigned byte), MEMORY.
- * max_bytes bounds the decompressed size (0 = 4 GiB). On failure out->data is NULL. Memory grows with what is really read, never with what
- * the header claims. */
+/* Errors: IO, FORMAT (magic, truncated, trailing bytes, product overflow, more than 2^22 items), UNSUPPORTED (another element type than 0x08 unsigned byte),
+ * MEMORY. max_bytes bounds the decompressed size (0 = 1 GiB). On failure out->data is NULL. Memory grows with what is really read, never with what the header
+ * claims. */
 orthsr_status orthsr__idx_read(orthsr__idx *out, const char *path, size_t max_bytes, orthsr_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "io/lfs.h"
 
 orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error) {
     *out = NULL;
@@ -15,7 +16,7 @@ orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes
         status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is empty; a JSON object was expected", path);
     } else if (mapping.size > max_bytes) {
         status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a file has at most %zu", path, mapping.size, max_bytes);
-    } else {
+    } else if (!(status = orthsr__refuse_lfs_pointer(mapping.data, mapping.size, path, error))) {
         json_error_t where;
         json_t *value = json_loadb((const char *)mapping.data, mapping.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
         if (!value && !where.text[0]) { /* jansson gives no reason when memory is short */

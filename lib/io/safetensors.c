@@ -9,9 +9,10 @@
 #include "base/half.h"
 #include "base/memory.h"
 #include "io/json.h"
+#include "io/lfs.h"
 
-/* The reference implementation's limit on the header. */
-#define MAX_HEADER 100000000u
+/* A header takes up to 80 times its length in memory when it is parsed; 300,000 tensors fit into this one. */
+#define MAX_HEADER ((size_t)16 << 20)
 #define METADATA "__metadata__"
 
 /* A tensor's name in a message: hostile names may be long, and what is wrong must still fit. */
@@ -53,6 +54,13 @@ static orthsr_status check_metadata(const json_t *metadata, const char *path, or
     return strings ? ORTHSR_OK : orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': " METADATA " must be an object of strings", path);
 }
 
+/* The tensor's bytes are as many as its elements take: of a dtype that is not known, a bit to 16 bytes each. */
+static bool holds(const orthsr__tensor *tensor) {
+    size_t elements = tensor->elements, bytes = tensor->bytes, expected;
+    if (tensor->dtype == ORTHSR__OTHER_DTYPE) return bytes / 16 + (bytes % 16 > 0) <= elements && elements / 8 + (elements % 8 > 0) <= bytes;
+    return orthsr__mul(&expected, elements, orthsr__dtype_size(tensor->dtype)) && expected == bytes;
+}
+
 /* One entry of the header. size: of the data section, whose first byte is data. */
 static orthsr_status read_entry(orthsr__tensor *out, const char *name, const json_t *entry, const uint8_t *data, size_t size, const char *path,
                                 orthsr_error *error) {
@@ -77,10 +85,7 @@ static orthsr_status read_entry(orthsr__tensor *out, const char *name, const jso
     out->bytes = end - begin;
     out->data = data + begin;
 
-    size_t expected = 0;
-    bool fits = out->dtype == ORTHSR__OTHER_DTYPE ? (out->elements == 0) == (out->bytes == 0)
-                                                  : orthsr__mul(&expected, out->elements, orthsr__dtype_size(out->dtype)) && expected == out->bytes;
-    if (!fits)
+    if (!holds(out))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': " NAME ": %zu bytes do not hold %zu elements of %.32s", path, name, out->bytes, out->elements,
                             out->dtype_name);
     return ORTHSR_OK;
@@ -117,12 +122,13 @@ static orthsr_status read_file(orthsr__safetensors *file, orthsr_error *error) {
     if (file->mapping.size < 8)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is no safetensors file: it has %zu bytes, and the header's length alone takes 8", path,
                             file->mapping.size);
+    ORTHSR__TRY(orthsr__refuse_lfs_pointer(file->mapping.data, file->mapping.size, path, error));
     uint64_t length = 0;
     for (int i = 0; i < 8; i++) length |= (uint64_t)file->mapping.data[i] << 8 * i;
     if (length > MAX_HEADER || length > file->mapping.size - 8)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT,
-                            "'%s' is truncated or no safetensors file (a Git LFS pointer?): its first 8 bytes claim a header of"
-                            " %llu bytes, the file has %zu and a header at most %u",
+                            "'%s' is truncated or no safetensors file: its first 8 bytes claim a header of %llu bytes, the file has %zu and a header at"
+                            " most %zu",
                             path, (unsigned long long)length, file->mapping.size, MAX_HEADER);
     ORTHSR__TRY(parse_header(&file->header, &file->mapping, (size_t)length, path, error));
 
