@@ -61,7 +61,7 @@ def settings(r):
         yield f"another adapter's name {neumann}", {**divided(r, 2, 6), "target_modules": ["fc1"], "adapter_name": "cats", **kind}, ""
         yield f"a second adapter beside it {neumann}", {**divided(r, 2, 6), "target_modules": ["fc1"], "second": True, **kind}, ""
         yield f"half {neumann}", {**divided(r, 2, 6), "target_modules": ["fc1", "k_proj"], "half": True, **kind}, ""
-    yield "blocks of size 1, exact", {"r": 0, "oft_block_size": 1, "target_modules": ["fc1"], "use_cayley_neumann": False}, "blocks of size 1"
+    yield "blocks of size 1, exact", {"r": 0, "oft_block_size": 1, "target_modules": ["fc1"], "use_cayley_neumann": False}, ""
     yield "all-linear", {**divided(r, 2, 6), "target_modules": "all-linear", "use_cayley_neumann": False}, "projection"
     yield "the patch embedding", {**divided(r, 1, 12), "target_modules": ["patch_embedding"]}, "patch_embedding"
     yield "bias all", {**divided(r, 2, 6), "target_modules": ["fc1"], "bias": "all"}, "bias"
@@ -139,8 +139,6 @@ def make(folder, seed):
         where = "adapter" if adapter == "default" else f"adapter/{adapter}"
         if half:
             save_file({k: v.half() for k, v in load_file(f"{path}/{where}/adapter_model.safetensors").items()}, f"{path}/{where}/adapter_model.safetensors", {"format": "pt"})
-        if any(v.numel() == 0 for v in load_file(f"{path}/{where}/adapter_model.safetensors").values()):
-            word = "blocks of size 1"
         merged = tuned.merge_and_unload()
         merged_image, merged_text = features(merged, inputs)
         weights = {f"weight.{k}": v.clone() for k, v in merged.state_dict().items() if k.endswith("weight") and (".mlp." in k or "_proj" in k)}
@@ -199,7 +197,7 @@ def compare(tool, report, folder):
             out = f"{path}/merged"
             tool.run("merge", "--model", model, "--adapter", adapter, "--out", out)
         except t.Refused as e:
-            words = [about["refuse"]] if about["modern"] else ["oft_", "rank_pattern"]
+            words = [about["refuse"]] if about["modern"] else ["blocks do not divide", "rank_pattern"]
             report.line(all(words) and any(w in str(e) for w in words), name, str(e).replace(folder, "..."))
             continue
         with torch.no_grad():
