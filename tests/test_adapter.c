@@ -144,6 +144,19 @@ START_TEST(sides_and_scales) {
 }
 END_TEST
 
+/* |A - I|^2 is the sum of 2 - 2 cos t over A's angles: of a plane rotation by t, in each of 4 blocks, 4 (2 (2 - 2 cos t)). */
+START_TEST(distances) {
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_new(&adapter, NULL, &error)); /* 4 blocks */
+    ck_ok(orthsr_adapter_add_target(adapter, "map", 8, 3, &error));
+    const float tangents[4] = {0.25f, 0.25f, 0.25f, 0.25f}; /* of t/2 */
+    ck_assert(orthsr_adapter_distance(adapter, 0) == 0 && orthsr_adapter_distance(adapter, 1) == 0 && orthsr_adapter_distance(NULL, 0) == 0);
+    ck_ok(orthsr_adapter_set_parameters(adapter, tangents, 4, &error));
+    ck_close(orthsr_adapter_distance(adapter, 0), sqrt(4 * 2 * (2 - 2 * cos(2 * atan(0.25)))), 1e-6); /* observed: 3e-8 */
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
 START_TEST(scales_that_cannot_be) {
     orthsr_adapter *adapter = make_sided(ORTHSR_SIDE_INPUT, true, ORTHSR_CAYLEY);
     float scale[12], W[12 * 8] = {0};
@@ -255,6 +268,7 @@ static TCase *map_case(void) {
     tcase_add_loop_test(tcase, rotating_is_merging, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, sides_and_scales, 0, 8);
     tcase_add_test(tcase, scales_that_cannot_be);
+    tcase_add_test(tcase, distances);
     tcase_add_test(tcase, blocks_are_in_order);
     tcase_add_loop_test(tcase, adjoint_adds_in_place, 2, 4);
     tcase_add_test(tcase, defect);

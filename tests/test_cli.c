@@ -273,6 +273,22 @@ START_TEST(test_info) {
     ck_assert(number_in(adapter, "defect") < 1e-5);
     ck_assert_ptr_nonnull(strstr(run("info " MODEL).out, "quick_gelu"));
     ck_assert_ptr_nonnull(strstr(run("info @/run/adapter/adapter.safetensors").out, "image.0.fc1"));
+    ck_assert_int_eq((int)number_in(model, "default_adapter_parameters"), 241472);
+    ck_assert(json_is_null(json_object_get(model, "end_id")));
+    ck_assert_ptr_nonnull(strstr(text_in(model, "preprocessing"), "shorter side to 28 (bicubic)"));
+    json_t *of = expect_json(run("info @/run/adapter --model " MODEL " --json")), *peft = expect_json(run("info tests/data/peft/neumann-5 --json"));
+    ck_assert(json_is_true(json_object_get(of, "trained_on_this_model")));
+    const json_t *target = json_array_get(json_object_get(of, "targets"), 0);
+    ck_assert(number_in(target, "turn_degrees") > 0 && number_in(target, "turn_degrees") < 10);
+    ck_assert_str_eq(text_in(peft, "format"), "peft");
+    ck_assert_str_eq(text_in(peft, "parametrization"), "free");
+    ck_assert_ptr_nonnull(strstr(run("info tests/data/peft/neumann-5").out, "Cayley-Neumann"));
+    ck_assert_ptr_nonnull(strstr(run("info tests/data/peft/version-0.13").out, "y = (x W^T) A"));
+    ck_assert_ptr_nonnull(strstr(run("info tests/data/peft/version-0.15-scaled").out, "outputs scaled"));
+    expect_failure(run("info @/run/adapter --model tests/data/clip/hf"), 1, "the model's map 32 -> 64");
+    expect_usage(run("info " MODEL " --model " MODEL), "is none");
+    json_decref(of);
+    json_decref(peft);
     json_decref(adapter);
     json_decref(model);
 }

@@ -400,6 +400,10 @@ START_TEST(maps_and_tensors_are_listed) {
     }
     ck_assert_uint_eq(found, 1);
     ck_assert(orthsr_model_layers(model, "image") == 2 && orthsr_model_layers(model, "text") == 1 && orthsr_model_layers(model, "audio") == 0);
+    ck_assert_int_eq(orthsr_model_end_id(model), -1);
+    ck_assert_str_eq(orthsr_model_preprocessing(model), "shorter side to 24 (bicubic), centre 24 x 24, times 0.00392157, mean 0.5 0.4 0.3, std 0.2 0.25 0.3");
+    /* its 16-bit tensors, widened to twice their size, and the transposed projections */
+    ck_assert_uint_gt(orthsr_model_copied_bytes(model), 100000);
     ck_assert(orthsr_model_heads(model, "image") == 4 && orthsr_model_width(model, "text") == 16 && orthsr_model_mlp_width(model, "image") == 96);
     ck_assert(orthsr_model_context_length(model) == 12 && orthsr_model_vocab_size(model) == 90 && orthsr_model_image_size(model) == 24 &&
               orthsr_model_patch_size(model) == 8);

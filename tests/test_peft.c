@@ -462,7 +462,7 @@ END_TEST
 
 /* The file alone tells the sizes where the MLP's two maps name each other, where the map is square, or where it holds a scale of the outputs. */
 START_TEST(without_a_model_the_sizes_are_inferred) {
-    static const char *const cases[] = {"exact", "neumann-5", "share", "version-0.15", "coft", "neumann-3"};
+    static const char *const cases[] = {"exact", "neumann-5", "share", "version-0.15", "coft", "neumann-3", "version-0.13", "version-0.15-scaled"};
     orthsr_model *model = open_model(MODEL);
     orthsr_adapter *with, *without;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -77,6 +77,13 @@ static void put_option(json_t *object, const option_row *row, const void *member
     }
 }
 
+const char *report_visible(char *buffer, size_t size, const char *text) {
+    snprintf(buffer, size, "%s", text);
+    for (char *c = buffer; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
+    return buffer;
+}
+
 json_t *report_options(const settings *s) {
     json_t *object = json_object();
     for (size_t i = 0; i < option_row_count; i++)

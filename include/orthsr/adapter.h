@@ -103,6 +103,10 @@ ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, s
 /* Largest |A^T A - I| entry over all blocks of all targets, in float64. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error);
 
+/* How far a target's A is from I: the Frobenius norm of A - I, in float64. For orthogonal A this is sqrt(sum of 2 - 2 cos t over its angles t), between 0 and
+ * 2 sqrt(f), f as above. 0 for an index out of range. Since 0.1. */
+ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target);
+
 /* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), and where one is
  * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, in/out features and the base model's fingerprint
  * (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:

@@ -60,6 +60,14 @@ ORTHSR_API size_t orthsr_model_vocab_size(const orthsr_model *model);       /* r
 ORTHSR_API size_t orthsr_model_parameter_count(const orthsr_model *model);
 ORTHSR_API float orthsr_model_logit_scale(const orthsr_model *model); /* the factor on cosines, exp of the stored value */
 
+/* Memory beside the mapped files: tensors that had to be converted (float16 and bfloat16 to float32), transposed or interpolated. 0 would be all mapped. Since
+ * 0.1. */
+ORTHSR_API size_t orthsr_model_copied_bytes(const orthsr_model *model);
+/* A sentence on how images become the network's input, or why they cannot; borrowed. Since 0.1. */
+ORTHSR_API const char *orthsr_model_preprocessing(const orthsr_model *model);
+/* The id at whose first place a text's feature is read; -1: at the largest id (OpenAI's rule, and open_clip's). Since 0.1. */
+ORTHSR_API int32_t orthsr_model_end_id(const orthsr_model *model);
+
 /* One tower: tower is "image" or "text"; 0 for another name. Since 0.1. */
 ORTHSR_API size_t orthsr_model_layers(const orthsr_model *model, const char *tower);
 ORTHSR_API size_t orthsr_model_width(const orthsr_model *model, const char *tower);

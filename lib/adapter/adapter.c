@@ -206,6 +206,20 @@ orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defec
     return ORTHSR_OK;
 }
 
+double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target) {
+    if (!adapter || target >= adapter->target_count) return 0;
+    const orthsr__target *t = &adapter->targets[target];
+    const real *a = adapter->rotations + t->rotation_offset; /* (blocks, b, b) */
+    double squares = 0;
+    for (size_t k = 0; k < t->blocks; k++)
+        for (size_t i = 0; i < t->block; i++)
+            for (size_t j = 0; j < t->block; j++, a++) {
+                double d = (double)*a - (i == j);
+                squares += d * d;
+            }
+    return sqrt(squares);
+}
+
 static const orthsr__target *target_at(const orthsr_adapter *adapter, size_t target) {
     return adapter && target < adapter->target_count ? &adapter->targets[target] : NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "clip/preprocess.h"
 #include "clip/vocabulary.h"
 #include "io/json.h"
 
@@ -202,6 +203,7 @@ orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const
         orthsr_model_free(model);
         return status;
     }
+    orthsr__preprocess_describe(model->preprocessing, sizeof model->preprocessing, &model->config);
     fingerprint(model);
     *out = model;
     return ORTHSR_OK;
@@ -243,6 +245,10 @@ size_t orthsr_model_context_length(const orthsr_model *model) { return model->co
 size_t orthsr_model_vocab_size(const orthsr_model *model) { return model->config.vocab_size; }
 float orthsr_model_logit_scale(const orthsr_model *model) { return (float)model->logit_scale; }
 const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *model) { return model->tokenizer; }
+
+size_t orthsr_model_copied_bytes(const orthsr_model *model) { return model->owned_bytes; }
+const char *orthsr_model_preprocessing(const orthsr_model *model) { return model->preprocessing; }
+int32_t orthsr_model_end_id(const orthsr_model *model) { return (int32_t)model->config.pool_id; }
 
 static const orthsr__tower_config *tower_named(const orthsr_model *model, const char *tower) {
     if (tower && strcmp(tower, "image") == 0) return &model->config.image;

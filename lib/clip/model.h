@@ -105,7 +105,8 @@ struct orthsr_model {
     char **map_names; /* (map_count) "<tower>.<layer>.<map>" */
     size_t map_count;
     void **owned; /* (owned_count): converted copies behind the pointers above */
-    size_t owned_count, owned_capacity;
+    size_t owned_count, owned_capacity, owned_bytes;
+    char preprocessing[sizeof(orthsr_error)]; /* a sentence */
 };
 
 /* config.c: fills the config from the JSON beside the weights, or from the tensors' shapes when there is none. */

@@ -180,12 +180,18 @@ static int compare_places(const void *a, const void *b) {
     return x->map < y->map ? -1 : x->map > y->map;
 }
 
-/* One side's features, or from the other side: of an attention's map, which is square, its own; of fc1 and fc2 each other's. 0 when there is none. */
+/* One side's features, or what tells them: of an attention's map, which is square, its other side; of fc1 and fc2 each other's, and where they meet the
+ * tower's width (what fc1 takes, what fc2 gives) that of its attention. 0 when there is nothing. */
 static size_t features_of(const place *at, int side, const place *places, size_t count) {
     if (at->features[side]) return at->features[side];
     if (at->map <= ORTHSR__OUT) return at->features[!side];
-    for (size_t i = 0; i < count; i++)
-        if (places[i].tower == at->tower && places[i].map == (at->map == ORTHSR__FC1 ? ORTHSR__FC2 : ORTHSR__FC1)) return places[i].features[!side];
+    bool is_width = (at->map == ORTHSR__FC1) == (side == IN);
+    for (size_t i = 0; i < count; i++) {
+        const place *other = &places[i];
+        if (other->tower != at->tower) continue;
+        if (other->map == (at->map == ORTHSR__FC1 ? ORTHSR__FC2 : ORTHSR__FC1) && other->features[!side]) return other->features[!side];
+        if (is_width && other->map <= ORTHSR__OUT) return other->features[IN] ? other->features[IN] : other->features[OUT];
+    }
     return 0;
 }
 

@@ -1,9 +1,10 @@
 /* preprocess.c - an image to the network's input: resized, cropped or padded to the tower's square, normalised. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fail.h"
-#include "clip/model.h"
+#include "clip/preprocess.h"
 #include "io/image.h"
 
 /* transformers' get_size_with_aspect_ratio: the shorter edge to `edge`, or to less where the longer would pass `longest`. */
@@ -46,6 +47,23 @@ static orthsr__window place(size_t *before, size_t full, size_t size, bool trans
     }
     *before = (size - full + transformers) / 2;
     return (orthsr__window){full, 0, full};
+}
+
+void orthsr__preprocess_describe(char *text, size_t size, const orthsr__config *config) {
+    const orthsr__preprocess *p = &config->preprocess;
+    if (p->refused) {
+        snprintf(text, size, "cannot be done: %s", p->why.message);
+        return;
+    }
+    char resize[96] = "size as it is";
+    const char *filter = p->filter == ORTHSR__BILINEAR ? "bilinear" : "bicubic";
+    if (p->resize == ORTHSR__RESIZE_SHORTEST && p->longest)
+        snprintf(resize, sizeof resize, "shorter side to %zu, the longer to at most %zu (%s)", p->width, p->longest, filter);
+    else if (p->resize == ORTHSR__RESIZE_SHORTEST) snprintf(resize, sizeof resize, "shorter side to %zu (%s)", p->width, filter);
+    else if (p->resize == ORTHSR__RESIZE_LONGEST) snprintf(resize, sizeof resize, "longer side to %zu (%s)", p->width, filter);
+    else if (p->resize == ORTHSR__RESIZE_EXACT) snprintf(resize, sizeof resize, "squashed to %zu x %zu (%s)", p->height, p->width, filter);
+    snprintf(text, size, "%s, centre %zu x %zu, times %.6g, mean %.4g %.4g %.4g, std %.4g %.4g %.4g", resize, config->image_size, config->image_size, p->scale,
+             p->mean[0], p->mean[1], p->mean[2], p->std[0], p->std[1], p->std[2]);
 }
 
 orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error) {

@@ -14,6 +14,9 @@ enum { ORTHSR__CONFIG_LIMIT = 16 << 20 }; /* bytes of a config file; real ones a
  * them. */
 orthsr_status orthsr__preprocess_read(orthsr__config *config, const json_t *root, const char *path, const char *directory, orthsr_error *error);
 
+/* The steps in words, or what is wrong with them. */
+void orthsr__preprocess_describe(char *text, size_t size, const orthsr__config *config);
+
 /* The same steps for an input of `to` pixels a side where they were for `from`. */
 void orthsr__preprocess_resize(orthsr__preprocess *p, size_t from, size_t to);
 

@@ -100,12 +100,15 @@ static const orthsr__tensor *find_shaped(loader *load, const char *name, const s
     return same ? tensor : NULL;
 }
 
-static orthsr_status keep(orthsr_model *model, void *memory, orthsr_error *error) {
-    if (!memory || !orthsr__reserve((void **)&model->owned, &model->owned_capacity, model->owned_count + 1, sizeof *model->owned)) {
-        free(memory);
+/* n reals that the model owns, in *out. */
+static orthsr_status allocate(orthsr_model *model, real **out, size_t n, orthsr_error *error) {
+    *out = orthsr__aligned(n, sizeof **out);
+    if (!*out || !orthsr__reserve((void **)&model->owned, &model->owned_capacity, model->owned_count + 1, sizeof *model->owned)) {
+        free(*out);
         return orthsr__fail_memory(error, "weights");
     }
-    model->owned[model->owned_count++] = memory;
+    model->owned[model->owned_count++] = *out;
+    model->owned_bytes += n * sizeof **out;
     return ORTHSR_OK;
 }
 
@@ -117,8 +120,8 @@ static orthsr_status values_of(loader *load, const real **out, const orthsr__ten
     if (sizeof(real) == sizeof(float) && tensor->dtype == ORTHSR__F32 && (uintptr_t)tensor->data % sizeof(float) == 0) {
         *out = (const real *)(const void *)tensor->data;
     } else {
-        real *copy = orthsr__aligned(tensor->elements, sizeof *copy);
-        ORTHSR__TRY(keep(load->model, copy, load->error));
+        real *copy;
+        ORTHSR__TRY(allocate(load->model, &copy, tensor->elements, load->error));
         ORTHSR__TRY(orthsr__tensor_to_real(copy, tensor, path, load->error));
         *out = copy;
     }
@@ -169,8 +172,8 @@ static orthsr_status take_projection(loader *load, orthsr__linear *out, const ch
     const real *stored;
     ORTHSR__TRY(take_matrix(load, &stored, prefix, name, width, embed));
     if (!stored) return ORTHSR_OK;
-    real *copy = orthsr__aligned(embed * width, sizeof *copy);
-    ORTHSR__TRY(keep(load->model, copy, load->error));
+    real *copy;
+    ORTHSR__TRY(allocate(load->model, &copy, embed * width, load->error));
     for (size_t e = 0; e < embed; e++)
         for (size_t w = 0; w < width; w++) copy[e * width + w] = stored[w * embed + e];
     out->weight = copy;
@@ -233,8 +236,8 @@ static orthsr_status take_image_positions(loader *load, const char *name, size_t
     orthsr_interpolation how = model->options.interpolation;
     if (how == ORTHSR_INTERPOLATION_FAMILY) how = huggingface ? ORTHSR_INTERPOLATION_BICUBIC : ORTHSR_INTERPOLATION_BICUBIC_ANTIALIAS;
     ORTHSR__TRY(values_of(load, &values, find(load, name)));
-    real *copy = orthsr__aligned((1 + grid * grid) * width, sizeof *copy);
-    ORTHSR__TRY(keep(model, copy, load->error));
+    real *copy;
+    ORTHSR__TRY(allocate(model, &copy, (1 + grid * grid) * width, load->error));
     model->image_position = copy;
     return orthsr__position_resize_grid(copy, values, stored, grid, width, how, load->error);
 }
@@ -248,8 +251,8 @@ static orthsr_status take_text_positions(loader *load, const char *name, size_t 
         return take(load, &model->text_position, name, (const size_t[]){context, width}, 2);
     const real *values;
     ORTHSR__TRY(values_of(load, &values, find(load, name)));
-    real *copy = orthsr__aligned(context * width, sizeof *copy);
-    ORTHSR__TRY(keep(model, copy, load->error));
+    real *copy;
+    ORTHSR__TRY(allocate(model, &copy, context * width, load->error));
     model->text_position = copy;
     return orthsr__position_resize_line(copy, values, stored, context, width, load->error);
 }
