@@ -545,6 +545,9 @@ START_TEST(test_image_size) {
     char command[1024];
     snprintf(command, sizeof command, "cmp -s %s %s", scratch_file("large.npy"), scratch_file("large2.npy"));
     ck_assert_int_ne(system(command), 0);
+    expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --max-pixels 783 --out @/x.npy"), 1, "28 x 28 pixels are more than the limit of 783");
+    expect_failure(run("zeroshot --model " MODEL " --data @/flat --max-pixels 100"), 1, "more than the limit of 100");
+    ck_assert_int_eq(run("embed --model " MODEL " --images @/flat/bag/0.png --max-pixels 784 --out @/x.npy").code, 0);
     expect_failure(run("info " MODEL " --image-size 3"), 1, "less than one patch");
     expect_failure(run("zeroshot --model " MODEL " --data @/flat --image-size 0"), 1, "at least one patch");
 }

@@ -22,9 +22,9 @@ typedef struct source {
 
 static size_t pixels_per_image(const orthsr_model *model) { return 3 * orthsr_model_image_size(model) * orthsr_model_image_size(model); }
 
-static orthsr_status load_image(const orthsr_model *model, float *pixels, const char *path, orthsr_error *error) {
+static orthsr_status load_image(const orthsr_model *model, float *pixels, const char *path, size_t max_pixels, orthsr_error *error) {
     orthsr_image *image;
-    orthsr_status status = orthsr_image_open(&image, path, 0, error);
+    orthsr_status status = orthsr_image_open(&image, path, max_pixels, error);
     if (status == ORTHSR_OK) status = orthsr_model_preprocess(model, pixels, image, error);
     orthsr_image_free(image);
     return status;
@@ -34,7 +34,8 @@ static orthsr_status encode_images(source *src, float *features, size_t first, s
     const orthsr_model *model = src->in->model;
     orthsr_status status = ORTHSR_OK;
     for (size_t i = 0; i < n && status == ORTHSR_OK; i++)
-        status = load_image(model, src->pixels + i * pixels_per_image(model), src->settings->images.items[first + i], error);
+        status = load_image(model, src->pixels + i * pixels_per_image(model), src->settings->images.items[first + i], (size_t)src->settings->max_pixels.value,
+                            error);
     return status == ORTHSR_OK ? orthsr_session_encode_pixels(src->in->session, features, src->pixels, n, error) : status;
 }
 

@@ -22,7 +22,7 @@ static orthsr_status open_all(evaluation_run *run, const settings *s, orthsr_err
     if (!run->adapters || !run->results) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", run->count);
     orthsr_status status = open_model(&run->model, s->model, s, error);
     for (size_t i = 0; i < s->adapters.count && status == ORTHSR_OK; i++) status = open_adapter(&run->adapters[i], s->adapters.items[i], run->model, error);
-    if (status == ORTHSR_OK) status = open_test_images(&run->test, s->data, error);
+    if (status == ORTHSR_OK) status = open_test_images(&run->test, s, error);
     return status;
 }
 

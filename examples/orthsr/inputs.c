@@ -50,11 +50,17 @@ void inputs_close(inputs *in) {
     orthsr_model_free(in->model);
 }
 
-orthsr_status open_test_images(orthsr_dataset **out, const char *directory, orthsr_error *error) {
-    if (orthsr_dataset_has_split(directory, "test")) return orthsr_dataset_open(out, directory, "test", error);
+orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const char *split, const settings *s, orthsr_error *error) {
+    orthsr_status status = orthsr_dataset_open(out, directory, split, error);
+    return status == ORTHSR_OK ? orthsr_dataset_set_max_pixels(*out, (size_t)s->max_pixels.value, error) : status;
+}
+
+orthsr_status open_test_images(orthsr_dataset **out, const settings *s, orthsr_error *error) {
+    const char *directory = s->data;
+    if (orthsr_dataset_has_split(directory, "test")) return open_dataset(out, directory, "test", s, error);
     if (orthsr_dataset_has_split(directory, "train"))
         return failed(error, ORTHSR_ERROR_IO, "'%s' has a train part and no test part; name the folder that holds the class folders to be tested", directory);
-    return orthsr_dataset_open(out, directory, NULL, error);
+    return open_dataset(out, directory, NULL, s, error);
 }
 
 const char *const *templates_of(const settings *s, size_t *count) {

@@ -28,8 +28,11 @@ const char *parametrization_name(const orthsr_adapter *adapter);
 /* Loads an adapter and says so on stderr when it was trained on other weights than the model's (NULL: any). */
 orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error);
 
-/* directory/test if it has that split, else the class folders in directory itself. */
-orthsr_status open_test_images(orthsr_dataset **out, const char *directory, orthsr_error *error);
+/* A part of a dataset, or with split NULL the class folders in directory itself, with --max-pixels. */
+orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const char *split, const settings *s, orthsr_error *error);
+
+/* The test part of --data if it has one, else the class folders in it. */
+orthsr_status open_test_images(orthsr_dataset **out, const settings *s, orthsr_error *error);
 
 /* --template's, or the default one. */
 const char *const *templates_of(const settings *s, size_t *count);

@@ -39,6 +39,8 @@ const option_row option_rows[] = {
     {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | INFO, 0, NULL,
      "how they are (default: as transformers, bicubic, or open_clip, bicubic-antialias, does for its own checkpoints)"},
 
+    {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
+
     {"method", "orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, "coop|coop+orthsr", "what is trained (default: orthsr)"},
     {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
     {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "inputs.h"
 #include "protocol.h"
 #include "report.h"
 
@@ -20,11 +21,12 @@ static orthsr_status check_classes(const orthsr_dataset *train, const orthsr_dat
 }
 
 /* D/train and D/test where they are; else the class folders of D, and what is not drawn of them is the test part. */
-static orthsr_status open_parts(shots *out, const char *directory, const train_setup *setup, orthsr_error *error) {
+static orthsr_status open_parts(shots *out, const settings *s, const train_setup *setup, orthsr_error *error) {
+    const char *directory = s->data;
     int split = orthsr_dataset_has_split(directory, "train");
     orthsr_dataset *rest = NULL;
-    orthsr_status status = orthsr_dataset_open(&out->pool, directory, split ? "train" : NULL, error);
-    if (status == ORTHSR_OK && split && orthsr_dataset_has_split(directory, "test")) status = orthsr_dataset_open(&out->test, directory, "test", error);
+    orthsr_status status = open_dataset(&out->pool, directory, split ? "train" : NULL, s, error);
+    if (status == ORTHSR_OK && split && orthsr_dataset_has_split(directory, "test")) status = open_dataset(&out->test, directory, "test", s, error);
     if (status == ORTHSR_OK && out->test) status = check_classes(out->pool, out->test, directory, error);
     if (status == ORTHSR_OK) status = orthsr_dataset_draw(&out->drawn, split ? NULL : &rest, out->pool, setup->shots, setup->seed, error);
     if (rest && orthsr_dataset_count(rest) > 0) out->test = rest;
@@ -32,12 +34,12 @@ static orthsr_status open_parts(shots *out, const char *directory, const train_s
     return status;
 }
 
-orthsr_status shots_open(shots *out, const char *directory, const train_setup *setup, orthsr_error *error) {
+orthsr_status shots_open(shots *out, const settings *s, const train_setup *setup, orthsr_error *error) {
     *out = (shots){NULL, NULL, NULL, NULL};
-    orthsr_status status = open_parts(out, directory, setup, error);
+    orthsr_status status = open_parts(out, s, setup, error);
     if (status != ORTHSR_OK) return status;
     size_t classes = orthsr_dataset_class_count(out->drawn), base = base_class_count(out->drawn);
-    if (classes < 2) return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' has %zu class; telling classes apart takes at least two", directory, classes);
+    if (classes < 2) return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' has %zu class; telling classes apart takes at least two", s->data, classes);
     size_t first = setup->classes == CLASSES_NEW ? base : 0, count = setup->classes == CLASSES_BASE ? base : classes - first;
     return orthsr_dataset_select(&out->train, out->drawn, first, count, error);
 }

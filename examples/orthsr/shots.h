@@ -16,7 +16,7 @@ typedef struct shots {
 } shots;
 
 /* Draws over ALL classes and then selects, CoOp's order: the shots of a class do not depend on the classes trained on. Close in any case. */
-orthsr_status shots_open(shots *out, const char *directory, const train_setup *setup, orthsr_error *error);
+orthsr_status shots_open(shots *out, const settings *s, const train_setup *setup, orthsr_error *error);
 void shots_close(shots *s);
 
 /* Classes trained on that had fewer than K images, with their numbers. */

@@ -69,7 +69,7 @@ static orthsr_status open_output(training *t, orthsr_error *error) {
 
 static orthsr_status open_all(training *t, orthsr_error *error) {
     orthsr_status status = open_model(&t->model, t->settings->model, t->settings, error);
-    if (status == ORTHSR_OK) status = shots_open(&t->shots, t->settings->data, &t->setup, error);
+    if (status == ORTHSR_OK) status = shots_open(&t->shots, t->settings, &t->setup, error);
     if (status == ORTHSR_OK) status = orthsr_model_adapter(t->model, &t->adapter, t->setup.adapter, error);
     if (status == ORTHSR_OK) status = open_output(t, error);
     return status;

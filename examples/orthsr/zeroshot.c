@@ -72,7 +72,7 @@ int command_zeroshot(const settings *s) {
     int code = EXIT_SUCCESS;
     orthsr_status status = s->predictions ? output_check(s->predictions, &error) : ORTHSR_OK;
     if (status == ORTHSR_OK) status = inputs_open(&in, s, &error);
-    if (status == ORTHSR_OK) status = open_test_images(&test, s->data, &error);
+    if (status == ORTHSR_OK) status = open_test_images(&test, s, &error);
     if (status == ORTHSR_OK) status = measure_all(&total, &evaluation, in.session, test, templates, n_templates, "classifying", &error);
     if (status == ORTHSR_OK && s->predictions) status = write_predictions(s->predictions, test, evaluation, &error);
     if (status != ORTHSR_OK) code = give_up(s, &error);

@@ -34,6 +34,10 @@ ORTHSR_API orthsr_status orthsr_dataset_new(orthsr_dataset **out, const uint8_t 
                                             const int32_t *labels, const char *const *class_names, size_t n_classes, orthsr_error *error);
 ORTHSR_API void orthsr_dataset_free(orthsr_dataset *dataset); /* NULL is a no-op. Since 0.1. */
 
+/* Image files of more than max_pixels pixels are refused before they are decoded (0, the default: 100,000,000); datasets drawn or selected from this one
+ * afterwards do the same. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_set_max_pixels(orthsr_dataset *dataset, size_t max_pixels, orthsr_error *error);
+
 ORTHSR_API size_t orthsr_dataset_count(const orthsr_dataset *dataset);
 ORTHSR_API size_t orthsr_dataset_class_count(const orthsr_dataset *dataset);
 ORTHSR_API const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label); /* borrowed; NULL out of range */
@@ -51,7 +55,8 @@ ORTHSR_API orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_datase
  * Errors: ARGUMENT (outside the classes), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
 
-/* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MEMORY. Since 0.1. */
+/* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MISMATCH, MEMORY, as of
+ * orthsr_image_open and orthsr_model_preprocess. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);
 
 ORTHSR_END_DECLS

@@ -45,6 +45,7 @@ orthsr_dataset *orthsr__dataset_view(const orthsr_dataset *of, size_t count, siz
     view->height = of->height;
     view->width = of->width;
     view->channels = of->channels;
+    view->max_pixels = of->max_pixels;
     return view;
 }
 
@@ -182,6 +183,12 @@ int orthsr_dataset_has_split(const char *directory, const char *split) {
     free(images);
     free(folder);
     return found;
+}
+
+orthsr_status orthsr_dataset_set_max_pixels(orthsr_dataset *dataset, size_t max_pixels, orthsr_error *error) {
+    ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
+    dataset->max_pixels = max_pixels;
+    return ORTHSR_OK;
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------------- */

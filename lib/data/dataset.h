@@ -23,6 +23,7 @@ struct orthsr_dataset {
     size_t n_classes;
     uint8_t *pixels; /* (count, height, width, channels) in an owner without files, else NULL */
     size_t height, width, channels;
+    size_t max_pixels; /* of an image file; 0: the library's own limit */
 };
 
 /* Room for count items and the counts of n_classes, all zero. NULL when memory is short. */

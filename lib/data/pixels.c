@@ -8,7 +8,7 @@ orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, 
     const orthsr__item *source = &dataset->items[item];
     orthsr_image *image = NULL;
     if (source->pixels) ORTHSR__TRY(orthsr_image_new(&image, source->pixels, dataset->height, dataset->width, dataset->channels, error));
-    else ORTHSR__TRY(orthsr_image_open(&image, source->name, 0, error));
+    else ORTHSR__TRY(orthsr_image_open(&image, source->name, dataset->max_pixels, error));
     orthsr_status status = orthsr_model_preprocess(model, pixels, image, error);
     orthsr_image_free(image);
     return status;
