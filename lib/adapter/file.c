@@ -14,7 +14,7 @@
 #define FORMAT "orthsr-adapter"
 #define FILE_NAME "adapter.safetensors"
 #define TARGET "target:"
-enum { VERSION = 1 };
+enum { VERSION = 1, MAX_TARGETS = 4096 }; /* names are compared one with another, so a file may not hold any number of them */
 
 /* By orthsr_parametrization: its name, and how the names of its tensors end. */
 static const char *const PARAMETRIZATIONS[] = {"cayley", "free"}, *const SUFFIXES[] = {".skew", ".free"}, *const SIDES[] = {"input", "output"};
@@ -135,6 +135,9 @@ static orthsr_status write_file(const orthsr_adapter *adapter, const char *path,
 orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && path, error, "adapter or path is NULL");
     ORTHSR__REQUIRE(!fingerprint || orthsr__is_utf8(fingerprint), error, "fingerprint is not UTF-8");
+    if (adapter->target_count > MAX_TARGETS)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: the adapter has %zu targets; a file holds at most %d", __func__, adapter->target_count,
+                            MAX_TARGETS);
     static const char extension[] = ".safetensors";
     size_t length = strlen(path), tail = sizeof extension - 1;
     bool directory = orthsr__is_directory(path) || length < tail || strcmp(path + length - tail, extension) != 0;
@@ -229,7 +232,10 @@ static orthsr_status read_targets(orthsr_adapter *adapter, const orthsr__safeten
         char *key = orthsr__format(TARGET "%zu", adapter->target_count);
         if (!key) return orthsr__fail_memory(error, "a metadata key");
         const char *value = orthsr__safetensors_metadata(file, key);
-        orthsr_status status = value ? read_target(adapter, file, key, value, error) : ORTHSR_OK;
+        orthsr_status status = ORTHSR_OK;
+        if (value && adapter->target_count == MAX_TARGETS)
+            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has more than %d targets", file->path, MAX_TARGETS);
+        else if (value) status = read_target(adapter, file, key, value, error);
         free(key);
         if (status || !value) return status;
     }
