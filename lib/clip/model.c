@@ -39,7 +39,7 @@ static orthsr_status open_in_directory(orthsr_model *model, const char *name, or
 /* The shards an index names, each once. Names with a slash would leave the directory and are refused. */
 static orthsr_status open_shards(orthsr_model *model, const char *index_path, orthsr_error *error) {
     json_t *root;
-    ORTHSR__TRY(orthsr__json_load(&root, index_path, (size_t)64 << 20, error));
+    ORTHSR__TRY(orthsr__json_load(&root, index_path, (size_t)4 << 20, error));
     json_t *map = json_object_get(root, "weight_map"), *value, *seen = json_object();
     const char *tensor;
     orthsr_status status = seen ? ORTHSR_OK : orthsr__fail_memory(error, "an index");

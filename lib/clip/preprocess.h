@@ -6,7 +6,7 @@
 
 #include "clip/model.h"
 
-enum { ORTHSR__CONFIG_LIMIT = 16 << 20 }; /* bytes of a config file; real ones are a few KB */
+enum { ORTHSR__CONFIG_LIMIT = 1 << 20 }; /* bytes of a config file; real ones are a few KB */
 
 /* Fills config->preprocess by config->family: from open_clip_config.json, already read as root from path; from the
  * preprocess files of transformers in the model's directory; or as OpenAI's CLIP. The config is complete but for this.
