@@ -346,7 +346,7 @@ START_TEST(no_json_is_believed) {
     ck_refused(subject, opened, path, "maximum parsing depth");
     memset(large, ' ', LARGE);
     put(path, large, LARGE);
-    ck_refused(subject, opened, path, strstr(path, "index") ? "token near end of file" : "such a file has at most");
+    ck_refused(subject, opened, path, "such a file has at most");
     free(large);
     free(path);
 }
@@ -365,7 +365,7 @@ static const struct {
     {"openclip", "open_clip_config.json", "\"width\": 32", "\"width\": 16777217", "a size of the architecture is 16777217"},
     {"openclip", "open_clip_config.json", "\"layers\": 2", "\"layers\": 4294967296", "a size of the architecture is 4294967296"},
     {"openclip", "open_clip_config.json", "\"layers\": 2", "\"layers\": [3, 4, 6, 3]", "ResNet"},
-    {"openclip", "open_clip_config.json", "\"image_size\": 24", "\"image_size\": 25", "not a multiple"},
+    {"openclip", "open_clip_config.json", "\"image_size\": 24", "\"image_size\": 7", "less than patch_size 8"},
     {"openclip", "open_clip_config.json", "\"patch_size\": 8", "\"patch_size\": 0", "a size of the architecture is 0"},
     {"openclip", "open_clip_config.json", "\"head_width\": 8", "\"head_width\": 0", "head_width is 0"},
     {"openclip", "open_clip_config.json", "\"head_width\": 8", "\"head_width\": 9", "not a multiple of its heads"},
@@ -375,7 +375,8 @@ static const struct {
     {"openclip", "open_clip_config.json", "\"mlp_ratio\": 3.0", "\"mlp_ratio\": [3]", "must be a number"},
     {"openclip", "open_clip_config.json", "\"context_length\": 12", "\"context_length\": 1", "too short"},
     {"openclip", "open_clip_config.json", "\"vision_cfg\": {", "\"vision_cfg\": 7, \"other\": {", "'vision_cfg' is missing"},
-    {"openclip", "open_clip_config.json", "\"interpolation\": \"bicubic\"", "\"interpolation\": \"\\u001b[2J\"", "'\\x1b[2J' is not supported"},
+    {"openclip", "open_clip_config.json", "\"patch_size\": 8", "\"patch_size\": 8, \"pool_type\": \"\\u001b[2J\"",
+     "'pool_type': \"\\u001b[2J\" is not supported"},
     {"openclip", "open_clip_config.json", "      0.2,", "      0,", "std positive"},
     {"openclip", "open_clip_config.json", "      0.2,", "", "a number or three"},
     {"openclip", "open_clip_config.json", "      0.2,", "null,", "a number or three"},
