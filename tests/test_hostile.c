@@ -376,7 +376,7 @@ static const struct {
     {"openclip", "open_clip_config.json", "\"context_length\": 12", "\"context_length\": 1", "too short"},
     {"openclip", "open_clip_config.json", "\"vision_cfg\": {", "\"vision_cfg\": 7, \"other\": {", "'vision_cfg' is missing"},
     {"openclip", "open_clip_config.json", "\"patch_size\": 8", "\"patch_size\": 8, \"pool_type\": \"\\u001b[2J\"",
-     "'pool_type': \"\\u001b[2J\" is not supported"},
+     "'pool_type': \"\\u001B[2J\" is not supported"},
     {"openclip", "open_clip_config.json", "      0.2,", "      0,", "std positive"},
     {"openclip", "open_clip_config.json", "      0.2,", "", "a number or three"},
     {"openclip", "open_clip_config.json", "      0.2,", "null,", "a number or three"},
