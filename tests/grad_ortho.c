@@ -198,6 +198,8 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization) {
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
+    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 1, &error));
     ck_ok(orthsr_adapter_new(&c.adapter, options, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "first", IN0, 5, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "second", IN1, 7, &error));
@@ -245,6 +247,15 @@ END_TEST
 START_TEST(adapter_free) { check_chain(BLOCKS[_i], ORTHSR_FREE); }
 END_TEST
 
+START_TEST(adapter_expm) { check_chain(BLOCKS[_i], ORTHSR_EXPM); }
+END_TEST
+
+START_TEST(adapter_householder) { check_chain(BLOCKS[_i], ORTHSR_HOUSEHOLDER); }
+END_TEST
+
+START_TEST(adapter_butterfly) { check_chain(BLOCKS[_i], ORTHSR_BUTTERFLY); }
+END_TEST
+
 static TCase *gradient_case(void) {
     TCase *tcase = tcase_create("gradients");
     tcase_set_timeout(tcase, 60);
@@ -255,6 +266,9 @@ static TCase *gradient_case(void) {
     tcase_add_loop_test(tcase, butterfly_adjoint, 0, 5);
     tcase_add_loop_test(tcase, adapter_cayley, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
     tcase_add_loop_test(tcase, adapter_free, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_expm, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_householder, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_butterfly, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
     return tcase;
 }
 

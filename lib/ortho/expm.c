@@ -24,6 +24,13 @@
 
 orthsr_status orthsr__expm_forward(real *a, real *d, const real *v, size_t b, orthsr_error *error) {
     if (!orthsr__all_finite(v, orthsr__skew_size(b))) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a skew parameter is not finite");
+    if (orthsr__skew_is_zero(v, b)) {
+        for (size_t i = 0; i < b * b; i++) {
+            a[i] = i % (b + 1) == 0;
+            d[i] = a[i] / (real)PADE[0];
+        }
+        return ORTHSR_OK;
+    }
     size_t room;
     if (!orthsr__mul(&room, b, b) || !orthsr__mul(&room, room, EXPM_ROOM + 1)) return orthsr__fail_memory(error, "a matrix exponential");
     real *s = orthsr__aligned(room, sizeof *s); /* (1 + EXPM_ROOM, b, b) */
