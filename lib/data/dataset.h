@@ -40,6 +40,9 @@ void orthsr__dataset_count_classes(orthsr_dataset *dataset);
 orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels, const int32_t *labels,
                                           const char *const *class_names, size_t n_classes, const char *where, orthsr_status status, orthsr_error *error);
 
+/* One item (below count), decoded; the caller frees it. */
+orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error);
+
 /* The two layouts on disk. */
 orthsr_status orthsr__dataset_open_folder(orthsr_dataset **out, const char *directory, orthsr_error *error);
 orthsr_status orthsr__dataset_open_idx(orthsr_dataset **out, const char *images, const char *labels, const char *class_names, orthsr_error *error);
