@@ -1,4 +1,4 @@
-/* trainer.c - one step: rotations, text forward, images tile by tile forward and backward, text backward, adjoint, update.
+/* trainer.c - one step: text forward, images tile by tile forward and backward, text backward, adjoint, update.
  *
  * Features of the frozen model never change, so its log-probabilities are formed once. Images meet each other only in the mean of the loss, so a
  * batch of any size is processed in tiles that fit the memory, and the result is that of the whole batch.
@@ -13,37 +13,37 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "clip/encoder.h"
-#include "clip/prompt.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/schedule.h"
+#include "train/texts.h"
 
 enum { METRICS = ORTHSR_METRIC_BATCH_ACCURACY + 1 };
 
 struct orthsr_trainer {
     const orthsr_model *model;
-    orthsr_adapter *adapter;
+    orthsr_adapter *adapter; /* without targets, and own_adapter, when only a prompt is trained */
+    orthsr_adapter *own_adapter;
+    orthsr__texts texts; /* with a learned prompt, or the templates */
     const orthsr_dataset *dataset;
     orthsr_trainer_options *options;
     orthsr_optimizer *optimizer;
     orthsr__encoder encoder;
     orthsr__objective objective;
-    size_t items, classes, prompts, embed, image; /* image: floats of one input */
+    size_t items, classes, embed, image; /* image: floats of one input */
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;
-    size_t *order;                        /* (items): of the current epoch */
-    size_t *labels;                       /* (tile) */
-    int32_t *tokens;                      /* (prompts, context) */
-    float *pixels;                        /* (tile, 3, size, size) */
-    real *frozen;                         /* (items, classes): log-probabilities of the frozen model */
-    real *tile_frozen;                    /* (tile, classes): those of the tile at hand */
-    real *frozen_images;                  /* (items, embed): raw; the image features when no image map is adapted */
-    real *images;                         /* (tile, embed): raw features, then their gradients */
-    real *prompt_features, *grad_prompts; /* (prompts, embed) */
-    real *grad_rotations;                 /* (rotation_count) */
-    real *grad_parameters, *parameters;   /* (parameter_count) */
-    real *work;                           /* of orthsr__adapter_gradient */
+    size_t *order;                      /* (items): of the current epoch */
+    size_t *labels;                     /* (tile) */
+    float *pixels;                      /* (tile, 3, size, size) */
+    real *frozen;                       /* (items, classes): log-probabilities of the frozen model */
+    real *tile_frozen;                  /* (tile, classes): those of the tile at hand */
+    real *frozen_images;                /* (items, embed): raw; the image features when no image map is adapted */
+    real *images;                       /* (tile, embed): raw features, then their gradients */
+    real *grad_rotations;               /* (rotation_count) */
+    real *grad_parameters, *parameters; /* (parameter_count) */
+    real *work;                         /* of orthsr__adapter_gradient */
     double metric[METRICS];
 };
 
@@ -54,34 +54,12 @@ static orthsr_status load_pixels(orthsr_trainer *trainer, const size_t *items, s
     return ORTHSR_OK;
 }
 
-/* All prompts' raw features into trainer->prompt_features, tile by tile. */
-static orthsr_status encode_prompts(orthsr_trainer *trainer, orthsr__encoder *encoder, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(trainer->model), context = trainer->model->config.context_length;
-    for (size_t i = 0; i < trainer->prompts; i += tile) {
-        size_t n = trainer->prompts - i < tile ? trainer->prompts - i : tile;
-        ORTHSR__TRY(orthsr__encode_text_tile(encoder, trainer->prompt_features + i * trainer->embed, trainer->tokens + i * context, n, error));
-    }
-    return ORTHSR_OK;
-}
-
-/* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
-static orthsr_status prompts_backward(orthsr_trainer *trainer, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(trainer->model), context = trainer->model->config.context_length;
-    for (size_t i = 0; i < trainer->prompts; i += tile) {
-        size_t n = trainer->prompts - i < tile ? trainer->prompts - i : tile;
-        if (trainer->prompts > tile)
-            ORTHSR__TRY(orthsr__encode_text_tile(&trainer->encoder, trainer->prompt_features + i * trainer->embed, trainer->tokens + i * context, n, error));
-        orthsr__text_tile_backward(&trainer->encoder, trainer->grad_prompts + i * trainer->embed, n, trainer->grad_rotations);
-    }
-    return ORTHSR_OK;
-}
-
-/* The anchor: one pass of the frozen model over prompts and items. */
-static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr_error *error) {
+/* The anchor: one pass of the frozen model over the templates' prompts, texts, and the items. */
+static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr__texts *texts, orthsr_error *error) {
     orthsr__encoder frozen;
     orthsr_status status = orthsr__encoder_new(&frozen, trainer->model, NULL, false, error);
-    if (!status) status = encode_prompts(trainer, &frozen, error);
-    if (!status) orthsr__objective_begin(&trainer->objective, trainer->prompt_features);
+    if (!status) status = orthsr__texts_encode(texts, &frozen, error);
+    if (!status) orthsr__objective_begin(&trainer->objective, texts->features);
     size_t tile = trainer->objective.tile;
     for (size_t i = 0; i < trainer->items && !status; i += tile) {
         size_t n = trainer->items - i < tile ? trainer->items - i : tile;
@@ -98,11 +76,23 @@ static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr_error *error)
     return status;
 }
 
+/* The anchor keeps the templates, whose features also serve training when neither the text tower nor a prompt is trained. */
+static orthsr_status make_anchor(orthsr_trainer *trainer, orthsr_error *error) {
+    if (!trainer->texts.prompt) return encode_frozen(trainer, &trainer->texts, error);
+    orthsr__texts templates;
+    orthsr_status status = orthsr__texts_new(&templates, trainer->model, NULL, trainer->dataset, trainer->options, error);
+    if (!status) status = encode_frozen(trainer, &templates, error);
+    orthsr__texts_free(&templates);
+    trainer->objective.templates = trainer->texts.templates;
+    return status;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
 static orthsr_status make_optimizer(orthsr_trainer *trainer, orthsr_error *error) {
     const orthsr_trainer_options *options = trainer->options;
     size_t size = trainer->adapter->parameter_count;
+    if (size == 0) return ORTHSR_OK;
     if (options->optimizer == ORTHSR_SGD) return orthsr_optimizer_sgd(&trainer->optimizer, size, options->momentum, options->weight_decay, error);
     return orthsr_optimizer_adamw(&trainer->optimizer, size, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
 }
@@ -121,8 +111,6 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
         {(void **)&trainer->tile_frozen, tile, trainer->classes, sizeof(real)},
         {(void **)&trainer->frozen_images, trainer->items, embed, sizeof(real)},
         {(void **)&trainer->images, tile, embed, sizeof(real)},
-        {(void **)&trainer->prompt_features, trainer->prompts, embed, sizeof(real)},
-        {(void **)&trainer->grad_prompts, trainer->prompts, embed, sizeof(real)},
         {(void **)&trainer->grad_rotations, trainer->adapter->rotation_count, 1, sizeof(real)},
         {(void **)&trainer->grad_parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
         {(void **)&trainer->parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
@@ -136,22 +124,18 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
-static orthsr_status tokenize_classes(orthsr_trainer *trainer, orthsr_error *error) {
-    const char **names = orthsr__calloc(trainer->classes, sizeof *names);
-    if (!names) return orthsr__fail_memory(error, "class names");
-    for (size_t c = 0; c < trainer->classes; c++) names[c] = orthsr_dataset_class_name(trainer->dataset, c);
-    orthsr_status status = orthsr__tokenize_classes(&trainer->tokens, trainer->model, names, trainer->classes, (const char *const *)trainer->options->templates,
-                                                    trainer->options->template_count, error);
-    free(names);
-    return status;
-}
-
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                  const orthsr_trainer_options *options, orthsr_error *error) {
+    return orthsr_trainer_new_with_prompt(out, model, adapter, NULL, dataset, options, error);
+}
+
+orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, orthsr_prompt *prompt,
+                                             const orthsr_dataset *dataset, const orthsr_trainer_options *options, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = NULL;
-    ORTHSR__REQUIRE(model && adapter && dataset, error, "an argument is NULL");
-    ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no target");
+    ORTHSR__REQUIRE(model && dataset, error, "an argument is NULL");
+    ORTHSR__REQUIRE(adapter || prompt, error, "there is neither adapter nor prompt to train");
+    ORTHSR__REQUIRE(!adapter || adapter->target_count > 0, error, "the adapter has no target");
     ORTHSR__REQUIRE(orthsr_dataset_count(dataset) > 0, error, "the dataset has no item");
     orthsr_trainer *trainer = orthsr__calloc(1, sizeof *trainer);
     if (!trainer) return orthsr__fail_memory(error, "a trainer");
@@ -160,16 +144,19 @@ orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model
     trainer->dataset = dataset;
     for (size_t i = 0; i < METRICS; i++) trainer->metric[i] = NAN;
     orthsr_status status = orthsr__trainer_options_copy(&trainer->options, options, error);
+    if (!status && !adapter) {
+        status = orthsr_adapter_new(&trainer->own_adapter, NULL, error);
+        trainer->adapter = adapter = trainer->own_adapter;
+    }
     if (!status) {
         options = trainer->options;
         trainer->items = orthsr_dataset_count(dataset);
         trainer->classes = orthsr_dataset_class_count(dataset);
-        trainer->prompts = trainer->classes * options->template_count;
         trainer->embed = model->config.embed_dim;
         trainer->image = 3 * model->config.image_size * model->config.image_size;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        size_t widest = 0;
+        size_t widest = 1;
         for (size_t t = 0; t < adapter->target_count; t++) widest = adapter->targets[t].block > widest ? adapter->targets[t].block : widest;
         trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__default_learning_rate(options->optimizer, widest);
         status = allocate(trainer, error);
@@ -179,11 +166,13 @@ orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model
         trainer->objective.kl_weight = (real)options->kl_weight;
         trainer->objective.direction = options->kl_direction;
         for (size_t i = 0; i < trainer->items; i++) trainer->order[i] = i;
-        status = tokenize_classes(trainer, error);
+        status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
     if (!status) status = make_optimizer(trainer, error);
+    if (!status) status = orthsr__texts_descend(&trainer->texts, options, trainer->own_adapter != NULL, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
-    if (!status) status = encode_frozen(trainer, error);
+    trainer->encoder.context_gradients = prompt != NULL;
+    if (!status) status = make_anchor(trainer, error);
     if (status) {
         orthsr_trainer_free(trainer);
         return status;
@@ -196,12 +185,13 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     if (!trainer) return;
     orthsr__encoder_free(&trainer->encoder);
     orthsr__objective_free(&trainer->objective);
+    orthsr__texts_free(&trainer->texts);
+    orthsr_adapter_free(trainer->own_adapter);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order,           trainer->labels,       trainer->tokens,         trainer->pixels,
-                            trainer->frozen,          trainer->tile_frozen,  trainer->frozen_images,  trainer->images,
-                            trainer->prompt_features, trainer->grad_prompts, trainer->grad_rotations, trainer->grad_parameters,
-                            trainer->parameters,      trainer->work};
+    void *const arrays[] = {trainer->order,           trainer->labels,        trainer->pixels, trainer->frozen,
+                            trainer->tile_frozen,     trainer->frozen_images, trainer->images, trainer->grad_rotations,
+                            trainer->grad_parameters, trainer->parameters,    trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -220,11 +210,12 @@ static void shuffle(orthsr_trainer *trainer, size_t epoch) {
 /* Loss and gradient of the batch items (n): grad_rotations holds the sum over tiles and prompts afterwards. */
 static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items, size_t n, orthsr_error *error) {
     orthsr__objective *objective = &trainer->objective;
-    bool image = orthsr__image_adapted(&trainer->encoder), text = orthsr__text_adapted(&trainer->encoder);
+    orthsr__texts *texts = &trainer->texts;
+    bool image = orthsr__image_adapted(&trainer->encoder), text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     size_t embed = trainer->embed, classes = trainer->classes;
     memset(trainer->grad_rotations, 0, trainer->adapter->rotation_count * sizeof(real));
-    if (text) ORTHSR__TRY(encode_prompts(trainer, &trainer->encoder, error));
-    orthsr__objective_begin(objective, trainer->prompt_features);
+    if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
+    orthsr__objective_begin(objective, texts->features);
     for (size_t i = 0; i < n; i += objective->tile) {
         size_t count = n - i < objective->tile ? n - i : objective->tile;
         if (image) {
@@ -240,8 +231,8 @@ static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items
         orthsr__objective_tile(objective, trainer->images, trainer->images, trainer->labels, trainer->tile_frozen, count, n);
         if (image) orthsr__image_tile_backward(&trainer->encoder, trainer->images, count, trainer->grad_rotations);
     }
-    orthsr__objective_end(objective, trainer->grad_prompts);
-    return text ? prompts_backward(trainer, error) : ORTHSR_OK;
+    orthsr__objective_end(objective, texts->grad_features);
+    return text ? orthsr__texts_backward(texts, &trainer->encoder, trainer->grad_rotations, error) : ORTHSR_OK;
 }
 
 /* Names the first target whose gradient is not finite. */
@@ -252,7 +243,21 @@ static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error 
             return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help",
                                 trainer->step + 1, target->name);
     }
+    const orthsr__texts *texts = &trainer->texts;
+    if (texts->prompt && !orthsr__all_finite(texts->grad_context, texts->prompt->count))
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of the prompt's context is not finite; a smaller learning rate may help",
+                            trainer->step + 1);
     return ORTHSR_OK;
+}
+
+static orthsr_status move_adapter(orthsr_trainer *trainer, double lr, double *defect, orthsr_error *error) {
+    orthsr_adapter *adapter = trainer->adapter;
+    *defect = 0;
+    if (adapter->parameter_count == 0) return ORTHSR_OK;
+    memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
+    ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
+    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
+    return orthsr_adapter_defect(adapter, defect, error);
 }
 
 orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) {
@@ -261,6 +266,7 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     size_t epoch = trainer->step / trainer->steps_per_epoch, within = trainer->step % trainer->steps_per_epoch;
     size_t first = within * trainer->batch, n = trainer->items - first < trainer->batch ? trainer->items - first : trainer->batch;
     double lr = orthsr__schedule(trainer->options, trainer->learning_rate, epoch), defect;
+    double context_lr = orthsr__schedule(trainer->options, trainer->texts.learning_rate, epoch);
     orthsr_adapter *adapter = trainer->adapter;
     if (within == 0) shuffle(trainer, epoch);
 
@@ -273,17 +279,20 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     orthsr__adapter_gradient(adapter, trainer->grad_parameters, trainer->grad_rotations, trainer->work);
     ORTHSR__TRY(check_gradient(trainer, error));
 
-    memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
-    ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
-    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
-    ORTHSR__TRY(orthsr_adapter_defect(adapter, &defect, error));
+    ORTHSR__TRY(orthsr__texts_propose(&trainer->texts, context_lr, error));
+    orthsr_status status = move_adapter(trainer, lr, &defect, error);
+    if (status) {
+        orthsr__texts_undo(&trainer->texts);
+        return status;
+    }
+    orthsr__texts_commit(&trainer->texts);
     trainer->step++;
     trainer->epoch = epoch;
     const double metric[METRICS] = {
         [ORTHSR_METRIC_LOSS] = loss,
         [ORTHSR_METRIC_CE] = ce,
         [ORTHSR_METRIC_KL] = kl,
-        [ORTHSR_METRIC_LEARNING_RATE] = lr,
+        [ORTHSR_METRIC_LEARNING_RATE] = trainer->own_adapter ? context_lr : lr,
         [ORTHSR_METRIC_ORTHOGONALITY] = defect,
         [ORTHSR_METRIC_BATCH_ACCURACY] = (double)trainer->objective.correct / (double)n,
     };
