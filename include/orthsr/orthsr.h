@@ -35,6 +35,7 @@
 #include <orthsr/model.h>
 #include <orthsr/optimizer.h>
 #include <orthsr/ortho.h>
+#include <orthsr/prompt.h>
 #include <orthsr/session.h>
 #include <orthsr/status.h>
 #include <orthsr/tokenizer.h>

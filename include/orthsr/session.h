@@ -10,6 +10,7 @@
 
 #include <orthsr/adapter.h>
 #include <orthsr/model.h>
+#include <orthsr/prompt.h>
 #include <orthsr/status.h>
 
 ORTHSR_BEGIN_DECLS
@@ -20,6 +21,10 @@ typedef struct orthsr_session orthsr_session;
  * Errors: ARGUMENT, MISMATCH (a target the model lacks, or of another shape; named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
 ORTHSR_API void orthsr_session_free(orthsr_session *session); /* NULL is a no-op. Since 0.1. */
+
+/* A learned prompt for class names, borrowed: orthsr_session_encode_classes, and so orthsr_evaluate, use it in place of templates from now on. NULL: templates
+ * again. Other texts are not concerned. Errors: ARGUMENT, MISMATCH (a prompt of another width, or too long for the model). Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error);
 
 /* features (n, embed_dim) of pixels (n, 3, image_size, image_size), already normalised (orthsr_model_preprocess).
  * Errors: ARGUMENT, NUMERIC (a pixel or feature is not finite; the row is named), MEMORY. Since 0.1. */
@@ -34,8 +39,9 @@ ORTHSR_API orthsr_status orthsr_session_encode_tokens(orthsr_session *session, f
 ORTHSR_API orthsr_status orthsr_session_encode_texts(orthsr_session *session, float *features, const char *const *texts, size_t n, orthsr_error *error);
 
 /* Unit class features (n_classes, embed_dim): each name is put for "{}" in each template, the unit features of a class's prompts are
- * averaged and made unit again (CLIP's prompt ensemble). Underscores in names are read as spaces.
- * Errors: as encode_texts, and ARGUMENT (a template without "{}"). Since 0.1. */
+ * averaged and made unit again (CLIP's prompt ensemble). Underscores in names are read as spaces. With a learned prompt templates are not looked at.
+ * Errors: as encode_texts, and ARGUMENT (a template without "{}"; a name that does not fit into the learned prompt, or has no context in a class-specific
+ * one; named). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_encode_classes(orthsr_session *session, float *features, const char *const *names, size_t n_classes,
                                                        const char *const *templates, size_t n_templates, orthsr_error *error);
 

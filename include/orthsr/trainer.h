@@ -15,6 +15,7 @@
 #include <orthsr/dataset.h>
 #include <orthsr/model.h>
 #include <orthsr/optimizer.h>
+#include <orthsr/prompt.h>
 #include <orthsr/status.h>
 
 ORTHSR_BEGIN_DECLS
@@ -26,6 +27,14 @@ typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_F
 typedef enum orthsr_kl_reduction { ORTHSR_KL_BATCH_MEAN = 0, ORTHSR_KL_MEAN = 1 } orthsr_kl_reduction;
 /* STANDARD: a random part of 8 to 100 % of the image, resized, and a flip in half of the cases. Since 0.1. */
 typedef enum orthsr_augmentation { ORTHSR_AUGMENT_NONE = 0, ORTHSR_AUGMENT_STANDARD = 1 } orthsr_augmentation;
+
+/* What is trained, and the settings it is trained with. Since 0.1. */
+typedef enum orthsr_method {
+    ORTHSR_METHOD_ORTHSR = 0,     /* an adapter: the defaults of orthsr_trainer_options_new */
+    ORTHSR_METHOD_COOP = 1,       /* a learned prompt alone, as CoOp: SGD at 0.002, momentum 0.9, weight decay 5e-4, cosine after one epoch of warm-up, 200
+                                   * epochs, batches of 32, cross-entropy alone */
+    ORTHSR_METHOD_COOP_ORTHSR = 2 /* both: as ORTHSR_METHOD_ORTHSR, the context at its own rate */
+} orthsr_method;
 
 /* What one step reports. Since 0.1. */
 typedef enum orthsr_metric {
@@ -50,9 +59,15 @@ typedef struct orthsr_trainer orthsr_trainer;
 ORTHSR_API orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options);
 
+/* Puts every option but seed and templates to the method's defaults; setters called later replace them. What is trained is said by the arguments of
+ * orthsr_trainer_new_with_prompt. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options, orthsr_method method, orthsr_error *error);
+
 /* Setters. Errors: ARGUMENT (out of the range stated); the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error);   /* >= 0; 0 = default */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error); /* >= 0; 0 = default */
+/* Of a learned context, >= 0. 0 = default: with no adapter the learning rate above when that is set, else 0.002 for SGD and 0.001 for AdamW. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_context_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);  /* [0, 1); SGD only */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error); /* >= 0 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error);
@@ -90,6 +105,13 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trai
  * Errors: ARGUMENT, MISMATCH (adapter and model), those of reading images, of encoding text, NUMERIC, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                             const orthsr_trainer_options *options, orthsr_error *error);
+/* The same with a learned prompt, which is trained in place of the templates; with adapter NULL it alone is trained, the images' features are formed once, and
+ * ORTHSR_METRIC_ORTHOGONALITY is 0. The frozen model's anchor keeps the templates. With prompt NULL as orthsr_trainer_new. The prompt is borrowed. A step that
+ * fails leaves it as it was, too.
+ * Errors: as orthsr_trainer_new; ARGUMENT also for neither adapter nor prompt, and for a class whose name does not fit into the prompt or has no context in a
+ * class-specific one (named); MISMATCH also for a prompt of another width. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, orthsr_prompt *prompt,
+                                                        const orthsr_dataset *dataset, const orthsr_trainer_options *options, orthsr_error *error);
 ORTHSR_API void orthsr_trainer_free(orthsr_trainer *trainer); /* NULL is a no-op. Since 0.1. */
 
 /* One optimizer step on the next batch. Errors: NUMERIC (loss or gradient not finite: names step and layer; adapter and optimizer are

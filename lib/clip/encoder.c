@@ -39,9 +39,10 @@ static bool adapted(const orthsr__encoder *encoder, const orthsr__tower *tower) 
 bool orthsr__image_adapted(const orthsr__encoder *encoder) { return adapted(encoder, &encoder->model->image); }
 bool orthsr__text_adapted(const orthsr__encoder *encoder) { return adapted(encoder, &encoder->model->text); }
 
-static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, const orthsr__tower *tower, size_t length, orthsr_error *error) {
+static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, const orthsr__tower *tower, size_t length, bool to_input, orthsr_error *error) {
     if (pass->memory) return ORTHSR_OK;
-    return orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, tile(length) * length, length, encoder->gradients, error);
+    orthsr__gradients gradients = !encoder->gradients ? ORTHSR__NO_GRADIENTS : to_input ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS;
+    return orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, tile(length) * length, length, gradients, error);
 }
 
 /* ---- images ------------------------------------------------------------------------------------------------------------------ */
@@ -63,7 +64,7 @@ orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features
     const orthsr__config *config = &model->config;
     size_t size = config->image_size, t = image_tokens(model), d = config->image.width;
     orthsr__pass *pass = &encoder->image;
-    ORTHSR__TRY(need_pass(encoder, pass, &model->image, t, error));
+    ORTHSR__TRY(need_pass(encoder, pass, &model->image, t, false, error));
     if (!encoder->patches) encoder->patches = orthsr__aligned((t - 1) * model->patch.in, sizeof(real));
     if (!encoder->patches) return orthsr__fail_memory(error, "patches");
 
@@ -104,7 +105,7 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     const orthsr_model *model = encoder->model;
     size_t context = model->config.context_length, d = model->config.text.width, t = 0;
     orthsr__pass *pass = &encoder->text;
-    ORTHSR__TRY(need_pass(encoder, pass, &model->text, context, error));
+    ORTHSR__TRY(need_pass(encoder, pass, &model->text, context, encoder->context_gradients, error));
     for (size_t i = 0; i < n; i++) {
         pass->pool_row[i] = orthsr__pool_position(model, tokens + i * context);
         if (pass->pool_row[i] + 1 > t) t = pass->pool_row[i] + 1;
@@ -113,7 +114,9 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     for (size_t i = 0; i < n; i++) {
         pass->pool_row[i] += i * t;
         for (size_t j = 0; j < t; j++) {
-            const real *token = model->token_embedding + (size_t)tokens[i * context + j] * d, *position = model->text_position + j * d;
+            int32_t id = tokens[i * context + j];
+            const real *token = id >= 0 ? model->token_embedding + (size_t)id * d : encoder->context + (size_t)(-1 - id) * d;
+            const real *position = model->text_position + j * d;
             real *row = x + (i * t + j) * d;
             for (size_t c = 0; c < d; c++) row[c] = token[c] + position[c];
         }
@@ -128,4 +131,16 @@ void orthsr__text_tile_backward(orthsr__encoder *encoder, const real *grad_featu
     size_t t = encoder->text_length;
     orthsr__pool_backward(&encoder->text, grad_features, &encoder->model->final_norm, &encoder->model->text_projection, n, n * t);
     orthsr__pass_backward(&encoder->text, n, t, grad_rotations);
+}
+
+void orthsr__text_tile_context_gradient(const orthsr__encoder *encoder, const int32_t *tokens, size_t n, real *grad_context) {
+    size_t context = encoder->model->config.context_length, d = encoder->model->config.text.width, t = encoder->text_length;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < t; j++) {
+            int32_t id = tokens[i * context + j];
+            if (id >= 0) continue;
+            const real *row = encoder->text.grad + (i * t + j) * d;
+            real *grad = grad_context + (size_t)(-1 - id) * d;
+            for (size_t c = 0; c < d; c++) grad[c] += row[c];
+        }
 }

@@ -21,7 +21,7 @@ static real *carve(carver *c, size_t n) {
     return piece;
 }
 
-static void lay_out(orthsr__pass *pass, carver *c, bool gradients) {
+static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) {
     const orthsr__tower_config *config = &pass->tower->config;
     size_t d = config->width, mlp = config->mlp, wide = mlp > d ? mlp : d, rows = pass->rows;
     for (size_t i = 0; i <= config->layers - pass->first_kept; i++) {
@@ -41,7 +41,7 @@ static void lay_out(orthsr__pass *pass, carver *c, bool gradients) {
     pass->pooled_normed = carve(c, rows * d);
     pass->pooled_mean = carve(c, rows);
     pass->pooled_rstd = carve(c, rows);
-    if (!gradients) return;
+    if (gradients == ORTHSR__NO_GRADIENTS) return;
     real **arrays[] = {&pass->grad, &pass->grad_normed, &pass->grad_o, &pass->grad_q, &pass->grad_k, &pass->grad_v};
     for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) *arrays[j] = carve(c, rows * d);
     pass->grad_hidden = carve(c, rows * mlp);
@@ -49,12 +49,13 @@ static void lay_out(orthsr__pass *pass, carver *c, bool gradients) {
 }
 
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               size_t length, bool gradients, orthsr_error *error) {
+                               size_t length, orthsr__gradients gradients, orthsr_error *error) {
     size_t layers = tower->config.layers;
     *pass = (orthsr__pass){.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows, .length = length};
     for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
         if (pass->target[i]) pass->first_adapted = i / ORTHSR__MAPS;
-    pass->first_kept = gradients ? pass->first_adapted : layers;
+    pass->to_input = gradients == ORTHSR__INPUT_GRADIENTS;
+    pass->first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass->to_input ? 0 : pass->first_adapted;
     pass->kept = orthsr__calloc(layers - pass->first_kept + 1, sizeof *pass->kept);
     pass->pool_row = orthsr__calloc(rows, sizeof *pass->pool_row);
     carver c = {0};
@@ -188,7 +189,7 @@ static void layer_backward(orthsr__pass *pass, size_t i, size_t batch, size_t t,
     const orthsr__layer *layer = &pass->tower->layer[i];
     const orthsr__kept *kept = kept_of(pass, i);
     size_t d = config->width, rows = batch * t;
-    bool lowest = i == pass->first_adapted;
+    bool lowest = !pass->to_input && i == pass->first_adapted;
 
     orthsr__activation_forward(pass->hidden, kept->hidden, rows * config->mlp, config->activation);
     map_backward(pass, i, ORTHSR__FC2, pass->grad_hidden, pass->grad, pass->hidden, rows, false, grad_rotations);
@@ -210,7 +211,7 @@ static void layer_backward(orthsr__pass *pass, size_t i, size_t batch, size_t t,
 }
 
 void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *grad_rotations) {
-    for (size_t i = pass->tower->config.layers; i-- > pass->first_adapted;) layer_backward(pass, i, batch, t, grad_rotations);
+    for (size_t i = pass->tower->config.layers; i-- > pass->first_kept;) layer_backward(pass, i, batch, t, grad_rotations);
 }
 
 /* ---- the towers' common end ------------------------------------------------------------------------------------------------------ */

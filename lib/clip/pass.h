@@ -1,4 +1,4 @@
-/* pass.h - one pass of a batch through a tower's layers, forward and backward to the adapter, and the memory it needs.
+/* pass.h - one pass of a batch through a tower's layers, forward and backward to the adapter or to the input, and the memory it needs.
  *
  * Below `first_kept` nothing is remembered; from there on each layer keeps what its backward pass cannot cheaply form again: its
  * inputs x0 and x1, q, k, v, the attention's output, and the hidden layer before the activation (10 d floats a row where mlp = 4 d).
@@ -20,6 +20,7 @@ typedef struct orthsr__pass {
     const orthsr__target **target;                                /* (layers * ORTHSR__MAPS): the tower's part of a binding */
     size_t first_adapted;                                         /* lowest layer with a target; layers when there is none */
     size_t first_kept;                                            /* lowest layer that is kept; layers for a pass without gradients */
+    bool to_input;                                                /* backward goes on to the first layer's input */
     size_t rows, length;                                          /* capacity: rows in all, and per sequence */
     real *memory;                                                 /* all of the below, one allocation */
     orthsr__kept *kept;                                           /* (layers - first_kept + 1): the last one serves all layers that are not kept */
@@ -32,9 +33,16 @@ typedef struct orthsr__pass {
     size_t *pool_row;                                             /* (rows): where each sequence is read */
 } orthsr__pass;
 
-/* target: the model's binding (map_count), which must outlive the pass. gradients: keep what backward needs. */
+/* What a pass must be able to give back. */
+typedef enum orthsr__gradients {
+    ORTHSR__NO_GRADIENTS,
+    ORTHSR__ADAPTER_GRADIENTS, /* those of the adapter's rotations */
+    ORTHSR__INPUT_GRADIENTS    /* and those of the first layer's input: nothing may be skipped */
+} orthsr__gradients;
+
+/* target: the model's binding (map_count), which must outlive the pass. */
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               size_t length, bool gradients, orthsr_error *error);
+                               size_t length, orthsr__gradients gradients, orthsr_error *error);
 void orthsr__pass_free(orthsr__pass *pass); /* safe on a zeroed struct */
 
 /* Where the caller puts the first layer's input, (batch, t, d). */
@@ -44,7 +52,7 @@ real *orthsr__pass_input(orthsr__pass *pass);
 void orthsr__pass_forward(orthsr__pass *pass, size_t batch, size_t t);
 
 /* From pass->grad (batch, t, d), the gradient to pass->out, which is overwritten; ADDS to grad_rotations (adapter's rotation_count).
- * Stops below the lowest adapted map. */
+ * Stops below the lowest adapted map, or with ORTHSR__INPUT_GRADIENTS leaves the gradient of the input in pass->grad. */
 void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *grad_rotations);
 
 /* The end of both towers: the rows pass->pool_row (n) are normalised and projected, features (n, embed) = norm(out[row]) W^T; and back:

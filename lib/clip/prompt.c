@@ -7,21 +7,25 @@
 #include "base/fail.h"
 #include "base/memory.h"
 
+/* Hugging Face pads with the end id, the others with 0: the same features, but the ids people compare. */
+int32_t orthsr__pad_id(const orthsr_model *model) { return model->config.family == ORTHSR__HUGGINGFACE ? orthsr_tokenizer_end_id(model->tokenizer) : 0; }
+
+orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *error) {
+    if (model->tokenizer) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                        "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): give token ids instead of text",
+                        model->directory);
+}
+
 static orthsr_status tokenize_one(int32_t *ids, const orthsr_model *model, const char *text, orthsr_error *error) {
     const orthsr_tokenizer *tokenizer = model->tokenizer;
-    /* Hugging Face pads with the end id, the others with 0: the same features, but the ids people compare. */
-    int32_t pad = model->config.family == ORTHSR__HUGGINGFACE ? orthsr_tokenizer_end_id(tokenizer) : 0;
-    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), pad, ids, model->config.context_length, NULL, error);
+    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), orthsr__pad_id(model), ids, model->config.context_length, NULL, error);
 }
 
 /* Room for n rows of tokens. */
 static orthsr_status allocate(int32_t **tokens, const orthsr_model *model, size_t n, orthsr_error *error) {
     *tokens = NULL;
-    if (!model->tokenizer)
-        return orthsr__fail(
-            error, ORTHSR_ERROR_UNSUPPORTED,
-            "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): give token ids instead of text",
-            model->directory);
+    ORTHSR__TRY(orthsr__need_tokenizer(model, error));
     size_t count;
     *tokens = orthsr__mul(&count, n, model->config.context_length) ? orthsr__aligned(count, sizeof **tokens) : NULL;
     return *tokens ? ORTHSR_OK : orthsr__fail_memory(error, "tokens");

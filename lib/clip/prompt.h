@@ -4,6 +4,12 @@
 
 #include "clip/model.h"
 
+/* The id that fills a text's row up. The model has a tokenizer. */
+int32_t orthsr__pad_id(const orthsr_model *model);
+
+/* UNSUPPORTED when there is none beside the model's weights. */
+orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *error);
+
 /* tokens (n, context) in fresh memory (free) of zero-terminated texts. UNSUPPORTED when the model has no tokenizer. */
 orthsr_status orthsr__tokenize(int32_t **tokens, const orthsr_model *model, const char *const *texts, size_t n, orthsr_error *error);
 

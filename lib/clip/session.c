@@ -6,13 +6,15 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "clip/context.h"
 #include "clip/encoder.h"
 #include "clip/prompt.h"
 #include "clip/saliency.h"
 
 struct orthsr_session {
     orthsr__encoder encoder;
-    real *features; /* (tile, embed): one tile's, before they become the caller's floats */
+    const orthsr_prompt *prompt; /* or NULL */
+    real *features;              /* (tile, embed): one tile's, before they become the caller's floats */
 };
 
 orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error) {
@@ -37,6 +39,14 @@ void orthsr_session_free(orthsr_session *session) {
     orthsr__encoder_free(&session->encoder);
     free(session->features);
     free(session);
+}
+
+orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error) {
+    ORTHSR__REQUIRE(session != NULL, error, "session is NULL");
+    if (prompt) ORTHSR__TRY(orthsr__prompt_fits(prompt, session->encoder.model, error));
+    session->prompt = prompt;
+    session->encoder.context = prompt ? prompt->context : NULL;
+    return ORTHSR_OK;
 }
 
 const orthsr_model *orthsr__session_model(const orthsr_session *session) { return session->encoder.model; }
@@ -95,20 +105,27 @@ orthsr_status orthsr_session_attention(orthsr_session *session, float *map, cons
     return orthsr__attention_map(&session->encoder, map, 0, error);
 }
 
-orthsr_status orthsr_session_encode_tokens(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error) {
-    ORTHSR__REQUIRE(session && (n == 0 || (features && tokens)), error, "an argument is NULL");
+/* features (n, embed_dim) of tokens (n, context_length) that are known to be good. */
+static orthsr_status encode_ids(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error) {
     const orthsr_model *model = session->encoder.model;
     size_t tile = orthsr__text_tile(model), context = model->config.context_length, embed = model->config.embed_dim;
-    for (size_t i = 0; i < n * context; i++)
-        if (tokens[i] < 0 || (size_t)tokens[i] >= model->config.vocab_size)
-            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "text %zu, position %zu: token %d is outside the vocabulary of %zu", i / context, i % context,
-                                (int)tokens[i], model->config.vocab_size);
     for (size_t i = 0; i < n; i += tile) {
         size_t count = n - i < tile ? n - i : tile;
         ORTHSR__TRY(orthsr__encode_text_tile(&session->encoder, session->features, tokens + i * context, count, error));
         ORTHSR__TRY(deliver(session, features + i * embed, count, i, "text", error));
     }
     return ORTHSR_OK;
+}
+
+orthsr_status orthsr_session_encode_tokens(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && (n == 0 || (features && tokens)), error, "an argument is NULL");
+    const orthsr_model *model = session->encoder.model;
+    size_t context = model->config.context_length;
+    for (size_t i = 0; i < n * context; i++) /* negative ids are the library's own: no caller's */
+        if (tokens[i] < 0 || (size_t)tokens[i] >= model->config.vocab_size)
+            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "text %zu, position %zu: token %d is outside the vocabulary of %zu", i / context, i % context,
+                                (int)tokens[i], model->config.vocab_size);
+    return encode_ids(session, features, tokens, n, error);
 }
 
 orthsr_status orthsr_session_encode_texts(orthsr_session *session, float *features, const char *const *texts, size_t n, orthsr_error *error) {
@@ -120,10 +137,20 @@ orthsr_status orthsr_session_encode_texts(orthsr_session *session, float *featur
     return status;
 }
 
+static orthsr_status encode_in_prompt(orthsr_session *session, float *features, const char *const *names, size_t n_classes, orthsr_error *error) {
+    int32_t *tokens;
+    ORTHSR__TRY(orthsr__prompt_tokens(&tokens, session->prompt, session->encoder.model, names, n_classes, error));
+    orthsr_status status = encode_ids(session, features, tokens, n_classes, error);
+    if (!status) orthsr_features_normalize(features, n_classes, session->encoder.model->config.embed_dim);
+    free(tokens);
+    return status;
+}
+
 orthsr_status orthsr_session_encode_classes(orthsr_session *session, float *features, const char *const *names, size_t n_classes, const char *const *templates,
                                             size_t n_templates, orthsr_error *error) {
-    ORTHSR__REQUIRE(session && features && names && templates, error, "an argument is NULL");
-    ORTHSR__REQUIRE(n_classes > 0 && n_templates > 0, error, "no class or no template");
+    ORTHSR__REQUIRE(session && features && names && (templates || session->prompt), error, "an argument is NULL");
+    ORTHSR__REQUIRE(n_classes > 0 && (n_templates > 0 || session->prompt), error, "no class or no template");
+    if (session->prompt) return encode_in_prompt(session, features, names, n_classes, error);
     size_t embed = session->encoder.model->config.embed_dim, n = n_classes * n_templates;
     int32_t *tokens = NULL;
     float *raw = orthsr__aligned(n * embed, sizeof *raw);

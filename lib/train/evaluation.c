@@ -82,7 +82,7 @@ orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session *session, 
                               orthsr_evaluation_callback callback, void *payload, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = NULL;
-    ORTHSR__REQUIRE(session && dataset && templates, error, "an argument is NULL");
+    ORTHSR__REQUIRE(session && dataset, error, "an argument is NULL");
     size_t items = orthsr_dataset_count(dataset), classes = orthsr_dataset_class_count(dataset);
     ORTHSR__REQUIRE(items > 0 && classes > 0, error, "the dataset is empty");
     run r = {.session = session, .model = orthsr__session_model(session), .dataset = dataset};

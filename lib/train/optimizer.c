@@ -117,6 +117,12 @@ static void propose(const orthsr_optimizer *o, const real *p, const real *g, dou
     }
 }
 
+static void swap_states(orthsr_optimizer *optimizer) {
+    real *former = optimizer->state;
+    optimizer->state = optimizer->next;
+    optimizer->next = former;
+}
+
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error) {
     if (size != optimizer->size) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the optimizer is for %zu parameters, not %zu", optimizer->size, size);
     if (!(lr >= 0 && isfinite(lr))) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a learning rate of %g is negative or not finite", lr);
@@ -127,9 +133,12 @@ orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *paramete
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "optimizer step %zu leads to values that are not finite; a smaller learning rate may help",
                             optimizer->steps + 1);
     memcpy(parameters, optimizer->moved, size * sizeof *parameters);
-    real *former = optimizer->state;
-    optimizer->state = optimizer->next;
-    optimizer->next = former;
+    swap_states(optimizer);
     optimizer->steps++;
     return ORTHSR_OK;
+}
+
+void orthsr__optimizer_undo(orthsr_optimizer *optimizer) {
+    swap_states(optimizer);
+    optimizer->steps--;
 }

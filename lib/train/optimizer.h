@@ -24,4 +24,7 @@ struct orthsr_optimizer {
 /* As orthsr_optimizer_step. */
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error);
 
+/* Takes back the state of the last step, which succeeded; the parameters are the caller's to restore. Not twice in a row. */
+void orthsr__optimizer_undo(orthsr_optimizer *optimizer);
+
 #endif

@@ -11,6 +11,35 @@
 
 static const char *const default_template = "a photo of a {}.";
 
+/* What the methods begin with. */
+static const orthsr_trainer_options orthsr = {.optimizer = ORTHSR_ADAMW,
+                                              .momentum = 0.9f,
+                                              .weight_decay = 0.01f,
+                                              .schedule = ORTHSR_SCHEDULE_COSINE,
+                                              .epochs = 60,
+                                              .batch_size = 128,
+                                              .kl_weight = -1,
+                                              .ce_cut_weight = 1,
+                                              .kl_cut_weight = 1,
+                                              .kl_temperature = 1,
+                                              .cutout_probability = 1,
+                                              .cutout_holes = 1,
+                                              .seed = 1};
+static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
+                                            .momentum = 0.9f,
+                                            .weight_decay = 5e-4f,
+                                            .schedule = ORTHSR_SCHEDULE_COSINE,
+                                            .warmup_epochs = 1,
+                                            .epochs = 200,
+                                            .batch_size = 32,
+                                            .kl_weight = 0,
+                                            .ce_cut_weight = 1,
+                                            .kl_cut_weight = 0,
+                                            .kl_temperature = 1,
+                                            .cutout_probability = 1,
+                                            .cutout_holes = 1,
+                                            .seed = 1};
+
 static void free_templates(char **templates, size_t n) {
     for (size_t i = 0; templates && i < n; i++) free(templates[i]);
     free(templates);
@@ -20,19 +49,7 @@ orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_er
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = orthsr__calloc(1, sizeof **out);
     if (!*out) return orthsr__fail_memory(error, "training options");
-    **out = (orthsr_trainer_options){.optimizer = ORTHSR_ADAMW,
-                                     .momentum = 0.9f,
-                                     .weight_decay = 0.01f,
-                                     .schedule = ORTHSR_SCHEDULE_COSINE,
-                                     .epochs = 60,
-                                     .batch_size = 128,
-                                     .kl_weight = -1,
-                                     .ce_cut_weight = 1,
-                                     .kl_cut_weight = 1,
-                                     .kl_temperature = 1,
-                                     .cutout_probability = 1,
-                                     .cutout_holes = 1,
-                                     .seed = 1};
+    **out = orthsr;
     orthsr_status status = orthsr_trainer_options_set_templates(*out, &default_template, 1, error);
     if (status) {
         orthsr_trainer_options_free(*out);
@@ -76,6 +93,19 @@ orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *optio
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options, orthsr_method method, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(method == ORTHSR_METHOD_ORTHSR || method == ORTHSR_METHOD_COOP || method == ORTHSR_METHOD_COOP_ORTHSR, error, "unknown method");
+    orthsr_trainer_options fresh = method == ORTHSR_METHOD_COOP ? coop : orthsr;
+    fresh.templates = options->templates; /* texts are no matter of the method */
+    fresh.template_count = options->template_count;
+    fresh.frozen_templates = options->frozen_templates;
+    fresh.frozen_template_count = options->frozen_template_count;
+    fresh.seed = options->seed;
+    *options = fresh;
+    return ORTHSR_OK;
+}
+
 /* Comparisons are written so that NaN fails them. */
 static bool at_least_zero(float value) { return value >= 0 && isfinite(value); }
 
@@ -83,6 +113,13 @@ orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *o
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
     ORTHSR__REQUIRE(at_least_zero(lr), error, "the learning rate must be finite and not negative");
     options->learning_rate = lr;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_context_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(at_least_zero(lr), error, "the context's learning rate must be finite and not negative");
+    options->context_learning_rate = lr;
     return ORTHSR_OK;
 }
 

@@ -8,7 +8,8 @@ enum { ORTHSR__MAX_HOLES = 64 };
 
 struct orthsr_trainer_options {
     orthsr_optimizer_kind optimizer;
-    float learning_rate; /* 0: orthsr__default_learning_rate */
+    float learning_rate;         /* 0: orthsr__default_learning_rate */
+    float context_learning_rate; /* 0: orthsr__default_context_rate */
     float momentum, weight_decay;
     orthsr_schedule schedule;
     size_t warmup_epochs, epochs;

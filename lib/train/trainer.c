@@ -1,4 +1,4 @@
-/* trainer.c - one step: rotations, text forward, images tile by tile forward and backward, text backward, adjoint, update.
+/* trainer.c - one step: text forward, images tile by tile forward and backward, text backward, adjoint, update.
  *
  * Images meet each other only in the mean of the loss, so a batch of any size is processed in tiles that fit the memory (images.c), and the result is
  * that of the whole batch.
@@ -13,80 +13,54 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "clip/encoder.h"
-#include "clip/prompt.h"
 #include "train/images.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/schedule.h"
+#include "train/texts.h"
 
 enum { METRICS = ORTHSR_METRIC_KL_CUT + 1 };
 
 struct orthsr_trainer {
     const orthsr_model *model;
-    orthsr_adapter *adapter;
+    orthsr_adapter *adapter; /* without targets, and own_adapter, when only a prompt is trained */
+    orthsr_adapter *own_adapter;
+    orthsr__texts texts; /* with a learned prompt, or the templates */
     const orthsr_dataset *dataset;
     orthsr_trainer_options *options;
     orthsr_optimizer *optimizer;
     orthsr__encoder encoder;
     orthsr__objective objective;
     orthsr__images images;
-    size_t items, classes, prompts, embed;
+    size_t items, classes, embed;
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;
-    size_t *order;                        /* (items): of the current epoch */
-    int32_t *tokens;                      /* (prompts, context) */
-    real *prompt_features, *grad_prompts; /* (prompts, embed) */
-    real *grad_rotations;                 /* (rotation_count) */
-    real *grad_parameters, *parameters;   /* (parameter_count) */
-    real *work;                           /* of orthsr__adapter_gradient */
+    size_t *order;                      /* (items): of the current epoch */
+    real *grad_rotations;               /* (rotation_count) */
+    real *grad_parameters, *parameters; /* (parameter_count) */
+    real *work;                         /* of orthsr__adapter_gradient */
     double metric[METRICS];
 };
-
-/* ---- features ------------------------------------------------------------------------------------------------------------------ */
-
-/* All prompts' raw features into trainer->prompt_features, tile by tile. */
-static orthsr_status encode_prompts(orthsr_trainer *trainer, orthsr__encoder *encoder, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(trainer->model), context = trainer->model->config.context_length;
-    for (size_t i = 0; i < trainer->prompts; i += tile) {
-        size_t n = trainer->prompts - i < tile ? trainer->prompts - i : tile;
-        ORTHSR__TRY(orthsr__encode_text_tile(encoder, trainer->prompt_features + i * trainer->embed, trainer->tokens + i * context, n, error));
-    }
-    return ORTHSR_OK;
-}
-
-/* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
-static orthsr_status prompts_backward(orthsr_trainer *trainer, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(trainer->model), context = trainer->model->config.context_length;
-    for (size_t i = 0; i < trainer->prompts; i += tile) {
-        size_t n = trainer->prompts - i < tile ? trainer->prompts - i : tile;
-        if (trainer->prompts > tile)
-            ORTHSR__TRY(orthsr__encode_text_tile(&trainer->encoder, trainer->prompt_features + i * trainer->embed, trainer->tokens + i * context, n, error));
-        orthsr__text_tile_backward(&trainer->encoder, trainer->grad_prompts + i * trainer->embed, n, trainer->grad_rotations);
-    }
-    return ORTHSR_OK;
-}
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
 static orthsr_status make_optimizer(orthsr_trainer *trainer, orthsr_error *error) {
     const orthsr_trainer_options *options = trainer->options;
     size_t size = trainer->adapter->parameter_count;
+    if (size == 0) return ORTHSR_OK;
     if (options->optimizer == ORTHSR_SGD) return orthsr_optimizer_sgd(&trainer->optimizer, size, options->momentum, options->weight_decay, error);
     return orthsr_optimizer_adamw(&trainer->optimizer, size, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
 }
 
 static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
-    size_t embed = trainer->embed;
-    ORTHSR__TRY(
-        orthsr__objective_new(&trainer->objective, trainer->classes, trainer->options->template_count, embed, orthsr__image_tile(trainer->model), error));
+    size_t tile = orthsr__image_tile(trainer->model), embed = trainer->embed;
+    ORTHSR__TRY(orthsr__objective_new(&trainer->objective, trainer->classes, trainer->options->template_count, embed, tile, error));
     const struct {
         void **array;
         size_t n, m, size;
     } parts[] = {
         {(void **)&trainer->order, trainer->items, 1, sizeof(size_t)},
-        {(void **)&trainer->prompt_features, trainer->prompts, embed, sizeof(real)},
-        {(void **)&trainer->grad_prompts, trainer->prompts, embed, sizeof(real)},
         {(void **)&trainer->grad_rotations, trainer->adapter->rotation_count, 1, sizeof(real)},
         {(void **)&trainer->grad_parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
         {(void **)&trainer->parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
@@ -100,22 +74,18 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
-static orthsr_status tokenize_classes(orthsr_trainer *trainer, orthsr_error *error) {
-    const char **names = orthsr__calloc(trainer->classes, sizeof *names);
-    if (!names) return orthsr__fail_memory(error, "class names");
-    for (size_t c = 0; c < trainer->classes; c++) names[c] = orthsr_dataset_class_name(trainer->dataset, c);
-    orthsr_status status = orthsr__tokenize_classes(&trainer->tokens, trainer->model, names, trainer->classes, (const char *const *)trainer->options->templates,
-                                                    trainer->options->template_count, error);
-    free(names);
-    return status;
-}
-
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                  const orthsr_trainer_options *options, orthsr_error *error) {
+    return orthsr_trainer_new_with_prompt(out, model, adapter, NULL, dataset, options, error);
+}
+
+orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, orthsr_prompt *prompt,
+                                             const orthsr_dataset *dataset, const orthsr_trainer_options *options, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = NULL;
-    ORTHSR__REQUIRE(model && adapter && dataset, error, "an argument is NULL");
-    ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no target");
+    ORTHSR__REQUIRE(model && dataset, error, "an argument is NULL");
+    ORTHSR__REQUIRE(adapter || prompt, error, "there is neither adapter nor prompt to train");
+    ORTHSR__REQUIRE(!adapter || adapter->target_count > 0, error, "the adapter has no target");
     ORTHSR__REQUIRE(orthsr_dataset_count(dataset) > 0, error, "the dataset has no item");
     orthsr_trainer *trainer = orthsr__calloc(1, sizeof *trainer);
     if (!trainer) return orthsr__fail_memory(error, "a trainer");
@@ -124,15 +94,18 @@ orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model
     trainer->dataset = dataset;
     for (size_t i = 0; i < METRICS; i++) trainer->metric[i] = NAN;
     orthsr_status status = orthsr__trainer_options_copy(&trainer->options, options, error);
+    if (!status && !adapter) {
+        status = orthsr_adapter_new(&trainer->own_adapter, NULL, error);
+        trainer->adapter = adapter = trainer->own_adapter;
+    }
     if (!status) {
         options = trainer->options;
         trainer->items = orthsr_dataset_count(dataset);
         trainer->classes = orthsr_dataset_class_count(dataset);
-        trainer->prompts = trainer->classes * options->template_count;
         trainer->embed = model->config.embed_dim;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        size_t widest = 0;
+        size_t widest = 1;
         for (size_t t = 0; t < adapter->target_count; t++) widest = adapter->targets[t].block > widest ? adapter->targets[t].block : widest;
         trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__default_learning_rate(options->optimizer, widest);
         status = allocate(trainer, error);
@@ -140,11 +113,15 @@ orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model
     if (!status) {
         orthsr__objective_options(&trainer->objective, options);
         trainer->objective.scale = model->logit_scale;
-        status = tokenize_classes(trainer, error);
+        status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
     if (!status) status = make_optimizer(trainer, error);
+    if (!status) status = orthsr__texts_descend(&trainer->texts, options, trainer->own_adapter != NULL, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
-    if (!status && !orthsr__text_adapted(&trainer->encoder)) status = encode_prompts(trainer, &trainer->encoder, error); /* they stay as they are */
+    trainer->encoder.context_gradients = prompt != NULL;
+    trainer->objective.templates = trainer->texts.templates;
+    if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
+        status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
     if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, error);
     if (status) {
         orthsr_trainer_free(trainer);
@@ -159,10 +136,11 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr__encoder_free(&trainer->encoder);
     orthsr__images_free(&trainer->images);
     orthsr__objective_free(&trainer->objective);
+    orthsr__texts_free(&trainer->texts);
+    orthsr_adapter_free(trainer->own_adapter);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order,          trainer->tokens,          trainer->prompt_features, trainer->grad_prompts,
-                            trainer->grad_rotations, trainer->grad_parameters, trainer->parameters,      trainer->work};
+    void *const arrays[] = {trainer->order, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters, trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -180,13 +158,14 @@ static void shuffle(orthsr_trainer *trainer, size_t epoch) {
 
 /* Loss and gradient of the batch items (n): grad_rotations holds the sum over tiles and prompts afterwards. */
 static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
-    bool text = orthsr__text_adapted(&trainer->encoder);
+    orthsr__texts *texts = &trainer->texts;
+    bool text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     memset(trainer->grad_rotations, 0, trainer->adapter->rotation_count * sizeof(real));
-    if (text) ORTHSR__TRY(encode_prompts(trainer, &trainer->encoder, error));
-    orthsr__objective_begin(&trainer->objective, trainer->prompt_features);
+    if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
+    orthsr__objective_begin(&trainer->objective, texts->features);
     ORTHSR__TRY(orthsr__images_gradient(&trainer->images, &trainer->encoder, &trainer->objective, items, n, epoch, trainer->grad_rotations, error));
-    orthsr__objective_end(&trainer->objective, trainer->grad_prompts);
-    return text ? prompts_backward(trainer, error) : ORTHSR_OK;
+    orthsr__objective_end(&trainer->objective, texts->grad_features);
+    return text ? orthsr__texts_backward(texts, &trainer->encoder, trainer->grad_rotations, error) : ORTHSR_OK;
 }
 
 /* Names the first target whose gradient is not finite. */
@@ -197,7 +176,21 @@ static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error 
             return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help",
                                 trainer->step + 1, target->name);
     }
+    const orthsr__texts *texts = &trainer->texts;
+    if (texts->prompt && !orthsr__all_finite(texts->grad_context, texts->prompt->count))
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of the prompt's context is not finite; a smaller learning rate may help",
+                            trainer->step + 1);
     return ORTHSR_OK;
+}
+
+static orthsr_status move_adapter(orthsr_trainer *trainer, double lr, double *defect, orthsr_error *error) {
+    orthsr_adapter *adapter = trainer->adapter;
+    *defect = 0;
+    if (adapter->parameter_count == 0) return ORTHSR_OK;
+    memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
+    ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
+    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
+    return orthsr_adapter_defect(adapter, defect, error);
 }
 
 orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) {
@@ -206,6 +199,7 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     size_t epoch = trainer->step / trainer->steps_per_epoch, within = trainer->step % trainer->steps_per_epoch;
     size_t first = within * trainer->batch, n = trainer->items - first < trainer->batch ? trainer->items - first : trainer->batch;
     double lr = orthsr__schedule(trainer->options, trainer->learning_rate, epoch), defect;
+    double context_lr = orthsr__schedule(trainer->options, trainer->texts.learning_rate, epoch);
     orthsr_adapter *adapter = trainer->adapter;
     if (within == 0) shuffle(trainer, epoch);
 
@@ -220,17 +214,20 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     orthsr__adapter_gradient(adapter, trainer->grad_parameters, trainer->grad_rotations, trainer->work);
     ORTHSR__TRY(check_gradient(trainer, error));
 
-    memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
-    ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
-    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
-    ORTHSR__TRY(orthsr_adapter_defect(adapter, &defect, error));
+    ORTHSR__TRY(orthsr__texts_propose(&trainer->texts, context_lr, error));
+    orthsr_status status = move_adapter(trainer, lr, &defect, error);
+    if (status) {
+        orthsr__texts_undo(&trainer->texts);
+        return status;
+    }
+    orthsr__texts_commit(&trainer->texts);
     trainer->step++;
     trainer->epoch = epoch;
     const double metric[METRICS] = {
         [ORTHSR_METRIC_LOSS] = loss,
         [ORTHSR_METRIC_CE] = whole->ce / (double)n,
         [ORTHSR_METRIC_KL] = whole->kl / (double)n,
-        [ORTHSR_METRIC_LEARNING_RATE] = lr,
+        [ORTHSR_METRIC_LEARNING_RATE] = trainer->own_adapter ? context_lr : lr,
         [ORTHSR_METRIC_ORTHOGONALITY] = defect,
         [ORTHSR_METRIC_BATCH_ACCURACY] = (double)whole->correct / (double)n,
         [ORTHSR_METRIC_CE_CUT] = cut->ce / (double)n,

@@ -1,0 +1,100 @@
+/* texts.c - the text side of training. */
+#include "train/texts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/prompt.h"
+#include "train/schedule.h"
+
+static orthsr_status tokenize(orthsr__texts *texts, const orthsr_dataset *dataset, const orthsr_trainer_options *options, orthsr_error *error) {
+    const char **names = orthsr__calloc(texts->classes, sizeof *names);
+    if (!names) return orthsr__fail_memory(error, "class names");
+    for (size_t c = 0; c < texts->classes; c++) names[c] = orthsr_dataset_class_name(dataset, c);
+    orthsr_status status = texts->prompt ? orthsr__prompt_tokens(&texts->tokens, texts->prompt, texts->model, names, texts->classes, error)
+                                         : orthsr__tokenize_classes(&texts->tokens, texts->model, names, texts->classes,
+                                                                    (const char *const *)options->templates, texts->templates, error);
+    free(names);
+    return status;
+}
+
+orthsr_status orthsr__texts_new(orthsr__texts *texts, const orthsr_model *model, orthsr_prompt *prompt, const orthsr_dataset *dataset,
+                                const orthsr_trainer_options *options, orthsr_error *error) {
+    *texts = (orthsr__texts){.model = model,
+                             .prompt = prompt,
+                             .classes = orthsr_dataset_class_count(dataset),
+                             .templates = prompt ? 1 : options->template_count,
+                             .embed = model->config.embed_dim};
+    size_t size, context = prompt ? prompt->count : 0;
+    if (prompt) ORTHSR__TRY(orthsr__prompt_fits(prompt, model, error));
+    if (!orthsr__mul(&texts->prompts, texts->classes, texts->templates) || !orthsr__mul(&size, texts->prompts, texts->embed))
+        return orthsr__fail_memory(error, "prompts");
+    texts->features = orthsr__aligned(size, sizeof(real));
+    texts->grad_features = orthsr__aligned(size, sizeof(real));
+    texts->grad_context = orthsr__aligned(context, sizeof(real));
+    texts->next_context = orthsr__aligned(context, sizeof(real));
+    if (!texts->features || !texts->grad_features || !texts->grad_context || !texts->next_context) return orthsr__fail_memory(error, "prompts");
+    return tokenize(texts, dataset, options, error);
+}
+
+void orthsr__texts_free(orthsr__texts *texts) {
+    free(texts->tokens);
+    free(texts->features);
+    free(texts->grad_features);
+    free(texts->grad_context);
+    free(texts->next_context);
+    orthsr_optimizer_free(texts->optimizer);
+    *texts = (orthsr__texts){0};
+}
+
+orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_options *options, bool alone, orthsr_error *error) {
+    if (!texts->prompt) return ORTHSR_OK;
+    double own = (double)options->context_learning_rate, shared = alone ? (double)options->learning_rate : 0;
+    texts->learning_rate = own > 0 ? own : shared > 0 ? shared : orthsr__default_context_rate(options->optimizer);
+    if (options->optimizer == ORTHSR_SGD) return orthsr_optimizer_sgd(&texts->optimizer, texts->prompt->count, options->momentum, options->weight_decay, error);
+    return orthsr_optimizer_adamw(&texts->optimizer, texts->prompt->count, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+}
+
+/* ---- features and back ------------------------------------------------------------------------------------------------------------ */
+
+static orthsr_status encode_tile(orthsr__texts *texts, orthsr__encoder *encoder, size_t first, size_t n, orthsr_error *error) {
+    encoder->context = texts->prompt ? texts->prompt->context : NULL;
+    return orthsr__encode_text_tile(encoder, texts->features + first * texts->embed, texts->tokens + first * texts->model->config.context_length, n, error);
+}
+
+orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error) {
+    size_t tile = orthsr__text_tile(texts->model);
+    for (size_t i = 0; i < texts->prompts; i += tile) ORTHSR__TRY(encode_tile(texts, encoder, i, texts->prompts - i < tile ? texts->prompts - i : tile, error));
+    return ORTHSR_OK;
+}
+
+/* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
+orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, real *grad_rotations, orthsr_error *error) {
+    size_t tile = orthsr__text_tile(texts->model), context = texts->model->config.context_length;
+    if (texts->prompt) memset(texts->grad_context, 0, texts->prompt->count * sizeof(real));
+    for (size_t i = 0; i < texts->prompts; i += tile) {
+        size_t n = texts->prompts - i < tile ? texts->prompts - i : tile;
+        if (texts->prompts > tile) ORTHSR__TRY(encode_tile(texts, encoder, i, n, error));
+        orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, n, grad_rotations);
+        if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, n, texts->grad_context);
+    }
+    return ORTHSR_OK;
+}
+
+/* ---- the context's step ------------------------------------------------------------------------------------------------------------ */
+
+orthsr_status orthsr__texts_propose(orthsr__texts *texts, double lr, orthsr_error *error) {
+    if (!texts->prompt) return ORTHSR_OK;
+    memcpy(texts->next_context, texts->prompt->context, texts->prompt->count * sizeof(real));
+    return orthsr__optimizer_step(texts->optimizer, texts->next_context, texts->grad_context, texts->prompt->count, lr, error);
+}
+
+void orthsr__texts_commit(orthsr__texts *texts) {
+    if (texts->prompt) memcpy(texts->prompt->context, texts->next_context, texts->prompt->count * sizeof(real));
+}
+
+void orthsr__texts_undo(orthsr__texts *texts) {
+    if (texts->prompt) orthsr__optimizer_undo(texts->optimizer);
+}
