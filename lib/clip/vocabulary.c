@@ -26,8 +26,8 @@ enum {
 static const char *const start_name = "<|startoftext|>", *const end_name = "<|endoftext|>";
 
 static const orthsr__text_rules open_clip_rules = {.unescape_html = true,
-                                                   .final_sigma = true,
-                                                   .separators_are_spaces = true,
+                                                   .python_lower = true,
+                                                   .regex_classes = true,
                                                    .ignore_case = true,
                                                    .literal_is_word = true,
                                                    .literals = {"<start_of_text>", "<end_of_text>"}};
