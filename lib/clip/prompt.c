@@ -9,9 +9,7 @@
 
 static orthsr_status tokenize_one(int32_t *ids, const orthsr_model *model, const char *text, orthsr_error *error) {
     const orthsr_tokenizer *tokenizer = model->tokenizer;
-    /* Hugging Face pads with the end id, the others with 0: the same features, but the ids people compare. */
-    int32_t pad = model->config.family == ORTHSR__HUGGINGFACE ? orthsr_tokenizer_end_id(tokenizer) : 0;
-    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), pad, ids, model->config.context_length, NULL, error);
+    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), orthsr_tokenizer_pad_id(tokenizer), ids, model->config.context_length, NULL, error);
 }
 
 /* Room for n rows of tokens. */
