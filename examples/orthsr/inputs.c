@@ -129,7 +129,7 @@ orthsr_status texts_tokens(int32_t **out, const texts *t, const orthsr_model *mo
     if (!tokenizer)
         return failed(error, ORTHSR_ERROR_UNSUPPORTED,
                       "the model has no vocabulary beside its weights; put tokenizer.json, or vocab.json and merges.txt, there");
-    int32_t pad = strcmp(orthsr_model_family(model), "huggingface") == 0 ? orthsr_tokenizer_end_id(tokenizer) : 0;
+    int32_t pad = orthsr_tokenizer_pad_id(tokenizer);
     int32_t *tokens = calloc(t->count ? t->count * context : 1, sizeof *tokens);
     if (!tokens) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the tokens of %zu texts", t->count);
     orthsr_status status = ORTHSR_OK;
