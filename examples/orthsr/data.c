@@ -195,10 +195,9 @@ static json_t *result_json(const check *c) {
 }
 
 static void print_findings(const json_t *findings, const char *what) {
-    size_t i;
-    const json_t *text;
     char visible[2048];
-    json_array_foreach(findings, i, text) printf("%s: %s\n", what, report_visible(visible, sizeof visible, json_string_value(text)));
+    for (size_t i = 0; i < json_array_size(findings); i++)
+        printf("%s: %s\n", what, report_visible(visible, sizeof visible, json_string_value(json_array_get(findings, i))));
 }
 
 static void print_result(const check *c) {
