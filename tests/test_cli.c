@@ -655,6 +655,8 @@ START_TEST(test_data_check) {
     expect_finding("@/sick", 1, "problems", "is empty");
     expect_finding("@/sick", 1, "problems", "the parts train and test do not have the same classes: class 0 is 'Coat' and 'bag'");
     expect_finding("@/sick", 1, "notes", "read the same");
+    write_text("sick/test/trouser/notes.webp", "?");
+    expect_finding("@/sick", 1, "notes", "1 files of test are passed over");
     expect_finding("@/sick --deep", 1, "notes", "byte for byte the same as one of another part");
     expect_finding("@/sick/own.json", 1, "problems", "5 of 20 images of train are missing");
     expect_finding("@/sick/leak.json", 1, "problems", "20 images are in two parts");

@@ -165,6 +165,16 @@ static int check_duplicates(check *c) {
     return 1;
 }
 
+/* Of layouts that are folders: a list says itself what belongs to it. */
+static void find_passed_over(check *c) {
+    char first[1024];
+    if (strcmp(c->layout, "split file") == 0 || strcmp(c->layout, "fgvc-aircraft") == 0) return;
+    for (size_t p = 0; p < c->n_parts; p++) {
+        size_t n = data_count_passed_over(c->parts[p].images, first, sizeof first);
+        if (n > 0) say(c->notes, "%zu files of %s are passed over, first '%s': images are called .png, .jpg or .jpeg", n, c->parts[p].name, first);
+    }
+}
+
 /* ---- reporting ---- */
 
 static const orthsr_dataset *most_classes(const check *c) {
@@ -234,6 +244,7 @@ static int run(check *c) {
     open_parts(c);
     compare_parts(c);
     find_empty_classes(c);
+    find_passed_over(c);
     check_names(c);
     if (!check_files(c)) return give_up(c->settings, &error); /* only when interrupted */
     if (!check_duplicates(c)) {

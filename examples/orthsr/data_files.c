@@ -1,10 +1,13 @@
-/* data_files.c - duplicates by sorting: equal images become neighbours. */
+/* data_files.c - duplicates by sorting: equal images become neighbours; and what lies beside the images. */
 #include "data_files.h"
 
+#include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 typedef struct image {
     const char *path;
@@ -75,4 +78,38 @@ int data_find_duplicates(data_duplicates *out, const data_part *parts, size_t n_
         if (is_same(&images[i - 1], &images[i], by_content)) count(out, &images[i - 1], &images[i], parts);
     free(images);
     return 1;
+}
+
+static int is_image_name(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && (strcasecmp(dot, ".png") == 0 || strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0);
+}
+
+static size_t count_in(const char *directory, char *first, size_t size) {
+    size_t n = 0;
+    DIR *stream = opendir(directory);
+    if (!stream) return 0;
+    for (const struct dirent *entry; (entry = readdir(stream));) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || is_image_name(entry->d_name)) continue;
+        if (fstatat(dirfd(stream), entry->d_name, &info, 0) != 0 || !S_ISREG(info.st_mode)) continue;
+        if (n++ == 0 && !*first) snprintf(first, size, "%s/%s", directory, entry->d_name);
+    }
+    closedir(stream);
+    return n;
+}
+
+/* The images of a class follow one another. */
+size_t data_count_passed_over(const orthsr_dataset *images, char *first, size_t size) {
+    size_t n = 0, seen = (size_t)-1;
+    char directory[4096];
+    *first = '\0';
+    for (size_t i = 0; i < orthsr_dataset_count(images); i++) {
+        const char *path = orthsr_dataset_item_name(images, i), *slash = strrchr(path, '/');
+        if (!slash || orthsr_dataset_label(images, i) == seen || (size_t)(slash - path) >= sizeof directory) continue;
+        seen = orthsr_dataset_label(images, i);
+        snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+        n += count_in(directory, first, size);
+    }
+    return n;
 }
