@@ -55,8 +55,7 @@ orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const ch
     return status == ORTHSR_OK ? orthsr_dataset_set_max_pixels(*out, (size_t)s->max_pixels.value, error) : status;
 }
 
-orthsr_status open_test_images(orthsr_dataset **out, const settings *s, orthsr_error *error) {
-    const char *directory = s->data;
+orthsr_status open_test_images(orthsr_dataset **out, const char *directory, const settings *s, orthsr_error *error) {
     if (orthsr_dataset_has_split(directory, "test")) return open_dataset(out, directory, "test", s, error);
     if (orthsr_dataset_has_split(directory, "train"))
         return failed(error, ORTHSR_ERROR_IO, "'%s' has a train part and no test part; name the folder that holds the class folders to be tested", directory);

@@ -8,7 +8,20 @@
 enum { EXIT_USAGE = 2 };
 
 /* Commands as bits, so that a row of the table can name all that take it. */
-enum { INFO = 1, EMBED = 2, TOKENIZE = 4, ZEROSHOT = 8, TRAIN = 16, EVALUATE = 32, MERGE = 64, UNMERGE = 128, CONVERT = 256, HELP = 512, ALL_COMMANDS = 1023 };
+enum {
+    INFO = 1,
+    EMBED = 2,
+    TOKENIZE = 4,
+    ZEROSHOT = 8,
+    TRAIN = 16,
+    EVALUATE = 32,
+    MERGE = 64,
+    UNMERGE = 128,
+    CONVERT = 256,
+    HELP = 512,
+    DATA = 1024,
+    ALL_COMMANDS = 2047
+};
 
 typedef struct list {
     const char **items;
@@ -30,16 +43,17 @@ typedef struct command command;
 /* Everything a command line can say; strings are borrowed from argv. A choice is the index of its value in the table's row, -1 when not given. */
 typedef struct settings {
     const command *command;
-    list positional, adapters, images, templates;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers;
+    list positional, adapters, images, templates, datasets;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size, max_pixels; /* shots 0: all */
     real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
     int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
-    int raw, json, help;
+    int raw, deep, json, help;
 } settings;
 
-enum formats { TO_ORTHSR, TO_PEFT };                     /* the order of --to's row */
-enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL }; /* the order of --classes' row */
+enum formats { TO_ORTHSR, TO_PEFT };                                                 /* the order of --to's row */
+enum protocols { PROTOCOL_BASE_NEW, PROTOCOL_ALL, PROTOCOL_CROSS, PROTOCOL_DOMAIN }; /* the order of --protocol's row */
+enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };                             /* the order of --classes' row */
 
 typedef enum option_kind {
     OPTION_FLAG,
