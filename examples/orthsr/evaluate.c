@@ -11,7 +11,7 @@ typedef struct evaluation_run {
     orthsr_model *model;
     orthsr_dataset *test;
     size_t count; /* rows of the result: adapters, or 1 for the model itself */
-    orthsr_adapter **adapters;
+    tuned *adapters;
     scores *results;
 } evaluation_run;
 
@@ -21,7 +21,7 @@ static orthsr_status open_all(evaluation_run *run, const settings *s, orthsr_err
     run->results = calloc(run->count, sizeof *run->results);
     if (!run->adapters || !run->results) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", run->count);
     orthsr_status status = open_model(&run->model, s->model, s, error);
-    for (size_t i = 0; i < s->adapters.count && status == ORTHSR_OK; i++) status = open_adapter(&run->adapters[i], s->adapters.items[i], run->model, error);
+    for (size_t i = 0; i < s->adapters.count && status == ORTHSR_OK; i++) status = open_tuned(&run->adapters[i], s->adapters.items[i], run->model, error);
     if (status == ORTHSR_OK) status = open_test_images(&run->test, s, error);
     return status;
 }
@@ -32,7 +32,7 @@ static orthsr_status measure(evaluation_run *run, const settings *s, size_t i, o
     size_t n_templates;
     const char *const *templates = templates_of(s, &n_templates);
     orthsr_session *session;
-    orthsr_status status = orthsr_session_new(&session, run->model, run->adapters[i], error);
+    orthsr_status status = open_session(&session, run->model, &run->adapters[i], s, error);
     if (status == ORTHSR_OK) status = measure_base_new(&run->results[i], session, run->test, templates, n_templates, name_of(s, i), error);
     orthsr_session_free(session);
     return status;
@@ -64,7 +64,7 @@ static int report(const evaluation_run *run, const settings *s) {
 }
 
 static void close_all(evaluation_run *run) {
-    for (size_t i = 0; i < run->count && run->adapters; i++) orthsr_adapter_free(run->adapters[i]);
+    for (size_t i = 0; i < run->count && run->adapters; i++) free_tuned(&run->adapters[i]);
     free(run->adapters);
     free(run->results);
     orthsr_dataset_free(run->test);

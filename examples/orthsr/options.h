@@ -31,15 +31,17 @@ typedef struct command command;
 typedef struct settings {
     const command *command;
     list positional, adapters, images, templates;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *context_init;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size, max_pixels; /* shots 0: all */
-    real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
-    int raw, json, help;
+    whole context_words;
+    real lr, context_lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
+    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to, context_position;
+    int raw, json, help, class_specific;
 } settings;
 
-enum formats { TO_ORTHSR, TO_PEFT };                     /* the order of --to's row */
-enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL }; /* the order of --classes' row */
+enum formats { TO_ORTHSR, TO_PEFT };                             /* the order of --to's row */
+enum methods { METHOD_ORTHSR, METHOD_COOP, METHOD_COOP_ORTHSR }; /* the order of --method's row */
+enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };         /* the order of --classes' row */
 
 typedef enum option_kind {
     OPTION_FLAG,

@@ -29,6 +29,7 @@ static orthsr_status set_descent(orthsr_trainer_options *options, const settings
     orthsr_status status = ORTHSR_OK;
     SET(s->optimizer >= 0, orthsr_trainer_options_set_optimizer(options, s->optimizer == 0 ? ORTHSR_SGD : ORTHSR_ADAMW, error));
     SET(s->lr.given, orthsr_trainer_options_set_learning_rate(options, (float)s->lr.value, error));
+    SET(s->context_lr.given, orthsr_trainer_options_set_context_learning_rate(options, (float)s->context_lr.value, error));
     SET(s->momentum.given, orthsr_trainer_options_set_momentum(options, (float)s->momentum.value, error));
     SET(s->weight_decay.given, orthsr_trainer_options_set_weight_decay(options, (float)s->weight_decay.value, error));
     SET(s->schedule >= 0, orthsr_trainer_options_set_schedule(options, s->schedule == 0 ? ORTHSR_SCHEDULE_CONSTANT : ORTHSR_SCHEDULE_COSINE, error));
@@ -48,15 +49,54 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
     return status;
 }
 
+static orthsr_status set_prompt(orthsr_prompt_options *options, const settings *s, uint64_t seed, orthsr_error *error) {
+    static const orthsr_class_position positions[] = {ORTHSR_CLASS_END, ORTHSR_CLASS_MIDDLE, ORTHSR_CLASS_FRONT};
+    orthsr_status status = orthsr_prompt_options_set_seed(options, seed, error);
+    SET(s->context_words.given, orthsr_prompt_options_set_words(options, s->context_words.value, error));
+    SET(s->context_init, orthsr_prompt_options_set_init(options, s->context_init, error));
+    SET(s->context_position >= 0, orthsr_prompt_options_set_position(options, positions[s->context_position], error));
+    return status;
+}
+
+/* CoOp trains longer the more shots there are. */
+static size_t coop_epochs(size_t shots) { return shots == 0 || shots == 1 ? 50 : shots < 8 ? 100 : 200; }
+
+static orthsr_status set_method(train_setup *setup, orthsr_error *error) {
+    static const orthsr_method methods[] = {ORTHSR_METHOD_ORTHSR, ORTHSR_METHOD_COOP, ORTHSR_METHOD_COOP_ORTHSR};
+    orthsr_status status = orthsr_trainer_options_set_method(setup->trainer, methods[setup->method], error);
+    SET(setup->method == METHOD_COOP, orthsr_trainer_options_set_epochs(setup->trainer, coop_epochs(setup->shots), error));
+    return status;
+}
+
+/* Options of what is not trained are mistakes. */
+static int check_method(const train_setup *setup, const settings *s) {
+    const char *name = s->command->name;
+    int context = s->context_words.given || s->context_init || s->context_position >= 0 || s->class_specific || s->context_lr.given;
+    int adapter = s->blocks.given || s->block_size.given || s->targets || s->towers || s->side >= 0 || s->parametrization >= 0;
+    if (context && setup->method == METHOD_ORTHSR) return wrong_usage(name, "options of a learned prompt are for --method coop or coop+orthsr");
+    if (adapter && setup->method == METHOD_COOP) return wrong_usage(name, "options of the adapter are not for --method coop, which has none");
+    if (s->blocks.given && s->block_size.given) return wrong_usage(name, "give --blocks or --block-size, not both");
+    if (s->context_words.given && s->context_init) return wrong_usage(name, "give --context-words or --context-init, not both");
+    if (s->class_specific && setup->classes != CLASSES_ALL)
+        return wrong_usage(name, "--class-specific words serve the classes trained on alone; the others could not be tested: give --classes all");
+    return EXIT_SUCCESS;
+}
+
 int train_setup_new(train_setup *setup, const settings *s) {
     orthsr_error error = {""};
     *setup = (train_setup){.shots = s->shots.given ? s->shots.value : DEFAULT_SHOTS,
                            .seed = s->seed.given ? s->seed.value : DEFAULT_SEED,
+                           .method = s->method >= 0 ? (enum methods)s->method : METHOD_ORTHSR,
                            .classes = s->classes >= 0 ? (enum classes)s->classes : CLASSES_ALL};
-    if (s->blocks.given && s->block_size.given) return wrong_usage(s->command->name, "give --blocks or --block-size, not both");
-    if (s->momentum.given && s->optimizer != 0) terminal_say("note: --momentum is of --optimizer sgd; adamw takes no notice of it");
+    int code = check_method(setup, s);
+    if (code != EXIT_SUCCESS) return code;
+    if (s->momentum.given && s->optimizer != 0 && (setup->method != METHOD_COOP || s->optimizer > 0))
+        terminal_say("note: --momentum is of --optimizer sgd; adamw takes no notice of it");
     orthsr_status status = orthsr_adapter_options_new(&setup->adapter, &error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_new(&setup->trainer, &error);
+    if (status == ORTHSR_OK) status = orthsr_prompt_options_new(&setup->prompt, &error);
+    if (status == ORTHSR_OK) status = set_prompt(setup->prompt, s, setup->seed, &error);
+    if (status == ORTHSR_OK) status = set_method(setup, &error);
     if (status == ORTHSR_OK) status = set_adapter(setup->adapter, s, &error);
     if (status == ORTHSR_OK) status = set_descent(setup->trainer, s, &error);
     if (status == ORTHSR_OK) status = set_loss(setup->trainer, s, &error);
@@ -68,4 +108,5 @@ int train_setup_new(train_setup *setup, const settings *s) {
 void train_setup_free(train_setup *setup) {
     orthsr_adapter_options_free(setup->adapter);
     orthsr_trainer_options_free(setup->trainer);
+    orthsr_prompt_options_free(setup->prompt);
 }
