@@ -2,7 +2,11 @@
 #include "util/check.h"
 
 #include "adapter/adapter.h"
+#include "ortho/butterfly.h"
 #include "ortho/cayley.h"
+#include "ortho/expm.h"
+#include "ortho/householder.h"
+#include "ortho/retraction.h"
 #include "ortho/skew.h"
 
 static orthsr_error error;
@@ -88,6 +92,85 @@ START_TEST(cayley_adjoint) {
 }
 END_TEST
 
+/* ---- one block of the other parametrisations: loss = <G, A(p)> --------------------------------------------------------- */
+
+typedef struct form {
+    size_t b, s, m, k;
+    double *p, *G, *A, *kept;
+} form;
+
+static double expm_loss(void *context) {
+    form *f = context;
+    ck_ok(orthsr__expm_forward(f->A, f->kept, f->p, f->b, &error));
+    return dot(f->G, f->A, f->b * f->b);
+}
+
+static double householder_loss(void *context) {
+    form *f = context;
+    ck_ok(orthsr__householder_forward(f->A, f->kept, f->p, f->b, f->k, &error));
+    return dot(f->G, f->A, f->b * f->b);
+}
+
+static double butterfly_loss(void *context) {
+    form *f = context;
+    ck_ok(orthsr__butterfly_forward(f->A, f->kept, f->p, f->b, f->s, f->m, &error));
+    return dot(f->G, f->A, f->b * f->b);
+}
+
+/* Central differences of loss and the adjoint, which adds; A orthogonal, and the identity for p = 0. */
+static void check_form(form f, size_t n, size_t kept, double scale, double (*loss)(void *), size_t work_size) {
+    size_t squared = f.b * f.b;
+    f.p = numbers(n, scale, f.b);
+    f.G = numbers(squared, 1, 2);
+    f.A = numbers(squared, 0, 1);
+    f.kept = numbers(kept, 0, 1);
+    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *work = numbers(work_size, 0, 1), defect;
+    differences(numeric, f.p, n, loss, &f);
+    loss(&f);
+    for (size_t i = 0; i < n; i++) ours[i] = 1;
+    if (loss == expm_loss) orthsr__expm_adjoint(ours, f.G, f.p, f.kept, f.b, work);
+    else if (loss == householder_loss) orthsr__householder_adjoint(ours, f.G, f.A, f.kept, f.b, f.k, work);
+    else orthsr__butterfly_adjoint(ours, f.G, f.A, f.kept, f.b, f.s, f.m, work);
+    for (size_t i = 0; i < n; i++) ours[i] -= 1;
+    ck_assert_double_le(max_relative_double(ours, numeric, n), 1e-6); /* observed: 2e-9 */
+    ck_ok(orthsr__orthogonality_defect(&defect, f.A, f.b, f.b, &error));
+    ck_assert_double_le(defect, 1e-13); /* observed: 1e-14 */
+    for (size_t i = 0; i < n; i++) f.p[i] = 0;
+    loss(&f);
+    for (size_t i = 0; i < squared; i++) ck_assert_double_eq(f.A[i], i % (f.b + 1) == 0);
+    free(f.p);
+    free(f.G);
+    free(f.A);
+    free(f.kept);
+    free(numeric);
+    free(ours);
+    free(work);
+}
+
+START_TEST(expm_adjoint) {
+    const double scales[] = {0.01, 0.5, 5}; /* the last is scaled and squared some six times */
+    form f = {.b = SIZES[_i]};
+    for (size_t i = 0; i < 3; i++) check_form(f, orthsr__skew_size(f.b), f.b * f.b, scales[i], expm_loss, orthsr__expm_work(f.b));
+}
+END_TEST
+
+START_TEST(householder_adjoint) {
+    static const size_t sizes[][2] = {{2, 2}, {2, 4}, {5, 2}, {8, 8}, {17, 6}};
+    const double scales[] = {0.01, 1};
+    form f = {.b = sizes[_i][0], .k = sizes[_i][1]};
+    for (size_t i = 0; i < 2; i++) check_form(f, f.k * f.b, (f.k + 1) * f.b, scales[i], householder_loss, orthsr__householder_work(f.b));
+}
+END_TEST
+
+START_TEST(butterfly_adjoint) {
+    static const size_t sizes[][3] = {{2, 2, 1}, {8, 2, 3}, {12, 4, 1}, {16, 4, 3}, {24, 6, 2}};
+    const double scales[] = {0.01, 1};
+    form f = {.b = sizes[_i][0], .s = sizes[_i][1], .m = sizes[_i][2]};
+    for (size_t i = 0; i < 2; i++)
+        check_form(f, orthsr__butterfly_size(f.b, f.s, f.m), f.m * f.b * f.s, scales[i], butterfly_loss, orthsr__butterfly_work(f.b, f.s));
+}
+END_TEST
+
 /* ---- the adapter: loss = sum over targets of <G, x A> -------------------------------------------------------------- */
 
 enum { ROWS = 3, IN0 = 12, IN1 = 24, COUNT = 2 };
@@ -115,6 +198,8 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization) {
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
+    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 1, &error));
     ck_ok(orthsr_adapter_new(&c.adapter, options, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "first", IN0, 5, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "second", IN1, 7, &error));
@@ -162,13 +247,28 @@ END_TEST
 START_TEST(adapter_free) { check_chain(BLOCKS[_i], ORTHSR_FREE); }
 END_TEST
 
+START_TEST(adapter_expm) { check_chain(BLOCKS[_i], ORTHSR_EXPM); }
+END_TEST
+
+START_TEST(adapter_householder) { check_chain(BLOCKS[_i], ORTHSR_HOUSEHOLDER); }
+END_TEST
+
+START_TEST(adapter_butterfly) { check_chain(BLOCKS[_i], ORTHSR_BUTTERFLY); }
+END_TEST
+
 static TCase *gradient_case(void) {
     TCase *tcase = tcase_create("gradients");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, skew_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
     tcase_add_loop_test(tcase, cayley_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
+    tcase_add_loop_test(tcase, expm_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
+    tcase_add_loop_test(tcase, householder_adjoint, 0, 5);
+    tcase_add_loop_test(tcase, butterfly_adjoint, 0, 5);
     tcase_add_loop_test(tcase, adapter_cayley, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
     tcase_add_loop_test(tcase, adapter_free, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_expm, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_householder, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
+    tcase_add_loop_test(tcase, adapter_butterfly, 0, sizeof BLOCKS / sizeof BLOCKS[0]);
     return tcase;
 }
 

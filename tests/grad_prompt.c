@@ -33,14 +33,14 @@ static double loss(problem *p, real *grad_context, real *grad_rotations) {
     ck_ok(orthsr__encode_text_tile(&p->encoder, prompts, p->tokens, CLASSES, &error));
     orthsr__objective_begin(&p->objective, prompts);
     ck_ok(orthsr__encode_image_tile(&p->encoder, images, p->pixels, IMAGES, &error));
-    orthsr__objective_tile(&p->objective, images, images, labels, p->frozen, IMAGES, IMAGES);
+    orthsr__objective_tile(&p->objective, ORTHSR__WHOLE, images, images, labels, p->frozen, IMAGES, IMAGES);
     if (grad_context) {
         if (orthsr__image_adapted(&p->encoder)) orthsr__image_tile_backward(&p->encoder, images, IMAGES, grad_rotations);
         orthsr__objective_end(&p->objective, prompts);
         orthsr__text_tile_backward(&p->encoder, prompts, CLASSES, grad_rotations);
         orthsr__text_tile_context_gradient(&p->encoder, p->tokens, CLASSES, grad_context);
     }
-    return (p->objective.ce + (double)p->objective.kl_weight * p->objective.kl) / IMAGES;
+    return orthsr__objective_loss(&p->objective, IMAGES);
 }
 
 /* x: the context, then the adapter's parameters. */
@@ -75,7 +75,8 @@ static double check(orthsr_class_position position, bool specific, const char *t
     p.encoder.context_gradients = true;
     ck_ok(orthsr__objective_new(&p.objective, CLASSES, 1, p.model->config.embed_dim, IMAGES, &error));
     p.objective.scale = 5;
-    p.objective.kl_weight = 1.5;
+    p.objective.temperature = 1;
+    p.objective.term[ORTHSR__WHOLE] = (orthsr__term){.ce_weight = 1, .kl_weight = 1.5};
     fixture_open(&p.expected, "tests/data/clip/hf/expected.safetensors");
     p.pixels = fixture_floats(&p.expected, "pixels", NULL);
     ck_ok(orthsr__prompt_tokens(&p.tokens, p.prompt, p.model, names, CLASSES, &error));
@@ -91,7 +92,7 @@ static double check(orthsr_class_position position, bool specific, const char *t
     for (size_t i = 0; i < n + m; i++) x[i] *= i < n ? 2 : 0.1; /* word embeddings of this model have a deviation of 0.5 */
     value(x, &p);
     loss(&p, gradient, rotations);
-    ck_assert_double_gt(p.objective.kl, 1e-4);
+    ck_assert_double_gt(p.objective.term[ORTHSR__WHOLE].kl, 1e-4);
     orthsr__adapter_gradient(p.adapter, gradient + n, rotations, work);
     double worst = gradient_error(x, gradient, n + m, m > 0 ? 7 : 1, value, &p);
 

@@ -16,6 +16,17 @@ static float *numbers(size_t n, double scale, unsigned long seed) {
     return x;
 }
 
+/* Every block of the parameters, I + what is there, <- the orthogonal matrix nearest to it: parameters that ORTHSR_MANIFOLD can have. */
+static void orthogonalise(const orthsr_adapter *adapter, float *parameters) {
+    for (size_t t = 0; t < orthsr_adapter_target_count(adapter); t++) {
+        size_t b = orthsr_adapter_block_size(adapter, t), blocks = orthsr_adapter_in_features(adapter, t) / b;
+        for (size_t k = 0; k < blocks; k++, parameters += b * b) {
+            for (size_t i = 0; i < b; i++) parameters[i * b + i] += 1;
+            ck_ok(orthsr_retract_polar(parameters, b, b, &error));
+        }
+    }
+}
+
 /* Two targets: "first" (12 to 5) and "second, wider" (24 to 7), parameters of this scale. */
 static orthsr_adapter *make(size_t blocks, orthsr_parametrization parametrization, double scale) {
     orthsr_adapter_options *options;
@@ -23,12 +34,15 @@ static orthsr_adapter *make(size_t blocks, orthsr_parametrization parametrizatio
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
+    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 2, &error));
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     orthsr_adapter_options_free(options);
     ck_ok(orthsr_adapter_add_target(adapter, "first", 12, 5, &error));
     ck_ok(orthsr_adapter_add_target(adapter, "second, wider", 24, 7, &error));
     size_t n = orthsr_adapter_parameter_count(adapter);
     float *parameters = numbers(n, scale, 11);
+    if (parametrization == ORTHSR_MANIFOLD) orthogonalise(adapter, parameters);
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
     free(parameters);
     return adapter;
@@ -37,7 +51,9 @@ static orthsr_adapter *make(size_t blocks, orthsr_parametrization parametrizatio
 static const struct {
     size_t blocks;
     orthsr_parametrization parametrization;
-} KINDS[] = {{1, ORTHSR_CAYLEY}, {3, ORTHSR_CAYLEY}, {6, ORTHSR_CAYLEY}, {1, ORTHSR_FREE}, {3, ORTHSR_FREE}, {12, ORTHSR_FREE}};
+} KINDS[] = {{1, ORTHSR_CAYLEY},    {3, ORTHSR_CAYLEY},   {6, ORTHSR_CAYLEY},  {1, ORTHSR_FREE},        {3, ORTHSR_FREE},
+             {12, ORTHSR_FREE},     {1, ORTHSR_EXPM},     {3, ORTHSR_EXPM},    {1, ORTHSR_HOUSEHOLDER}, {3, ORTHSR_HOUSEHOLDER},
+             {3, ORTHSR_BUTTERFLY}, {1, ORTHSR_MANIFOLD}, {6, ORTHSR_MANIFOLD}};
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0] };
 
 /* ---- the map ------------------------------------------------------------------------------------------------------- */
@@ -285,7 +301,11 @@ START_TEST(options_errors) {
     ck_fails(orthsr_adapter_options_set_blocks(o, 0, &error), ORTHSR_ERROR_ARGUMENT, "blocks is 0");
     ck_fails(orthsr_adapter_options_set_block_size(o, 0, &error), ORTHSR_ERROR_ARGUMENT, "block_size is 0");
     ck_fails(orthsr_adapter_options_set_block_size(NULL, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
-    ck_fails(orthsr_adapter_options_set_parametrization(o, (orthsr_parametrization)2, &error), ORTHSR_ERROR_ARGUMENT, "ORTHSR_FREE");
+    ck_fails(orthsr_adapter_options_set_parametrization(o, (orthsr_parametrization)6, &error), ORTHSR_ERROR_ARGUMENT, "ORTHSR_MANIFOLD");
+    ck_fails(orthsr_adapter_options_set_reflections(o, 3, &error), ORTHSR_ERROR_ARGUMENT, "even");
+    ck_fails(orthsr_adapter_options_set_butterfly(o, 5, 1, &error), ORTHSR_ERROR_ARGUMENT, "even");
+    ck_fails(orthsr_adapter_options_set_butterfly(o, 4, 0, &error), ORTHSR_ERROR_ARGUMENT, "factors");
+    ck_fails(orthsr_adapter_options_set_coft(o, NAN, &error), ORTHSR_ERROR_ARGUMENT, "eps");
     ck_fails(orthsr_adapter_options_set_maps(o, "q,fc3", &error), ORTHSR_ERROR_ARGUMENT, "'fc3'");
     ck_fails(orthsr_adapter_options_set_maps(o, "", &error), ORTHSR_ERROR_ARGUMENT, "there is no ''");
     ck_fails(orthsr_adapter_options_set_maps(o, "q,", &error), ORTHSR_ERROR_ARGUMENT, "there is no ''");
@@ -296,6 +316,86 @@ START_TEST(options_errors) {
     ck_ok(orthsr_adapter_options_set_towers(o, "text", &error));
     orthsr_adapter_options_free(o);
     orthsr_adapter_options_free(NULL);
+}
+END_TEST
+
+/* A starts at I exactly, whatever it is made of; the parameters of ORTHSR_MANIFOLD then are I, those of the others 0. */
+START_TEST(starts_at_the_identity) {
+    orthsr_parametrization kind = (orthsr_parametrization)_i;
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, kind, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    ck_ok(orthsr_adapter_add_target(adapter, "map", 96, 3, &error)); /* 4 blocks of 24: 8 reflections, butterflies of 2 factors of blocks of 4 */
+    static const size_t counts[] = {4 * 276, 4 * 576, 4 * 276, 4 * 8 * 24, 4 * 2 * 6 * 6, 4 * 576};
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    ck_assert_uint_eq(n, counts[_i]);
+    ck_assert_double_eq(orthsr_adapter_distance(adapter, 0), 0);
+    float *parameters = numbers(n, 1, 1);
+    ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
+    for (size_t i = 0; i < n; i++) ck_assert_float_eq(parameters[i], kind == ORTHSR_MANIFOLD && i % 576 % 25 == 0);
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    ck_assert_double_eq(orthsr_adapter_distance(adapter, 0), 0);
+    orthsr_adapter_options_free(options);
+    orthsr_adapter_free(adapter);
+    free(parameters);
+}
+END_TEST
+
+START_TEST(forms_that_cannot_be) {
+    static const struct {
+        orthsr_parametrization kind;
+        size_t width;
+        const char *text;
+    } forms[] = {
+        {ORTHSR_EXPM, 4, "size 1"},
+        {ORTHSR_HOUSEHOLDER, 12, "more reflections than twice the block size"},
+        {ORTHSR_BUTTERFLY, 8, "at most that of a block (blocks are of size 2)"},
+        {ORTHSR_BUTTERFLY, 48, "no multiple of the butterfly's small block times 2^(factors - 1) (blocks are of size 12)"},
+    };
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        ck_ok(orthsr_adapter_options_set_parametrization(options, forms[i].kind, &error));
+        ck_ok(orthsr_adapter_new(&adapter, options, &error));
+        ck_fails(orthsr_adapter_add_target(adapter, "map", forms[i].width, 3, &error), ORTHSR_ERROR_ARGUMENT, forms[i].text);
+        ck_assert_uint_eq(orthsr_adapter_target_count(adapter), 0);
+        orthsr_adapter_free(adapter);
+    }
+    ck_ok(orthsr_adapter_options_set_coft(options, 0.1f, &error));
+    ck_fails(orthsr_adapter_new(&adapter, options, &error), ORTHSR_ERROR_ARGUMENT, "butterfly has none");
+    orthsr_adapter_options_free(options);
+}
+END_TEST
+
+/* COFT: |S| of every block at most eps / sqrt(blocks), in the direction it had; what lies within stays bit for bit. */
+START_TEST(coft) {
+    static const orthsr_parametrization kinds[] = {ORTHSR_CAYLEY, ORTHSR_EXPM, ORTHSR_FREE};
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, kinds[_i], &error));
+    ck_ok(orthsr_adapter_options_set_coft(options, 0.4f, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    ck_ok(orthsr_adapter_add_target(adapter, "map", 16, 3, &error)); /* 4 blocks of 4, bound 0.2 */
+    size_t n = orthsr_adapter_parameter_count(adapter), block = n / 4;
+    float *given = numbers(n, 1, 3), *got = numbers(n, 0, 1);
+    for (size_t i = 0; i < block; i++) given[i] *= 0.01f;
+    ck_ok(orthsr_adapter_set_parameters(adapter, given, n, &error));
+    ck_ok(orthsr_adapter_get_parameters(adapter, got, n, &error));
+    ck_assert_mem_eq(given, got, block * sizeof *got);
+    for (size_t k = 1; k < 4; k++) {
+        double squares = 0;
+        for (size_t i = 0; i < block; i++) squares += pow(got[k * block + i], 2) * (_i < 2 ? 2 : 1);
+        ck_close(sqrt(squares), 0.2, 1e-7); /* observed: 6e-9 */
+        ck_close(got[k * block + 1] / given[k * block + 1], got[k * block] / given[k * block], 1e-7);
+    }
+    orthsr_adapter_options_free(options);
+    orthsr_adapter_free(adapter);
+    free(given);
+    free(got);
 }
 END_TEST
 
@@ -359,6 +459,7 @@ START_TEST(failed_set_changes_nothing) {
     float *before = numbers(n, 0, 1), *bad = numbers(n, 0.7, 9), *after = numbers(n, 0, 1), *x = numbers(24, 1, 4), y[24], z[24];
     ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
     ck_ok(orthsr_adapter_rotate(adapter, 1, y, x, 1, &error));
+    if (KINDS[_i].parametrization == ORTHSR_MANIFOLD) orthogonalise(adapter, bad);
     bad[n - 1] = NAN;
     ck_fails(orthsr_adapter_set_parameters(adapter, bad, n, &error), ORTHSR_ERROR_NUMERIC, "'second, wider'");
     ck_fails(orthsr_adapter_set_parameters(adapter, bad, n - 1, &error), ORTHSR_ERROR_ARGUMENT, "parameters given");
@@ -399,6 +500,9 @@ static TCase *handling_case(void) {
     TCase *tcase = tcase_create("handling");
     tcase_add_test(tcase, options_errors);
     tcase_add_test(tcase, targets);
+    tcase_add_loop_test(tcase, starts_at_the_identity, 0, 6);
+    tcase_add_test(tcase, forms_that_cannot_be);
+    tcase_add_loop_test(tcase, coft, 0, 3);
     tcase_add_loop_test(tcase, failed_set_changes_nothing, 0, KIND_COUNT);
     tcase_add_test(tcase, argument_errors);
     return tcase;
@@ -496,7 +600,9 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "format_version", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
     {FINE, .key = "format_version", .value = "1.0", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
     {FINE, .key = "format_version", .value = "0", .status = ORTHSR_ERROR_FORMAT, .text = "format_version"},
-    {FINE, .key = "format_version", .value = "2", .status = ORTHSR_ERROR_UNSUPPORTED, .text = "format_version 2"},
+    {FINE, .key = "format_version", .value = "3", .status = ORTHSR_ERROR_UNSUPPORTED, .text = "format_version 3"},
+    {FINE, .key = "reflections", .value = "8", .status = ORTHSR_ERROR_FORMAT, .text = "reflections must"},
+    {FINE, .key = "butterfly", .value = "4,2", .status = ORTHSR_ERROR_FORMAT, .text = "butterfly must"},
     {FINE, .key = "parametrization", .value = "expm", .status = ORTHSR_ERROR_FORMAT, .text = "parametrization"},
     {FINE, .key = "parametrization", .status = ORTHSR_ERROR_FORMAT, .text = "parametrization"},
     {FINE, .key = "parametrization", .value = "free", .status = ORTHSR_ERROR_FORMAT, .text = "'a.free' is missing"},
@@ -569,7 +675,7 @@ END_TEST
 
 /* Files of released versions, written by tests/oracle/make_adapter.py from docs/formats.md, keep their meaning: parameters to the bit, y = x A to
  * float32 (observed 1.2e-7 of the largest). */
-static const char *const GOLDEN[] = {"v1-cayley", "v1-free"};
+static const char *const GOLDEN[] = {"v1-cayley", "v1-free", "v2-expm", "v2-householder", "v2-butterfly", "v2-manifold"};
 
 START_TEST(golden_files) {
     char path[128], name[32];
@@ -586,7 +692,7 @@ START_TEST(golden_files) {
     ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
     for (size_t i = 0; i < orthsr_adapter_target_count(adapter); i++) {
         size_t count;
-        float y[3 * 18];
+        float y[3 * 36];
         snprintf(name, sizeof name, "parameters%zu", i);
         const float *stored = fixture_floats(&f, name, &count);
         ck_assert_mem_eq(parameters + at, stored, count * sizeof *stored);
@@ -600,6 +706,25 @@ START_TEST(golden_files) {
     free(parameters);
     fixture_close(&f);
     orthsr_adapter_free(adapter);
+}
+END_TEST
+
+/* A tiny file that asks for matrices of (2^20)^2 entries. */
+START_TEST(small_files_of_large_blocks) {
+    static float values[2 << 20];
+    const size_t shape[3] = {1, 2, 1 << 20};
+    const char *path = scratch_file("large.safetensors");
+    orthsr_adapter *adapter;
+    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "2", "parametrization", "householder",
+                                 "blocks", "1", "reflections", "2", "fingerprint", "", "target:0", "1048576,1,a");
+    const orthsr__tensor_spec spec = {.name = "a.normals", .dtype_name = "F32", .rank = 3, .shape = shape, .bytes = sizeof values};
+    orthsr__writer writer;
+    ck_ok(orthsr__writer_open(&writer, path, &error));
+    ck_ok(orthsr__safetensors_write_header(&writer, &spec, 1, metadata, &error));
+    ck_ok(orthsr__writer_write(&writer, values, sizeof values, &error));
+    ck_ok(orthsr__writer_commit(&writer, &error));
+    ck_fails(orthsr_adapter_load(&adapter, path, &error), ORTHSR_ERROR_FORMAT, "2097152 parameters stand for blocks of 1099511627776 entries");
+    json_decref(metadata);
 }
 END_TEST
 
@@ -629,6 +754,7 @@ static TCase *file_case(void) {
     tcase_add_loop_test(tcase, malformed_files_are_refused, 0, sizeof MALFORMED / sizeof MALFORMED[0]);
     tcase_add_test(tcase, what_they_depart_from_loads);
     tcase_add_loop_test(tcase, golden_files, 0, sizeof GOLDEN / sizeof GOLDEN[0]);
+    tcase_add_test(tcase, small_files_of_large_blocks);
     tcase_add_test(tcase, file_system_errors);
     return tcase;
 }

@@ -633,7 +633,7 @@ START_TEST(what_cannot_be_exported) {
         orthsr_adapter_free(adapter);
     }
     orthsr_adapter *adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_FREE);
-    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "ORTHSR_FREE");
+    ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "'free'");
     orthsr_adapter_free(adapter);
     adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_CAYLEY);
     ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc1");

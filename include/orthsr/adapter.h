@@ -5,8 +5,8 @@
  * activations and W (out_features, in_features) the frozen weight,
  *     y = (x A) W^T = x (W A^T)^T        input side: rotate the activations, or merge the weight: the same map;
  *     y = (x W^T) A = x (A^T W)^T        output side, before the map's bias is added.
- * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block
- * b(b-1)/2 skew entries (ORTHSR_CAYLEY) or b*b entries of A - I row by row (ORTHSR_FREE). Zero parameters are A = I.
+ * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block as its orthsr_parametrization says.
+ * Zero parameters are A = I, but with ORTHSR_MANIFOLD, whose parameters are A itself.
  *
  * An adapter may be read by many threads at once; changing its parameters needs exclusive access.
  */
@@ -19,10 +19,14 @@
 
 ORTHSR_BEGIN_DECLS
 
-/* How a block of A is built from its parameters. Since 0.1. */
+/* How a b x b block of A is built from its parameters (docs/parametrizations.md). Since 0.1. */
 typedef enum orthsr_parametrization {
-    ORTHSR_CAYLEY = 0, /* A = (I - S)(I + S)^-1, S skew: orthogonal for every parameter value (OFT, arXiv 2306.07280) */
-    ORTHSR_FREE = 1    /* A = I + P, P any matrix: NOT orthogonal; the control that shows what orthogonality buys */
+    ORTHSR_CAYLEY = 0,      /* A = (I - S)(I + S)^-1, S skew, b(b-1)/2 values: orthogonal for every parameter value (OFT, arXiv 2306.07280) */
+    ORTHSR_FREE = 1,        /* A = I + P, P any matrix (b, b): NOT orthogonal; the control that shows what orthogonality buys */
+    ORTHSR_EXPM = 2,        /* A = exp(S), S skew, b(b-1)/2 values */
+    ORTHSR_HOUSEHOLDER = 3, /* A = a product of k reflections, normals (k, b) (HRA, arXiv 2405.17484) */
+    ORTHSR_BUTTERFLY = 4,   /* A = m sparse factors of Cayley blocks of size s, (m, b/s, s(s-1)/2) values (BOFT, arXiv 2311.06243) */
+    ORTHSR_MANIFOLD = 5     /* A itself (b, b), for an optimizer that stays on the manifold: orthsr_optimizer_rsgd, orthsr_optimizer_radam */
 } orthsr_parametrization;
 
 /* Which side of its map a factor is on. Since 0.1. */
@@ -34,14 +38,21 @@ typedef enum orthsr_side {
 typedef struct orthsr_adapter_options orthsr_adapter_options;
 typedef struct orthsr_adapter orthsr_adapter;
 
-/* Options with their defaults: Cayley; input side; 4 blocks per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every
- * layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
+/* Options with their defaults: Cayley; 8 reflections or a butterfly of 2 factors with small blocks of 4, where those are chosen; no COFT; input side; 4 blocks
+ * per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
 
 /* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization,
                                                                     orthsr_error *error);
+/* k of ORTHSR_HOUSEHOLDER: even, above 0, at most twice the block size. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_reflections(orthsr_adapter_options *options, size_t reflections, orthsr_error *error);
+/* s and m of ORTHSR_BUTTERFLY: s even, and s 2^(m-1) divides the block size. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_butterfly(orthsr_adapter_options *options, size_t small_block, size_t factors, orthsr_error *error);
+/* COFT (arXiv 2306.07280): each block's S, or P, is scaled to a Frobenius norm of at most eps / sqrt(blocks) whenever parameters are set, as PEFT does before
+ * each use. 0: no bound. For ORTHSR_CAYLEY, ORTHSR_EXPM and ORTHSR_FREE; orthsr_adapter_new refuses it for others. Files do not keep it. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options *options, float eps, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
@@ -53,12 +64,13 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options 
 ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error);
 
 /* An adapter without targets, taking parametrisation, side and blocks from options (NULL: the defaults).
- * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT (also COFT with a parametrisation it is not for), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
 /* Adds a target with A = I; other parameters keep their values. Its index is the former orthsr_adapter_target_count.
  * Errors: ARGUMENT (NULL, an extent of 0 or beyond 2^31 - 1, a name that is empty, not UTF-8 or used already, blocks that do not divide
- * the features of the adapted side, Cayley blocks of size 1: they have no parameters), MEMORY. Since 0.1. */
+ * the features of the adapted side, a block that the parametrisation cannot be of: size 1 with Cayley or the exponential, see also the setters above), MEMORY.
+ * Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error);
 
 ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op. Since 0.1. */
@@ -74,7 +86,8 @@ ORTHSR_API size_t orthsr_adapter_block_size(const orthsr_adapter *adapter, size_
 ORTHSR_API size_t orthsr_adapter_parameter_count(const orthsr_adapter *adapter);
 
 /* The flat parameters: copied out to / in from parameters (orthsr_adapter_parameter_count values). Setting them rebuilds every A.
- * Errors of set: ARGUMENT (NULL, count differs), NUMERIC (a value is not finite), MEMORY; the adapter is then as it was. Since 0.1. */
+ * Errors of set: ARGUMENT (NULL, count differs), NUMERIC (a value is not finite or too large; an ORTHSR_MANIFOLD block further than 1e-3 from orthogonal; a
+ * reflection without a normal), MEMORY; the adapter is then as it was. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float *parameters, size_t count, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_set_parameters(orthsr_adapter *adapter, const float *parameters, size_t count, orthsr_error *error);
 
@@ -107,7 +120,7 @@ ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, do
  * 2 sqrt(f), f as above. 0 for an index out of range. Since 0.1. */
 ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target);
 
-/* One safetensors file: per target its parameters "<name>.skew" (blocks, b(b-1)/2) or "<name>.free" (blocks, b, b), and where one is
+/* One safetensors file: per target its parameters, e.g. "<name>.skew" (blocks, b(b-1)/2) for ORTHSR_CAYLEY, and where one is
  * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, in/out features and the base model's fingerprint
  * (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:
  * orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it back through

@@ -1,10 +1,14 @@
-/* dataset.h - labelled images: a folder of classes or IDX files, and the few shots drawn from them.
+/* dataset.h - labelled images: folders of classes, IDX files, the lists that few-shot papers use, and the few shots drawn from them.
  *
- * Layouts of the directory D:
+ * Layouts of the directory D (docs/datasets.md has those of eleven data sets and ImageNet's variants):
  *   D/train/<class>/<image>, D/test/..., D/val/...   one folder per class; or D/<class>/<image> without a split;
  *   IDX (MNIST's format, plain or .gz): train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-..., t10k-labels-...,
- *   with classes.txt beside them: one class name per line, in label order.
- * Classes of folders are sorted by name in byte order, images by path. Files are .png, .jpg, .jpeg in any case; others are passed over.
+ *   with classes.txt beside them: one class name per line, in label order;
+ *   split_zhou_<Name>.json, CoOp's split file, and the image folder beside it (the file itself may be given for D as well);
+ *   FGVC Aircraft: variants.txt, images_variant_{train,val,test}.txt, images/;
+ *   ImageNet: classnames.txt with images/train and images/val (the test part), or the folder of one of its variants.
+ * Classes of folders are sorted by name in byte order, images by path; otherwise both have the list's order. Files are .png, .jpg, .jpeg in any case;
+ * others are passed over.
  * Views made by draw/select share the images of the dataset they come from, which must outlive them.
  */
 #ifndef ORTHSR_DATASET_H
@@ -21,12 +25,20 @@ ORTHSR_BEGIN_DECLS
 typedef struct orthsr_dataset orthsr_dataset;
 
 /* split: "train", "test" or "val"; NULL for a directory whose class folders lie directly in it.
- * Errors: ARGUMENT, IO (missing directory or split), FORMAT (a class folder without an image, a bad IDX file, a label without a class
- * name; named), MISMATCH (IDX images and labels differ in number), MEMORY. Since 0.1. */
+ * Errors: ARGUMENT, IO (missing directory or split; images that a list names are not there: how many, and the first), FORMAT (a class folder without an
+ * image, a bad IDX file, a bad list, a label without a class name, two names for a label, a path that leaves the image folder; named), MISMATCH (IDX images
+ * and labels differ in number), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error);
 
-/* 1 when directory holds the split (a folder of that name, or its IDX files), else 0. Since 0.1. */
+/* The same, but it does not look whether the images that a list names are there: for programs that report on them one by one. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_list(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error);
+
+/* 1 when directory holds the split (a folder of that name, its IDX files, its list), else 0. Since 0.1. */
 ORTHSR_API int orthsr_dataset_has_split(const char *directory, const char *split);
+
+/* Which layout directory has: "split file", "fgvc-aircraft", "imagenet" (with parts), "imagenet variant", "folders" (with parts), "idx" or, when it is
+ * nothing else, "class folders"; static storage. Errors: ARGUMENT, IO, FORMAT (several split files), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_layout(const char **out, const char *directory, orthsr_error *error);
 
 /* From memory: pixels (n, height, width, channels) uint8, channels 1 or 3, labels (n) below n_classes. Everything is copied.
  * Errors: ARGUMENT (a label out of range; its item named), MEMORY. Since 0.1. */
@@ -51,6 +63,11 @@ ORTHSR_API size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_
 ORTHSR_API orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_dataset **rest, const orthsr_dataset *dataset, size_t shots, uint64_t seed,
                                              orthsr_error *error);
 
+/* What Dassl draws of the validation part after the shots of the training part, with the same seed and stream of random numbers: min(shots, 4) items of
+ * every class. shots = 0 takes everything. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, const orthsr_dataset *train, const orthsr_dataset *validation, size_t shots,
+                                                        uint64_t seed, orthsr_error *error);
+
 /* Only classes first, ..., first + count - 1, relabelled from 0. The base-to-new protocol: base is the first half, rounded up.
  * Errors: ARGUMENT (outside the classes), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
@@ -58,6 +75,10 @@ ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orths
 /* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MISMATCH, MEMORY, as of
  * orthsr_image_open and orthsr_model_preprocess. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);
+
+/* Whether an item can be read: its file's header and size, or with decode all of its pixels. Items in memory always can.
+ * Errors: ARGUMENT, and those of orthsr_image_open. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_check_item(const orthsr_dataset *dataset, size_t item, int decode, orthsr_error *error);
 
 ORTHSR_END_DECLS
 

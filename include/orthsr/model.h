@@ -112,6 +112,8 @@ ORTHSR_API const orthsr_tokenizer *orthsr_model_tokenizer(const orthsr_model *mo
  * pixels: (3, image_size, image_size) float32. Errors: ARGUMENT, UNSUPPORTED (a side so short that resizing leaves nothing of it; a setting of the
  * preprocess file that cannot be done, named), MISMATCH (its size and the model's differ), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error);
+/* The same before it is normalised: a new image, image_size pixels a side, of what the network sees. Errors: as orthsr_model_preprocess. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_view(const orthsr_model *model, orthsr_image **out, const orthsr_image *image, orthsr_error *error);
 
 /* Writes the checkpoint into directory (made when absent; not the model's own) with the adapter's maps merged: same files, names, dtypes,
  * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype. A tensor whose size is a

@@ -32,6 +32,41 @@ ORTHSR_API orthsr_status orthsr_cayley_adjoint(float *grad_skew, const float *gr
  * Errors: ARGUMENT (NULL, n < p, p = 0), MEMORY, NUMERIC (X not finite). On failure X is untouched. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_retract_qr(float *X, size_t n, size_t p, orthsr_error *error);
 
+/* The same Q by two rounds of Cholesky on X^T X, that is by matrix products; where X is too near to rank-deficient for that, by Householder QR.
+ * Errors: as orthsr_retract_qr. On failure X is untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_retract_cholesky_qr(float *X, size_t n, size_t p, orthsr_error *error);
+
+/* X (n, p) <- X (X^T X)^-1/2, the nearest matrix with orthonormal columns in the Frobenius norm: by Newton-Schulz when X is near it, else by the SVD.
+ * Errors: as orthsr_retract_qr. On failure X is untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_retract_polar(float *X, size_t n, size_t p, orthsr_error *error);
+
+/* How one moves from X along a tangent U and stays on the manifold. Since 0.1. */
+typedef enum orthsr_retraction {
+    ORTHSR_RETRACTION_QR = 0,          /* qf(X + U), as orthsr_retract_qr: of first order */
+    ORTHSR_RETRACTION_CHOLESKY_QR = 1, /* the same matrix by matrix products */
+    ORTHSR_RETRACTION_CAYLEY = 2,      /* (I - W/2)^-1 (I + W/2) X, W skew with W X = U: of second order for the canonical metric */
+    ORTHSR_RETRACTION_POLAR = 3        /* X + U as orthsr_retract_polar: of second order for the Euclidean metric */
+} orthsr_retraction;
+
+/* Which inner product the tangent space carries; they agree up to a factor of 2 for square X. Since 0.1. */
+typedef enum orthsr_geometry {
+    ORTHSR_GEOMETRY_EUCLIDEAN = 0, /* tr U^T V; gradient G - X sym(X^T G) */
+    ORTHSR_GEOMETRY_CANONICAL = 1  /* tr U^T (I - X X^T / 2) V; gradient G - X G^T X */
+} orthsr_geometry;
+
+/* X (n, p), n >= p, with orthonormal columns, <- R_X(U), U (n, p) a tangent at X (docs/manifold.md derives the orders). X and U may not overlap.
+ * Errors: ARGUMENT (NULL, n < p, p = 0, unknown retraction), MEMORY, NUMERIC (a value not finite). On failure X is untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_retract(float *X, const float *U, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error);
+
+/* U (n, p) = G - X sym(X^T G): the tangent at X nearest to G (n, p). With X the new point and G an old tangent this is vector transport by projection.
+ * U may be G. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_tangent_project(float *U, const float *G, const float *X, size_t n, size_t p, orthsr_error *error);
+
+/* U (n, p) = the Riemannian gradient at X of a function with partial derivatives G (n, p). U may be G.
+ * Errors: ARGUMENT (also an unknown geometry), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_riemannian_gradient(float *U, const float *G, const float *X, size_t n, size_t p, orthsr_geometry geometry,
+                                                    orthsr_error *error);
+
 /* defect = max |X^T X - I| over all entries of X (n, p), accumulated in float64.
  * Errors: ARGUMENT, MEMORY. A non-finite X gives a NaN or infinite defect, not an error. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_orthogonality_defect(double *defect, const float *X, size_t n, size_t p, orthsr_error *error);

@@ -28,6 +28,7 @@
 
 #include <orthsr/adapter.h>
 #include <orthsr/array.h>
+#include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/evaluation.h>
 #include <orthsr/image.h>

@@ -45,6 +45,15 @@ ORTHSR_API orthsr_status orthsr_session_encode_texts(orthsr_session *session, fl
 ORTHSR_API orthsr_status orthsr_session_encode_classes(orthsr_session *session, float *features, const char *const *names, size_t n_classes,
                                                        const char *const *templates, size_t n_templates, orthsr_error *error);
 
+/* Which patches of one image speak for a class: map (grid, grid), grid = image_size / patch_size, of pixels (3, image_size, image_size), normalised.
+ * Cosines of the patch tokens, taken through the image tower's last norm and projection as the class token is, with class_feature (embed_dim), of any
+ * length. Errors: ARGUMENT, NUMERIC (a pixel or the image's features are not finite), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_similarity(orthsr_session *session, float *map, const float *pixels, const float *class_feature, orthsr_error *error);
+
+/* What the image's class token attends to in the last layer, the mean over heads; map and pixels as above; with the class token's own share the map sums
+ * to 1. Errors: as above. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_attention(orthsr_session *session, float *map, const float *pixels, orthsr_error *error);
+
 /* Divides each of n rows of dim values by its Euclidean norm; a zero row stays zero. Since 0.1. */
 ORTHSR_API void orthsr_features_normalize(float *features, size_t n, size_t dim);
 

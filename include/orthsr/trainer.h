@@ -1,7 +1,8 @@
 /* trainer.h - OrthSR few-shot training: cross-entropy on the shots, the frozen model as anchor.
  *
- * The loss of a batch is  CE(x) + kl_weight KL(frozen || tuned)(x),  means over the batch, KL summed over classes, logits = logit_scale
- * times cosines of image and class features. It has no other state than adapter, optimizer, step and seed.
+ * The loss of a batch is  CE(x) + kl_weight KL(frozen || tuned)(x),  and with CutOut also  ce_cut_weight CE(cut x) + kl_cut_weight KL(frozen || tuned)(cut x);
+ * means over the batch, KL summed over classes, logits = logit_scale times cosines of image and class features (docs/training.md, docs/cutout.md). It has
+ * no other state than adapter, optimizer, step and seed.
  */
 #ifndef ORTHSR_TRAINER_H
 #define ORTHSR_TRAINER_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include <orthsr/adapter.h>
+#include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/model.h>
 #include <orthsr/optimizer.h>
@@ -21,6 +23,10 @@ ORTHSR_BEGIN_DECLS
 typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1 } orthsr_optimizer_kind;                   /* Since 0.1. */
 typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;       /* Since 0.1. */
 typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction; /* Since 0.1. */
+/* BATCH_MEAN: summed over classes, the mean over the batch. MEAN: the mean over both, PromptSRC's. Since 0.1. */
+typedef enum orthsr_kl_reduction { ORTHSR_KL_BATCH_MEAN = 0, ORTHSR_KL_MEAN = 1 } orthsr_kl_reduction;
+/* STANDARD: a random part of 8 to 100 % of the image, resized, and a flip in half of the cases. Since 0.1. */
+typedef enum orthsr_augmentation { ORTHSR_AUGMENT_NONE = 0, ORTHSR_AUGMENT_STANDARD = 1 } orthsr_augmentation;
 
 /* What is trained, and the settings it is trained with. Since 0.1. */
 typedef enum orthsr_method {
@@ -32,19 +38,23 @@ typedef enum orthsr_method {
 
 /* What one step reports. Since 0.1. */
 typedef enum orthsr_metric {
-    ORTHSR_METRIC_LOSS = 0,          /* the weighted sum that was minimised */
-    ORTHSR_METRIC_CE = 1,            /* cross-entropy, nats */
-    ORTHSR_METRIC_KL = 2,            /* KL to the frozen model, nats, unweighted */
-    ORTHSR_METRIC_LEARNING_RATE = 3, /* used by this step */
-    ORTHSR_METRIC_ORTHOGONALITY = 4, /* max |A^T A - I| after this step */
-    ORTHSR_METRIC_BATCH_ACCURACY = 5 /* 0..1, before this step's update */
+    ORTHSR_METRIC_LOSS = 0,           /* the weighted sum that was minimised */
+    ORTHSR_METRIC_CE = 1,             /* cross-entropy, nats */
+    ORTHSR_METRIC_KL = 2,             /* KL to the frozen model, nats, unweighted, at the temperature and reduction set */
+    ORTHSR_METRIC_LEARNING_RATE = 3,  /* used by this step */
+    ORTHSR_METRIC_ORTHOGONALITY = 4,  /* max |A^T A - I| after this step */
+    ORTHSR_METRIC_BATCH_ACCURACY = 5, /* 0..1, before this step's update */
+    ORTHSR_METRIC_CE_CUT = 6,         /* cross-entropy of the cut images; 0 without CutOut */
+    ORTHSR_METRIC_KL_CUT = 7          /* KL on the cut images; 0 without CutOut */
 } orthsr_metric;
 
 typedef struct orthsr_trainer_options orthsr_trainer_options;
 typedef struct orthsr_trainer orthsr_trainer;
 
 /* Defaults: AdamW (0.9, 0.999, 1e-8), learning rate 0 = by the widest block, see docs/training.md; weight decay 0.01; cosine over all
- * epochs, no warm-up; 60 epochs; one batch of all items up to 128; kl_weight 1; seed 1; template "a photo of a {}.".
+ * epochs, no warm-up; 60 epochs; one batch of all items up to 128; seed 1; template "a photo of a {}.", in the frozen branch too; no augmentation and
+ * no CutOut, kl_weight 1; with CutOut the paper's weights 1.5 and, of the cut images, 1 and 1; one hole in every image, black; KL summed over classes at
+ * temperature 1.
  * Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options);
@@ -64,11 +74,31 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_opti
 ORTHSR_API orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error); /* at lr 1e-5 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error);        /* >= 1 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *options, size_t batch, orthsr_error *error);     /* 0 = all items */
-ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);      /* >= 0 */
+/* Weights of the terms, >= 0; CE(x) has 1. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_ce_cut_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_cut_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);
+/* T > 0: T^2 KL of softmax(z / T). */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_temperature(orthsr_trainer_options *options, float temperature, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_reduction(orthsr_trainer_options *options, orthsr_kl_reduction reduction, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_direction(orthsr_trainer_options *options, orthsr_kl_direction direction, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error); /* order of items */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_augmentation(orthsr_trainer_options *options, orthsr_augmentation augmentation, orthsr_error *error);
+/* CutOut: which, from what map (ATTENTIVE only), how many holes (1 to 64) of what size (a fraction of the side, in (0, 1]; 0 = 0.4, and 16 / 224 for
+ * RANDOM), filled with what, and how likely an image is cut at all. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout(orthsr_trainer_options *options, orthsr_cutout cutout, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_source(orthsr_trainer_options *options, orthsr_cutout_source source, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_fill(orthsr_trainer_options *options, orthsr_cutout_fill fill, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_size(orthsr_trainer_options *options, float size, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_holes(orthsr_trainer_options *options, size_t holes, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_trainer_options *options, float probability, orthsr_error *error); /* [0, 1] */
+/* Order of items, augmentation, CutOut. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 /* Replaces the templates by these n >= 1, each with one "{}"; copied. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
+
+/* The same for the frozen branch, which otherwise has those of the tuned one. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trainer_options *options, const char *const *templates, size_t n,
+                                                                     orthsr_error *error);
 
 /* Borrows model, adapter and dataset, which must outlive the trainer; copies options (NULL: the defaults). Encodes the frozen
  * features of all items and classes, which takes a pass over the dataset.

@@ -8,12 +8,15 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
-#include "ortho/cayley.h"
 #include "ortho/retraction.h"
-#include "ortho/skew.h"
 
 orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    orthsr_parametrization kind = options ? options->parametrization : ORTHSR_CAYLEY;
+    if (options && options->coft > 0 && !orthsr__parametrization_of(kind)->generator)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "COFT bounds the generator of cayley, expm and free: %s has none",
+                            orthsr__parametrization_of(kind)->name);
     orthsr_adapter *adapter = orthsr__calloc(1, sizeof *adapter);
     char *fingerprint = orthsr__strdup("");
     if (!adapter || !fingerprint) {
@@ -21,7 +24,10 @@ orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_opti
         free(fingerprint);
         return orthsr__fail_memory(error, "an adapter");
     }
-    adapter->parametrization = options ? options->parametrization : ORTHSR_CAYLEY;
+    adapter->parametrization = kind;
+    adapter->by = orthsr__parametrization_of(kind);
+    if (options) adapter->form = (orthsr__form){.reflections = options->reflections, .small = options->small, .factors = options->factors};
+    adapter->coft = options ? (double)options->coft : 0;
     adapter->side = options ? options->side : ORTHSR_SIDE_INPUT;
     adapter->blocks = options ? options->blocks : 4;
     adapter->block_size = options ? options->block_size : 0;
@@ -39,7 +45,7 @@ void orthsr_adapter_free(orthsr_adapter *adapter) {
     free(adapter->targets);
     free(adapter->parameters);
     free(adapter->rotations);
-    free(adapter->inverses);
+    free(adapter->kept);
     free(adapter->fingerprint);
     free(adapter);
 }
@@ -76,13 +82,16 @@ orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__targe
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu %s features do not divide into %s%zu%s", name, width, output ? "output" : "input",
                             adapter->blocks ? "" : "blocks of size ", divisor, adapter->blocks ? " blocks" : "");
     size_t b = adapter->blocks ? width / divisor : divisor, blocks = width / b;
-    bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
-    if (cayley && b == 1)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': Cayley blocks of size 1 have no parameters; choose larger blocks", name);
+    target->form = adapter->form;
+    target->form.b = b;
+    const char *why = adapter->by->refuse(&target->form);
+    if (why) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %s (blocks are of size %zu)", name, why, b);
     target->width = width;
     target->block = b;
     target->blocks = blocks;
-    target->parameter_count = blocks * (cayley ? orthsr__skew_size(b) : b * b); /* at most width * width: below 2^62 */
+    target->parameter_count = blocks * orthsr__form_size(adapter->by, &target->form); /* at most 32 width * width: below 2^63 */
+    target->kept_count = adapter->by->kept ? adapter->by->kept(&target->form) : 0;
+    target->kept_offset = adapter->kept_count;
     target->parameter_offset = adapter->parameter_count;
     target->rotation_offset = adapter->rotation_count;
     return ORTHSR_OK;
@@ -92,7 +101,7 @@ orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__targe
 static bool extend(real **array, size_t count, size_t more) {
     size_t total, bytes;
     if (!orthsr__add(&total, count, more) || !orthsr__mul(&bytes, total, sizeof(real))) return false;
-    real *grown = realloc(*array, bytes);
+    real *grown = realloc(*array, bytes ? bytes : 1); /* of 0 bytes realloc would free */
     if (grown) *array = grown;
     return grown != NULL;
 }
@@ -102,6 +111,15 @@ static void set_identity(real *a, size_t b) {
     for (size_t i = 0; i < b; i++) a[i * b + i] = 1;
 }
 
+/* Every A of one target from its parameters (target->parameter_count) into rotations (blocks, b, b) and kept (blocks, kept_count). */
+static orthsr_status build_target(const orthsr_adapter *adapter, const orthsr__target *target, real *rotations, real *kept, const real *parameters,
+                                  orthsr_error *error) {
+    size_t b = target->block, per_block = target->parameter_count / target->blocks;
+    for (size_t k = 0; k < target->blocks; k++)
+        ORTHSR__TRY(adapter->by->forward(rotations + k * b * b, kept + k * target->kept_count, parameters + k * per_block, &target->form, error));
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && name, error, "adapter or name is NULL");
     ORTHSR__REQUIRE(*name && orthsr__is_utf8(name), error, "name is empty or not UTF-8");
@@ -109,65 +127,67 @@ orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *nam
     orthsr__target target = {.name = (char *)name, .in = in_features, .out = out_features};
     ORTHSR__TRY(orthsr__target_layout(adapter, &target, error));
 
-    bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
-    size_t b = target.block, rotation_count = target.blocks * b * b;
+    size_t b = target.block, rotation_count = target.blocks * b * b, kept_count = target.blocks * target.kept_count;
     target.name = orthsr__strdup(name);
     if (!target.name || !orthsr__reserve((void **)&adapter->targets, &adapter->target_capacity, adapter->target_count + 1, sizeof target) ||
         !extend(&adapter->parameters, adapter->parameter_count, target.parameter_count) ||
-        !extend(&adapter->rotations, adapter->rotation_count, rotation_count) ||
-        (cayley && !extend(&adapter->inverses, adapter->rotation_count, rotation_count))) {
+        !extend(&adapter->rotations, adapter->rotation_count, rotation_count) || !extend(&adapter->kept, adapter->kept_count, kept_count)) {
         free(target.name);
         return orthsr__fail_memory(error, "an adapter's target");
     }
-    memset(adapter->parameters + target.parameter_offset, 0, target.parameter_count * sizeof *adapter->parameters);
-    for (size_t k = 0; k < target.blocks; k++) {
-        set_identity(adapter->rotations + target.rotation_offset + k * b * b, b);
-        if (cayley) set_identity(adapter->inverses + target.rotation_offset + k * b * b, b);
+    real *parameters = adapter->parameters + target.parameter_offset;
+    memset(parameters, 0, target.parameter_count * sizeof *parameters);
+    for (size_t k = 0; k < target.blocks && adapter->by->starts_at_one; k++) set_identity(parameters + k * b * b, b);
+    orthsr_status status = build_target(adapter, &target, adapter->rotations + target.rotation_offset, adapter->kept + target.kept_offset, parameters, error);
+    if (status) {
+        free(target.name);
+        return status;
     }
     adapter->parameter_count += target.parameter_count;
     adapter->rotation_count += rotation_count;
+    adapter->kept_count += kept_count;
     adapter->targets[adapter->target_count++] = target;
     return ORTHSR_OK;
 }
 
-/* Every A of one target from its parameters (target->parameter_count) into rotations and inverses (blocks, b, b). */
-static orthsr_status build_target(const orthsr_adapter *adapter, const orthsr__target *target, real *rotations, real *inverses, const real *parameters,
-                                  orthsr_error *error) {
-    size_t b = target->block;
-    if (adapter->parametrization == ORTHSR_CAYLEY) {
-        for (size_t k = 0; k < target->blocks; k++)
-            ORTHSR__TRY(orthsr__cayley_forward(rotations + k * b * b, inverses + k * b * b, parameters + k * orthsr__skew_size(b), b, error));
-        return ORTHSR_OK;
+/* COFT: every block's generator within a Frobenius norm of eps / sqrt(blocks). A value of a skew matrix stands for two entries. */
+static void bound_target(const orthsr_adapter *adapter, const orthsr__target *target, real *parameters) {
+    size_t per_block = target->parameter_count / target->blocks;
+    double most = adapter->coft / sqrt((double)target->blocks);
+    for (size_t k = 0; k < target->blocks; k++, parameters += per_block) {
+        double squares = 0;
+        for (size_t i = 0; i < per_block; i++) squares += (double)parameters[i] * (double)parameters[i];
+        double norm = sqrt(adapter->by->skew ? 2 * squares : squares);
+        for (size_t i = 0; i < per_block && norm > most; i++) parameters[i] = (real)((double)parameters[i] * (most / norm));
     }
-    if (!orthsr__all_finite(parameters, target->parameter_count)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a parameter is not finite");
-    memcpy(rotations, parameters, target->parameter_count * sizeof *rotations);
-    for (size_t k = 0; k < target->blocks; k++)
-        for (size_t i = 0; i < b; i++) rotations[k * b * b + i * b + i] += 1;
-    return ORTHSR_OK;
 }
 
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error) {
-    bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
-    size_t n = adapter->rotation_count;
-    real *rotations = orthsr__aligned(n, sizeof *rotations), *inverses = cayley ? orthsr__aligned(n, sizeof *inverses) : NULL;
-    orthsr_status status = !rotations || (cayley && !inverses) ? orthsr__fail_memory(error, "an adapter's factors") : ORTHSR_OK;
+    size_t n = adapter->parameter_count;
+    real *own = orthsr__aligned(n, sizeof *own), *rotations = orthsr__aligned(adapter->rotation_count, sizeof *rotations),
+         *kept = orthsr__aligned(adapter->kept_count, sizeof *kept);
+    orthsr_status status = own && rotations && kept ? ORTHSR_OK : orthsr__fail_memory(error, "an adapter's factors");
+    if (!status && n > 0) memcpy(own, parameters, n * sizeof *own);
     for (size_t i = 0; i < adapter->target_count && !status; i++) {
         const orthsr__target *target = &adapter->targets[i];
+        real *of_target = own + target->parameter_offset;
         orthsr_error why;
-        status = build_target(adapter, target, rotations + target->rotation_offset, cayley ? inverses + target->rotation_offset : NULL,
-                              parameters + target->parameter_offset, &why);
+        if (adapter->coft > 0) bound_target(adapter, target, of_target);
+        status = build_target(adapter, target, rotations + target->rotation_offset, kept + target->kept_offset, of_target, &why);
         if (status) orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
     }
     if (status) {
+        free(own);
         free(rotations);
-        free(inverses);
+        free(kept);
         return status;
     }
+    free(adapter->parameters);
     free(adapter->rotations);
-    free(adapter->inverses);
+    free(adapter->kept);
+    adapter->parameters = own;
     adapter->rotations = rotations;
-    adapter->inverses = inverses;
-    if (adapter->parameter_count > 0) memcpy(adapter->parameters, parameters, adapter->parameter_count * sizeof *parameters);
+    adapter->kept = kept;
     return ORTHSR_OK;
 }
 

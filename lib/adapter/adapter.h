@@ -6,13 +6,16 @@
 
 #include <orthsr/adapter.h>
 
+#include "adapter/parametrization.h"
 #include "base/file.h"
 #include "base/real.h"
 
 struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
-    size_t blocks;     /* per map; 0 when block_size rules */
-    size_t block_size; /* 0 when blocks rules */
+    size_t reflections, small, factors; /* of orthsr__form */
+    float coft;                         /* 0: no bound */
+    size_t blocks;                      /* per map; 0 when block_size rules */
+    size_t block_size;                  /* 0 when blocks rules */
     orthsr_side side;
     bool maps[6];     /* q, k, v, out, fc1, fc2: see clip */
     bool image, text; /* towers */
@@ -24,14 +27,20 @@ typedef struct orthsr__target {
     size_t in, out;          /* features of the map */
     size_t width;            /* of what is rotated: in, or out with ORTHSR_SIDE_OUTPUT */
     size_t block, blocks;    /* block * blocks == width */
+    orthsr__form form;       /* of every block */
     size_t parameter_offset; /* into parameters */
-    size_t parameter_count;  /* blocks * (b(b-1)/2 or b*b) */
-    size_t rotation_offset;  /* into rotations and inverses: (blocks, block, block) */
+    size_t parameter_count;  /* of all blocks together */
+    size_t rotation_offset;  /* into rotations: (blocks, block, block) */
+    size_t kept_offset;      /* into kept: (blocks, kept_count) */
+    size_t kept_count;       /* of one block */
     real *scale;             /* (out): factors of the map's outputs, before its bias; NULL: ones */
 } orthsr__target;
 
 struct orthsr_adapter {
     orthsr_parametrization parametrization;
+    const orthsr__parametrization *by; /* its row of the table */
+    orthsr__form form;                 /* b is the targets' own */
+    double coft;                       /* 0: no bound */
     orthsr_side side;
     size_t blocks, block_size; /* as asked for */
     orthsr__target *targets;   /* (target_count) */
@@ -39,8 +48,9 @@ struct orthsr_adapter {
     real *parameters; /* (parameter_count), one table for files, gradients and optimizer */
     size_t parameter_count;
     real *rotations; /* (rotation_count): A of every block */
-    real *inverses;  /* (rotation_count): M = (I + S)^-1, for the Cayley adjoint */
     size_t rotation_count;
+    real *kept; /* (kept_count): what the parametrisation keeps for its adjoint, e.g. (I + S)^-1 */
+    size_t kept_count;
     char *fingerprint; /* of the base model; "" when unknown */
 };
 
@@ -55,7 +65,7 @@ orthsr_status orthsr__adapter_set_fingerprint(orthsr_adapter *adapter, const cha
 /* Index of the named target, or -1. */
 ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 
-/* Replaces all parameters (parameter_count reals) and rebuilds every A; on failure the adapter is as it was. */
+/* Replaces all parameters (parameter_count reals), within COFT's bound, and rebuilds every A; on failure the adapter is as it was. */
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
 
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */

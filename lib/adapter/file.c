@@ -1,6 +1,7 @@
-/* file.c - an adapter as one safetensors file (docs/formats.md, "Adapter file, version 1"). */
+/* file.c - an adapter as one safetensors file (docs/formats.md, "Adapter file"). */
 #include <jansson.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,33 +10,31 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "io/safetensors.h"
-#include "ortho/skew.h"
 
 #define FORMAT "orthsr-adapter"
 #define FILE_NAME "adapter.safetensors"
 #define TARGET "target:"
-enum { VERSION = 1, MAX_TARGETS = 4096 }; /* names are compared one with another, so a file may not hold any number of them */
+enum { VERSION = 2, FIRST = 1, MAX_TARGETS = 4096 }; /* names are compared one with another, so a file may not hold any number of them */
 
-/* By orthsr_parametrization: its name, and how the names of its tensors end. */
-static const char *const PARAMETRIZATIONS[] = {"cayley", "free"}, *const SUFFIXES[] = {".skew", ".free"}, *const SIDES[] = {"input", "output"};
+static const char *const SIDES[] = {"input", "output"};
 #define SCALE ".scale"
 
-static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint", "side"};
+static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint", "side", "reflections", "butterfly"};
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
 /* The file that path means, in fresh memory; NULL when memory is short. */
 static char *file_of(const char *path, bool directory) { return directory ? orthsr__join(path, FILE_NAME) : orthsr__strdup(path); }
 
+/* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. */
+static int version_of(orthsr_parametrization parametrization) { return parametrization <= ORTHSR_FREE ? FIRST : VERSION; }
+
 /* The shape of a target's tensor; returns its rank. */
-static size_t shape_of(size_t shape[3], const orthsr_adapter *adapter, const orthsr__target *target) {
-    bool cayley = adapter->parametrization == ORTHSR_CAYLEY;
+static size_t shape_of(size_t shape[4], const orthsr_adapter *adapter, const orthsr__target *target) {
     shape[0] = target->blocks;
-    shape[1] = cayley ? orthsr__skew_size(target->block) : target->block;
-    shape[2] = target->block;
-    return cayley ? 2 : 3;
+    return 1 + adapter->by->shape(shape + 1, &target->form);
 }
 
-static char *tensor_name(const orthsr_adapter *adapter, const char *target) { return orthsr__format("%s%s", target, SUFFIXES[adapter->parametrization]); }
+static char *tensor_name(const orthsr_adapter *adapter, const char *target) { return orthsr__format("%s%s", target, adapter->by->suffix); }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
@@ -47,11 +46,15 @@ static bool set(json_t *object, const char *key, char *value) {
 }
 
 static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char *fingerprint) {
-    bool done = set(metadata, "format", orthsr__strdup(FORMAT)) && set(metadata, "format_version", orthsr__format("%d", VERSION)) &&
-                set(metadata, "parametrization", orthsr__strdup(PARAMETRIZATIONS[adapter->parametrization])) &&
+    bool done = set(metadata, "format", orthsr__strdup(FORMAT)) &&
+                set(metadata, "format_version", orthsr__format("%d", version_of(adapter->parametrization))) &&
+                set(metadata, "parametrization", orthsr__strdup(adapter->by->name)) &&
                 set(metadata, adapter->blocks ? "blocks" : "block_size", orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size)) &&
                 set(metadata, "fingerprint", orthsr__strdup(fingerprint));
     if (adapter->side != ORTHSR_SIDE_INPUT) done = done && set(metadata, "side", orthsr__strdup(SIDES[adapter->side]));
+    if (adapter->parametrization == ORTHSR_HOUSEHOLDER) done = done && set(metadata, "reflections", orthsr__format("%zu", adapter->form.reflections));
+    if (adapter->parametrization == ORTHSR_BUTTERFLY)
+        done = done && set(metadata, "butterfly", orthsr__format("%zu,%zu", adapter->form.small, adapter->form.factors));
     for (size_t i = 0; i < adapter->target_count && done; i++) {
         const orthsr__target *target = &adapter->targets[i];
         char *key = orthsr__format(TARGET "%zu", i);
@@ -86,7 +89,7 @@ static orthsr_status write_scales(orthsr__writer *writer, const orthsr_adapter *
 }
 
 /* specs (2 target_count) with names in fresh memory and shapes (target_count), and how many: false when memory is short. */
-static bool specify(orthsr__tensor_spec *specs, size_t (*shapes)[3], size_t *count, const orthsr_adapter *adapter) {
+static bool specify(orthsr__tensor_spec *specs, size_t (*shapes)[4], size_t *count, const orthsr_adapter *adapter) {
     bool ready = true;
     *count = 0;
     for (size_t i = 0; i < adapter->target_count && ready; i++) {
@@ -113,7 +116,7 @@ static bool specify(orthsr__tensor_spec *specs, size_t (*shapes)[3], size_t *cou
 static orthsr_status write_file(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
     size_t count = 0;
     orthsr__tensor_spec *specs = orthsr__calloc(2 * adapter->target_count, sizeof *specs);
-    size_t(*shapes)[3] = orthsr__calloc(adapter->target_count, sizeof *shapes);
+    size_t(*shapes)[4] = orthsr__calloc(adapter->target_count, sizeof *shapes);
     json_t *metadata = json_object();
     bool ready = specs && shapes && metadata && describe(metadata, adapter, fingerprint) && specify(specs, shapes, &count, adapter);
     orthsr__writer writer;
@@ -166,6 +169,30 @@ static bool parse_size(size_t *out, const char **at) {
 /* The whole text is a number above 0. */
 static bool is_count(size_t *out, const char *text) { return text && parse_size(out, &text) && *text == '\0' && *out > 0; }
 
+/* The parametrisation of this name, if a file of this version can have it. */
+static bool find_parametrization(orthsr_parametrization *kind, const char *name, size_t version) {
+    const orthsr__parametrization *by;
+    for (int i = 0; name && (by = orthsr__parametrization_of((orthsr_parametrization)i)); i++)
+        if (strcmp(name, by->name) == 0 && (size_t)version_of((orthsr_parametrization)i) <= version) {
+            *kind = (orthsr_parametrization)i;
+            return true;
+        }
+    return false;
+}
+
+/* What blocks of reflections and butterflies are made of; other parametrisations may not have these keys. */
+static orthsr_status read_form(orthsr_adapter_options *options, const orthsr__safetensors *file, orthsr_error *error) {
+    const char *reflections = orthsr__safetensors_metadata(file, "reflections"), *butterfly = orthsr__safetensors_metadata(file, "butterfly"), *at = butterfly;
+    bool householder = options->parametrization == ORTHSR_HOUSEHOLDER, butterflies = options->parametrization == ORTHSR_BUTTERFLY;
+    if (householder != !!reflections || (householder && !is_count(&options->reflections, reflections)))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata reflections must be a number above 0 with parametrization householder, and only there",
+                            file->path);
+    if (butterflies != !!butterfly || (butterflies && !(parse_size(&options->small, &at) && *at++ == ',' && parse_size(&options->factors, &at) && *at == '\0')))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata butterfly must read \"block,factors\" with parametrization butterfly, and only there",
+                            file->path);
+    return ORTHSR_OK;
+}
+
 static orthsr_status read_options(orthsr_adapter_options *options, const orthsr__safetensors *file, orthsr_error *error) {
     const char *format = orthsr__safetensors_metadata(file, "format"), *version = orthsr__safetensors_metadata(file, "format_version"),
                *parametrization = orthsr__safetensors_metadata(file, "parametrization"), *blocks = orthsr__safetensors_metadata(file, "blocks"),
@@ -178,9 +205,10 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
     if (number > VERSION)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' has format_version %zu, this library reads %d: a newer release of it is needed", file->path,
                             number, VERSION);
-    bool cayley = parametrization && strcmp(parametrization, PARAMETRIZATIONS[ORTHSR_CAYLEY]) == 0;
-    if (!cayley && !(parametrization && strcmp(parametrization, PARAMETRIZATIONS[ORTHSR_FREE]) == 0))
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata parametrization must be \"cayley\" or \"free\"", file->path);
+    orthsr_parametrization kind;
+    if (!find_parametrization(&kind, parametrization, number))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata parametrization must be \"cayley\" or \"free\"%s", file->path,
+                            number > FIRST ? ", \"expm\", \"householder\", \"butterfly\" or \"manifold\"" : "");
     if (!blocks == !block_size || !is_count(&number, blocks ? blocks : block_size))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
     bool output = side && strcmp(side, SIDES[ORTHSR_SIDE_OUTPUT]) == 0;
@@ -188,11 +216,27 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata side must be \"input\" or \"output\"", file->path);
     if (!orthsr__safetensors_metadata(file, "fingerprint"))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata fingerprint is missing", file->path);
-    *options = (orthsr_adapter_options){.parametrization = cayley ? ORTHSR_CAYLEY : ORTHSR_FREE,
-                                        .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
-                                        .blocks = blocks ? number : 0,
-                                        .block_size = blocks ? 0 : number};
-    return ORTHSR_OK;
+    *options = (orthsr_adapter_options){
+        .parametrization = kind, .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
+    return read_form(options, file, error);
+}
+
+static orthsr_status wrong_shape(const orthsr_adapter *adapter, const orthsr__target *target, const orthsr__tensor *tensor, const orthsr__safetensors *file,
+                                 orthsr_error *error) {
+    size_t shape[4], rank = shape_of(shape, adapter, target);
+    char text[4 * 24] = "";
+    for (size_t i = 0, n = 0; i < rank; i++) n += (size_t)snprintf(text + n, sizeof text - n, "%s%zu", i ? ", " : "", shape[i]);
+    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have (%s)", file->path, tensor->name,
+                        target->blocks, adapter->by->name, target->block, text);
+}
+
+/* Reflections and butterflies say in few numbers what A is: a file of them may still not ask for any amount of memory. */
+static orthsr_status check_room(const orthsr_adapter *adapter, const orthsr__target *target, const orthsr__safetensors *file, orthsr_error *error) {
+    const size_t most = (size_t)1 << 28;
+    size_t parameters = adapter->parameter_count + target->parameter_count, entries = adapter->rotation_count + target->width * target->block;
+    if (entries <= most || entries / 8 <= parameters) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': up to '%.256s', %zu parameters stand for blocks of %zu entries, more than the %zu that are read",
+                        file->path, target->name, parameters, entries, most);
 }
 
 /* Adds the target that the metadata value describes: "in,out,name". The tensor is checked first, so that what is allocated is in
@@ -210,16 +254,13 @@ static orthsr_status read_target(orthsr_adapter *adapter, const orthsr__safetens
         if (!name) return orthsr__fail_memory(error, "a tensor's name");
         const orthsr__tensor *tensor = orthsr__safetensors_find(file, name);
         free(name);
-        size_t shape[3], rank = shape_of(shape, adapter, &target);
-        const char *suffix = SUFFIXES[adapter->parametrization];
-        if (!tensor) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s%s' is missing", file->path, target.name, suffix);
+        size_t shape[4], rank = shape_of(shape, adapter, &target);
+        if (!tensor) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s%s' is missing", file->path, target.name, adapter->by->suffix);
         if (tensor->dtype != ORTHSR__F32)
             return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has dtype %.32s, it must be F32", file->path, tensor->name,
                                 tensor->dtype_name);
-        if (tensor->rank != rank || memcmp(tensor->shape, shape, rank * sizeof *shape) != 0)
-            return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have (%zu, %zu%s)", file->path,
-                                tensor->name, target.blocks, PARAMETRIZATIONS[adapter->parametrization], target.block, shape[0], shape[1],
-                                rank == 3 ? ", the same" : "");
+        if (tensor->rank != rank || memcmp(tensor->shape, shape, rank * sizeof *shape) != 0) return wrong_shape(adapter, &target, tensor, file, error);
+        ORTHSR__TRY(check_room(adapter, &target, file, error));
         status = orthsr_adapter_add_target(adapter, target.name, target.in, target.out, &why);
     }
     if (status) /* what would be the caller's fault elsewhere is the file's here */
@@ -251,7 +292,7 @@ static bool is_known_key(const orthsr_adapter *adapter, const char *key) {
 }
 
 static bool is_known_tensor(const orthsr_adapter *adapter, const char *tensor) {
-    const char *suffix = SUFFIXES[adapter->parametrization];
+    const char *suffix = adapter->by->suffix;
     size_t length = strlen(tensor), tail = strlen(suffix);
     if (length > strlen(SCALE) && strcmp(tensor + length - strlen(SCALE), SCALE) == 0) suffix = SCALE, tail = strlen(SCALE);
     for (size_t i = 0; i < adapter->target_count && length > tail; i++)

@@ -6,27 +6,11 @@
 #include "base/fail.h"
 #include "base/linalg.h"
 #include "base/memory.h"
-#include "ortho/skew.h"
 
-/* f (b, b) = A, or A^-1, of block k in float64 from its parameters. Cayley(-v) is the transpose of Cayley(v), that is its inverse. */
-static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const real *parameters, size_t b, bool inverse, size_t k, orthsr_error *error) {
-    int info = 0;
-    if (adapter->parametrization == ORTHSR_CAYLEY) {
-        for (size_t i = 0; i < b; i++) {
-            f[i * b + i] = 1;
-            for (size_t j = i + 1; j < b; j++, parameters++) {
-                f[i * b + j] = inverse ? -(double)*parameters : (double)*parameters;
-                f[j * b + i] = -f[i * b + j];
-            }
-        }
-        info = orthsr__dinvert(f, b);
-        for (size_t i = 0; i < b * b; i++) f[i] *= 2;
-        for (size_t i = 0; i < b; i++) f[i * b + i] -= 1;
-    } else {
-        for (size_t i = 0; i < b * b; i++) f[i] = (double)parameters[i];
-        for (size_t i = 0; i < b; i++) f[i * b + i] += 1;
-        if (inverse) info = orthsr__dinvert(f, b);
-    }
+/* f (b, b) = A, or A^-1, of block k in float64 from its parameters. */
+static orthsr_status exact_block(double *f, const orthsr_adapter *adapter, const orthsr__target *target, const real *parameters, bool inverse, size_t k,
+                                 orthsr_error *error) {
+    int info = adapter->by->exact(f, parameters, &target->form, inverse);
     if (info < 0) return orthsr__fail_memory(error, "an exact factor");
     if (info > 0) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "block %zu: the factor is singular: it cannot be unmerged", k);
     return ORTHSR_OK;
@@ -63,7 +47,7 @@ orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__
         weight = straight;
     }
     for (size_t k = 0; k < target->blocks && !status; k++) {
-        status = exact_block(f, adapter, parameters + k * per_block, b, inverse, k, &why);
+        status = exact_block(f, adapter, target, parameters + k * per_block, inverse, k, &why);
         if (!status) multiply_block(out, weight, f, target, k, adapter->side == ORTHSR_SIDE_OUTPUT);
     }
     if (!status && target->scale && !inverse) status = scale_rows(out, target, false, &why);

@@ -1,4 +1,5 @@
 /* options.c - what an adapter is to look like. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,9 @@ orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_er
     options->parametrization = ORTHSR_CAYLEY;
     options->side = ORTHSR_SIDE_INPUT;
     options->blocks = 4;
+    options->reflections = 8; /* as PEFT's HRA */
+    options->small = 4;       /* as PEFT's BOFT */
+    options->factors = 2;
     options->maps[FC1] = options->maps[FC2] = true;
     options->image = options->text = true;
     *out = options;
@@ -26,8 +30,31 @@ void orthsr_adapter_options_free(orthsr_adapter_options *options) { free(options
 
 orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization, orthsr_error *error) {
     ORTHSR__REQUIRE(options, error, "options is NULL");
-    ORTHSR__REQUIRE(parametrization == ORTHSR_CAYLEY || parametrization == ORTHSR_FREE, error, "parametrization is neither ORTHSR_CAYLEY nor ORTHSR_FREE");
+    ORTHSR__REQUIRE(orthsr__parametrization_of(parametrization), error, "parametrization is none of ORTHSR_CAYLEY to ORTHSR_MANIFOLD");
     options->parametrization = parametrization;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_reflections(orthsr_adapter_options *options, size_t reflections, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(reflections > 0 && reflections % 2 == 0, error, "reflections is not an even number above 0");
+    options->reflections = reflections;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_butterfly(orthsr_adapter_options *options, size_t small_block, size_t factors, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(small_block > 0 && small_block % 2 == 0, error, "small_block is not an even number above 0");
+    ORTHSR__REQUIRE(factors > 0 && factors <= 31, error, "factors is outside 1 to 31");
+    options->small = small_block;
+    options->factors = factors;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options *options, float eps, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    ORTHSR__REQUIRE(eps >= 0 && isfinite(eps), error, "eps is negative or not finite");
+    options->coft = eps;
     return ORTHSR_OK;
 }
 

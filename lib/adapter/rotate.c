@@ -1,8 +1,6 @@
 /* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension width. */
 #include "adapter/adapter.h"
 #include "base/linalg.h"
-#include "ortho/cayley.h"
-#include "ortho/skew.h"
 
 void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
     size_t b = target->block, width = target->width;
@@ -22,20 +20,20 @@ void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target 
 
 size_t orthsr__adapter_work_size(const orthsr_adapter *adapter) {
     size_t largest = 0;
-    for (size_t i = 0; i < adapter->target_count && adapter->parametrization == ORTHSR_CAYLEY; i++)
-        if (adapter->targets[i].block > largest) largest = adapter->targets[i].block;
-    return 2 * largest * largest;
+    for (size_t i = 0; i < adapter->target_count && adapter->by->work; i++) {
+        size_t room = adapter->by->work(&adapter->targets[i].form);
+        if (room > largest) largest = room;
+    }
+    return largest;
 }
 
 void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work) {
-    size_t b = target->block;
-    if (adapter->parametrization == ORTHSR_CAYLEY) {
-        const real *m = adapter->inverses + target->rotation_offset; /* (blocks, b, b) */
-        for (size_t k = 0; k < target->blocks; k++)
-            orthsr__cayley_adjoint(grad_parameters + k * orthsr__skew_size(b), grad_rotations + k * b * b, m + k * b * b, b, work);
-    } else {
-        for (size_t i = 0; i < target->parameter_count; i++) grad_parameters[i] += grad_rotations[i];
-    }
+    size_t squared = target->block * target->block, per_block = target->parameter_count / target->blocks;
+    const real *parameters = adapter->parameters + target->parameter_offset, *a = adapter->rotations + target->rotation_offset,
+               *kept = adapter->kept + target->kept_offset;
+    for (size_t k = 0; k < target->blocks; k++)
+        adapter->by->adjoint(grad_parameters + k * per_block, grad_rotations + k * squared, a + k * squared, kept + k * target->kept_count,
+                             parameters + k * per_block, &target->form, work);
 }
 
 void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work) {

@@ -13,12 +13,18 @@
 #define XGETRI LAPACKE_dgetri
 #define XGEQRF LAPACKE_dgeqrf
 #define XORGQR LAPACKE_dorgqr
+#define XPOTRF LAPACKE_dpotrf
+#define XTRSM cblas_dtrsm
+#define XGESDD LAPACKE_dgesdd
 #else
 #define XGEMM cblas_sgemm
 #define XGETRF LAPACKE_sgetrf
 #define XGETRI LAPACKE_sgetri
 #define XGEQRF LAPACKE_sgeqrf
 #define XORGQR LAPACKE_sorgqr
+#define XPOTRF LAPACKE_spotrf
+#define XTRSM cblas_strsm
+#define XGESDD LAPACKE_sgesdd
 #endif
 
 void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
@@ -60,5 +66,24 @@ int orthsr__qr(real *x, real *diag, size_t n, size_t p) {
     for (size_t j = 0; j < p && info == 0; j++) diag[j] = x[j * p + j];
     if (info == 0) info = XORGQR(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)p, (lapack_int)p, x, (lapack_int)p, tau);
     free(tau);
+    return info;
+}
+
+/* Column-major, the lower triangle of a symmetric matrix is the upper one of what is stored row by row. */
+int orthsr__cholesky(real *a, size_t n) { return (int)XPOTRF(LAPACK_COL_MAJOR, 'L', (lapack_int)n, a, (lapack_int)n); }
+
+void orthsr__divide_upper(real *x, const real *r, size_t n, size_t p) {
+    XTRSM(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, (int)n, (int)p, 1, r, (int)p, x, (int)p);
+}
+
+/* To Fortran x is X^T = W S V^T of shape (p, n): v^T comes out as V (n, p), w as W^T (p, p), row-major, and X = V S W^T. */
+int orthsr__polar_svd(real *x, size_t n, size_t p) {
+    real *v = orthsr__aligned(n * p, sizeof *v), *w = orthsr__aligned(p * p, sizeof *w), *s = orthsr__aligned(p, sizeof *s);
+    lapack_int info = -1;
+    if (v && w && s) info = XGESDD(LAPACK_COL_MAJOR, 'S', (lapack_int)p, (lapack_int)n, x, (lapack_int)p, s, w, (lapack_int)p, v, (lapack_int)p);
+    if (info == 0) orthsr__gemm(false, false, n, p, p, 1, v, p, w, p, 0, x, p);
+    free(v);
+    free(w);
+    free(s);
     return info;
 }

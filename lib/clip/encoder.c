@@ -10,8 +10,8 @@
 /* Rows of activations in a tile: enough for GEMM to run at full speed, few enough to stay within some hundred MB on ViT-B/16. */
 enum { TILE_ROWS = 2048 };
 
-static size_t grid_of(const orthsr_model *model) { return model->config.image_size / model->config.patch_size; }
-static size_t image_tokens(const orthsr_model *model) { return 1 + grid_of(model) * grid_of(model); }
+size_t orthsr__image_grid(const orthsr_model *model) { return model->config.image_size / model->config.patch_size; }
+static size_t image_tokens(const orthsr_model *model) { return 1 + orthsr__image_grid(model) * orthsr__image_grid(model); }
 
 static size_t tile(size_t length) { return length >= TILE_ROWS ? 1 : TILE_ROWS / length; }
 size_t orthsr__image_tile(const orthsr_model *model) { return tile(image_tokens(model)); }

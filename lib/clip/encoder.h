@@ -30,6 +30,9 @@ void orthsr__encoder_free(orthsr__encoder *encoder); /* safe on a zeroed struct 
 size_t orthsr__image_tile(const orthsr_model *model);
 size_t orthsr__text_tile(const orthsr_model *model);
 
+/* Patches a side of the image tower's input. */
+size_t orthsr__image_grid(const orthsr_model *model);
+
 /* features (n, embed) of pixels (n, 3, size, size), n <= orthsr__image_tile. */
 orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features, const float *pixels, size_t n, orthsr_error *error);
 /* features (n, embed) of tokens (n, context_length), ids checked by the caller, n <= orthsr__text_tile. Rows past the last read position are not computed:

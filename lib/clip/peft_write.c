@@ -183,7 +183,9 @@ orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const 
     ORTHSR__REQUIRE(adapter && directory, error, "adapter or directory is NULL");
     ORTHSR__REQUIRE(adapter->target_count > 0, error, "the adapter has no targets");
     if (adapter->parametrization != ORTHSR_CAYLEY)
-        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "the adapter is ORTHSR_FREE, and PEFT's OFT is made of skew matrices: export ORTHSR_CAYLEY");
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                            "the adapter is of parametrization '%s', and PEFT's OFT is Cayley's: export ORTHSR_CAYLEY, or merge it (orthsr_model_merge)",
+                            adapter->by->name);
     if (adapter->side != ORTHSR_SIDE_INPUT)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
                             "the adapter rotates outputs, and PEFT's OFT since 0.14 inputs: merge it (orthsr_model_merge) instead");

@@ -66,8 +66,19 @@ void orthsr__preprocess_describe(char *text, size_t size, const orthsr__config *
              p->mean[0], p->mean[1], p->mean[2], p->std[0], p->std[1], p->std[2]);
 }
 
-orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error) {
-    ORTHSR__REQUIRE(model && pixels && image, error, "an argument is NULL");
+/* part somewhere in a square of gray. */
+static orthsr_status pad(orthsr_image **out, const orthsr_image *part, size_t size, size_t left, size_t top, uint8_t gray, orthsr_error *error) {
+    *out = orthsr__image_allocate(size, size);
+    if (!*out) return orthsr__fail_memory(error, "a padded image");
+    memset((*out)->rgb, gray, 3 * size * size);
+    for (size_t y = 0; y < part->height; y++) memcpy((*out)->rgb + 3 * ((top + y) * size + left), part->rgb + 3 * y * part->width, 3 * part->width);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_model_view(const orthsr_model *model, orthsr_image **out, const orthsr_image *image, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(model && image, error, "an argument is NULL");
     const orthsr__preprocess *p = &model->config.preprocess;
     if (p->refused) return orthsr__fail(error, p->refused, "%s", p->why.message);
     size_t size = model->config.image_size, width = image->width, height = image->height, left, top;
@@ -78,14 +89,29 @@ orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, 
     orthsr__window across = place(&left, width, size, p->transformers), down = place(&top, height, size, p->transformers);
     orthsr_image *part;
     ORTHSR__TRY(orthsr__image_resample(&part, image, p->filter, across, down, error));
-    for (size_t c = 0; c < 3; c++, pixels += size * size) {
+    if (part->width == size && part->height == size) {
+        *out = part;
+        return ORTHSR_OK;
+    }
+    orthsr_status status = pad(out, part, size, left, top, p->fill, error);
+    orthsr_image_free(part);
+    return status;
+}
+
+void orthsr__preprocess_normalize(float *pixels, const orthsr_image *view, const orthsr__preprocess *p) {
+    size_t n = view->width * view->height;
+    for (size_t c = 0; c < 3; c++, pixels += n) {
         float level[256], mean = (float)p->mean[c], std = (float)p->std[c];
         for (size_t v = 0; v < 256; v++) level[v] = ((float)((double)v * p->scale) - mean) / std;
-        if (part->width < size || part->height < size)
-            for (size_t i = 0; i < size * size; i++) pixels[i] = level[p->fill];
-        for (size_t y = 0; y < part->height; y++)
-            for (size_t x = 0; x < part->width; x++) pixels[(top + y) * size + left + x] = level[part->rgb[3 * (y * part->width + x) + c]];
+        for (size_t i = 0; i < n; i++) pixels[i] = level[view->rgb[3 * i + c]];
     }
-    orthsr_image_free(part);
+}
+
+orthsr_status orthsr_model_preprocess(const orthsr_model *model, float *pixels, const orthsr_image *image, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && pixels && image, error, "an argument is NULL");
+    orthsr_image *view;
+    ORTHSR__TRY(orthsr_model_view(model, &view, image, error));
+    orthsr__preprocess_normalize(pixels, view, &model->config.preprocess);
+    orthsr_image_free(view);
     return ORTHSR_OK;
 }

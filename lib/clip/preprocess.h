@@ -17,6 +17,9 @@ orthsr_status orthsr__preprocess_read(orthsr__config *config, const json_t *root
 /* The steps in words, or what is wrong with them. */
 void orthsr__preprocess_describe(char *text, size_t size, const orthsr__config *config);
 
+/* pixels (3, height, width) of a view: (byte * scale - mean) / std, channel by channel. */
+void orthsr__preprocess_normalize(float *pixels, const orthsr_image *view, const orthsr__preprocess *p);
+
 /* The same steps for an input of `to` pixels a side where they were for `from`. */
 void orthsr__preprocess_resize(orthsr__preprocess *p, size_t from, size_t to);
 

@@ -9,6 +9,7 @@
 #include "clip/context.h"
 #include "clip/encoder.h"
 #include "clip/prompt.h"
+#include "clip/saliency.h"
 
 struct orthsr_session {
     orthsr__encoder encoder;
@@ -79,6 +80,29 @@ orthsr_status orthsr_session_encode_pixels(orthsr_session *session, float *featu
         ORTHSR__TRY(deliver(session, features + i * embed, count, i, "image", error));
     }
     return ORTHSR_OK;
+}
+
+/* One image into the image tower, which then holds what a map is made from. */
+static orthsr_status show(orthsr_session *session, const float *pixels, orthsr_error *error) {
+    const orthsr_model *model = session->encoder.model;
+    if (!pixels_finite(pixels, 3 * model->config.image_size * model->config.image_size))
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the image holds a pixel that is not finite");
+    ORTHSR__TRY(orthsr__encode_image_tile(&session->encoder, session->features, pixels, 1, error));
+    if (orthsr__all_finite(session->features, model->config.embed_dim)) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the features of the image are not finite");
+}
+
+orthsr_status orthsr_session_similarity(orthsr_session *session, float *map, const float *pixels, const float *class_feature, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && map && pixels && class_feature, error, "an argument is NULL");
+    ORTHSR__TRY(show(session, pixels, error));
+    orthsr__real_from_float(session->features, class_feature, session->encoder.model->config.embed_dim);
+    return orthsr__similarity_map(&session->encoder, map, 0, session->features, error);
+}
+
+orthsr_status orthsr_session_attention(orthsr_session *session, float *map, const float *pixels, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && map && pixels, error, "an argument is NULL");
+    ORTHSR__TRY(show(session, pixels, error));
+    return orthsr__attention_map(&session->encoder, map, 0, error);
 }
 
 /* features (n, embed_dim) of tokens (n, context_length) that are known to be good. */

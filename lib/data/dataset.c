@@ -1,11 +1,10 @@
-/* dataset.c - datasets in memory: made, asked, narrowed to some classes, released; and where a directory's images are looked for. */
+/* dataset.c - datasets in memory: made, asked, narrowed to some classes, released. */
 #include "data/dataset.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
-#include "base/file.h"
 #include "base/memory.h"
 
 orthsr_dataset *orthsr__dataset_alloc(bool owner, size_t count, size_t n_classes) {
@@ -57,8 +56,7 @@ void orthsr__dataset_count_classes(orthsr_dataset *dataset) {
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
-/* The text of a class is its name: an empty or a repeated one could not be told from another. */
-static orthsr_status check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error) {
+orthsr_status orthsr__check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error) {
     const char **sorted = orthsr__calloc(n, sizeof *sorted);
     if (!sorted) return orthsr__fail_memory(error, "class names");
     orthsr_status result = ORTHSR_OK;
@@ -84,7 +82,7 @@ orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels,
     dataset->height = height;
     dataset->width = width;
     dataset->channels = channels;
-    orthsr_status result = check_class_names(class_names, n_classes, where, status, error);
+    orthsr_status result = orthsr__check_class_names(class_names, n_classes, where, status, error);
     for (size_t i = 0; i < n_classes && !result; i++) {
         dataset->class_names[i] = orthsr__strdup(class_names[i]);
         if (!dataset->class_names[i]) result = orthsr__fail_memory(error, "class names");
@@ -120,69 +118,6 @@ orthsr_status orthsr_dataset_new(orthsr_dataset **out, const uint8_t *pixels, si
     if (!copy) return orthsr__fail_memory(error, "a dataset's pixels");
     memcpy(copy, pixels, size);
     return orthsr__dataset_from_pixels(out, copy, n, height, width, channels, labels, class_names, n_classes, __func__, ORTHSR_ERROR_ARGUMENT, error);
-}
-
-/* ---- from a directory ----------------------------------------------------------------------------------------------- */
-
-/* The path of MNIST's file of this split, kind ("images") and rank, by any of its usual names; *out is NULL when there is none. */
-static orthsr_status find_idx(char **out, const char *directory, const char *split, const char *kind, int rank, orthsr_error *error) {
-    *out = NULL;
-    const char *prefix = strcmp(split, "train") == 0 ? "train" : strcmp(split, "test") == 0 ? "t10k" : NULL;
-    for (int i = 0; prefix && i < 4 && !*out; i++) {
-        char *path = orthsr__format("%s/%s-%s%cidx%d-ubyte%s", directory, prefix, kind, i & 2 ? '.' : '-', rank, i & 1 ? ".gz" : "");
-        if (!path) return orthsr__fail_memory(error, "a file name");
-        if (orthsr__is_file(path)) *out = path;
-        else free(path);
-    }
-    return ORTHSR_OK;
-}
-
-static orthsr_status open_idx(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
-    char *images = NULL, *labels = NULL, *names = orthsr__join(directory, "classes.txt");
-    orthsr_status status = names ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    if (!status) status = find_idx(&images, directory, split, "images", 3, error);
-    if (!status) status = find_idx(&labels, directory, split, "labels", 1, error);
-    if (!status && images && labels) {
-        status = orthsr__dataset_open_idx(out, images, labels, names, error);
-    } else if (!status && (images || labels)) {
-        status =
-            orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels, images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
-    } else if (!status) {
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no split '%s': neither a folder of that name%s", directory, split,
-                              strcmp(split, "train") == 0  ? " nor train-images-idx3-ubyte[.gz]"
-                              : strcmp(split, "test") == 0 ? " nor t10k-images-idx3-ubyte[.gz]"
-                                                           : " nor, for this split, any other form");
-    }
-    free(names);
-    free(labels);
-    free(images);
-    return status;
-}
-
-orthsr_status orthsr_dataset_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
-    ORTHSR__REQUIRE(out, error, "out is NULL");
-    *out = NULL;
-    ORTHSR__REQUIRE(directory, error, "directory is NULL");
-    ORTHSR__REQUIRE(!split || strcmp(split, "train") == 0 || strcmp(split, "test") == 0 || strcmp(split, "val") == 0, error,
-                    "split must be \"train\", \"test\", \"val\" or NULL");
-    if (!orthsr__is_directory(directory)) return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no directory '%s'", directory);
-    if (!split) return orthsr__dataset_open_folder(out, directory, error);
-    char *folder = orthsr__join(directory, split);
-    if (!folder) return orthsr__fail_memory(error, "a file name");
-    orthsr_status status = orthsr__is_directory(folder) ? orthsr__dataset_open_folder(out, folder, error) : open_idx(out, directory, split, error);
-    free(folder);
-    return status;
-}
-
-int orthsr_dataset_has_split(const char *directory, const char *split) {
-    if (!directory || !split) return 0;
-    char *folder = orthsr__join(directory, split), *images = NULL, *labels = NULL;
-    bool found = folder && orthsr__is_directory(folder);
-    if (!found && !find_idx(&images, directory, split, "images", 3, NULL) && !find_idx(&labels, directory, split, "labels", 1, NULL)) found = images && labels;
-    free(labels);
-    free(images);
-    free(folder);
-    return found;
 }
 
 orthsr_status orthsr_dataset_set_max_pixels(orthsr_dataset *dataset, size_t max_pixels, orthsr_error *error) {

@@ -40,8 +40,10 @@ void orthsr__dataset_count_classes(orthsr_dataset *dataset);
 orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels, const int32_t *labels,
                                           const char *const *class_names, size_t n_classes, const char *where, orthsr_status status, orthsr_error *error);
 
-/* The two layouts on disk. */
-orthsr_status orthsr__dataset_open_folder(orthsr_dataset **out, const char *directory, orthsr_error *error);
-orthsr_status orthsr__dataset_open_idx(orthsr_dataset **out, const char *images, const char *labels, const char *class_names, orthsr_error *error);
+/* The text of a class is its name: an empty or a repeated one, which could not be told from another, fails with status, the message beginning with where. */
+orthsr_status orthsr__check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error);
+
+/* One item (below count), decoded; the caller frees it. */
+orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error);
 
 #endif

@@ -79,21 +79,43 @@ static orthsr_status make_views(orthsr_dataset **out, orthsr_dataset **rest, con
     return ORTHSR_OK;
 }
 
+/* Shots of every class (0: everything, in order), going on with random. Free draw in any case. */
+static orthsr_status draw_classes(drawing *draw, orthsr__random *random, const orthsr_dataset *dataset, size_t shots, orthsr_error *error) {
+    if (!drawing_make(draw, dataset)) return orthsr__fail_memory(error, "a draw");
+    for (size_t i = 0; i < draw->n_labels && shots; i++) ORTHSR__TRY(draw_class(draw, random, draw->labels[i], shots, error));
+    for (size_t i = 0; i < dataset->count && !shots; i++) {
+        draw->taken[i] = true;
+        draw->chosen[draw->n_chosen++] = i;
+    }
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_dataset **rest, const orthsr_dataset *dataset, size_t shots, uint64_t seed,
                                   orthsr_error *error) {
     if (out) *out = NULL;
     if (rest) *rest = NULL;
     ORTHSR__REQUIRE(out && dataset, error, "out or dataset is NULL");
     drawing draw;
-    orthsr_status status = drawing_make(&draw, dataset) ? ORTHSR_OK : orthsr__fail_memory(error, "a draw");
     orthsr__random random;
     orthsr__random_seed(&random, seed);
-    for (size_t i = 0; i < draw.n_labels && shots && !status; i++) status = draw_class(&draw, &random, draw.labels[i], shots, error);
-    for (size_t i = 0; i < dataset->count && !shots && !status; i++) {
-        draw.taken[i] = true;
-        draw.chosen[draw.n_chosen++] = i;
-    }
+    orthsr_status status = draw_classes(&draw, &random, dataset, shots, error);
     if (!status) status = make_views(out, rest, dataset, &draw, error);
     drawing_free(&draw);
+    return status;
+}
+
+orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, const orthsr_dataset *train, const orthsr_dataset *validation, size_t shots, uint64_t seed,
+                                             orthsr_error *error) {
+    enum { MOST = 4 }; /* of a class */
+    if (out) *out = NULL;
+    ORTHSR__REQUIRE(out && train && validation, error, "out, train or validation is NULL");
+    drawing before, draw = {0};
+    orthsr__random random;
+    orthsr__random_seed(&random, seed);
+    orthsr_status status = draw_classes(&before, &random, train, shots, error); /* for what it takes of the random numbers */
+    if (!status) status = draw_classes(&draw, &random, validation, shots < MOST ? shots : MOST, error);
+    if (!status) status = make_views(out, NULL, validation, &draw, error);
+    drawing_free(&draw);
+    drawing_free(&before);
     return status;
 }

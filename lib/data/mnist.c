@@ -5,44 +5,15 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/layouts.h"
+#include "data/lines.h"
 #include "io/idx.h"
 
-/* A list of lines, each a pointer into text. */
-typedef struct lines {
-    char *text;
-    const char **list;
-    size_t count, capacity;
-} lines;
-
-/* Lines without the blanks (and the carriage return) at their ends; empty ones at the end of the file do not count. */
-static orthsr_status split_lines(lines *out, orthsr_error *error) {
-    char *at = out->text;
-    if (strncmp(at, "\xef\xbb\xbf", 3) == 0) at += 3; /* the byte-order mark of some editors */
-    while (*at) {
-        char *line = at, *end = at + strcspn(at, "\n");
-        at = *end ? end + 1 : end;
-        while (end > line && strchr(" \t\r", end[-1])) end--;
-        *end = '\0';
-        if (!orthsr__reserve((void **)&out->list, &out->capacity, out->count + 1, sizeof *out->list)) return orthsr__fail_memory(error, "class names");
-        out->list[out->count++] = line;
-    }
-    while (out->count && !*out->list[out->count - 1]) out->count--;
-    return ORTHSR_OK;
-}
-
-static orthsr_status read_class_names(lines *out, const char *path, orthsr_error *error) {
-    orthsr__mapping file;
+static orthsr_status read_class_names(orthsr__lines *out, const char *path, orthsr_error *error) {
     if (!orthsr__is_file(path))
         return orthsr__fail(error, ORTHSR_ERROR_IO, "IDX files hold no class names: create '%s', one name per line in the order of the labels", path);
-    ORTHSR__TRY(orthsr__map(&file, path, error));
-    orthsr_status status = ORTHSR_OK;
-    if (file.size && memchr(file.data, '\0', file.size)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a text file: it has a zero byte", path);
-    else if (!(out->text = orthsr__strndup(file.size ? (const char *)file.data : "", file.size))) status = orthsr__fail_memory(error, path);
-    orthsr__unmap(&file);
-    if (!status) status = split_lines(out, error);
-    if (!status && out->count == 0) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' names no class: one name per line is expected", path);
-    return status;
+    ORTHSR__TRY(orthsr__lines_read(out, path, error));
+    return out->count ? ORTHSR_OK : orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' names no class: one name per line is expected", path);
 }
 
 /* Both files, fitting one another. */
@@ -58,8 +29,8 @@ static orthsr_status read_pair(orthsr__idx *images, orthsr__idx *labels, const c
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr__dataset_open_idx(orthsr_dataset **out, const char *images_path, const char *labels_path, const char *names_path, orthsr_error *error) {
-    lines names = {0};
+static orthsr_status open_files(orthsr_dataset **out, const char *images_path, const char *labels_path, const char *names_path, orthsr_error *error) {
+    orthsr__lines names = {0};
     orthsr__idx images = {0}, labels = {0};
     int32_t *wide = NULL; /* (n) */
     orthsr_status status = read_class_names(&names, names_path, error);
@@ -75,7 +46,49 @@ orthsr_status orthsr__dataset_open_idx(orthsr_dataset **out, const char *images_
     free(wide);
     free(labels.data);
     free(images.data);
-    free(names.list);
-    free(names.text);
+    orthsr__lines_free(&names);
     return status;
+}
+
+/* The path of MNIST's file of this split, kind ("images") and rank, by any of its usual names; *out is NULL when there is none. */
+static orthsr_status find_idx(char **out, const char *directory, const char *split, const char *kind, int rank, orthsr_error *error) {
+    *out = NULL;
+    const char *prefix = strcmp(split, "train") == 0 ? "train" : strcmp(split, "test") == 0 ? "t10k" : NULL;
+    for (int i = 0; prefix && i < 4 && !*out; i++) {
+        char *path = orthsr__format("%s/%s-%s%cidx%d-ubyte%s", directory, prefix, kind, i & 2 ? '.' : '-', rank, i & 1 ? ".gz" : "");
+        if (!path) return orthsr__fail_memory(error, "a file name");
+        if (orthsr__is_file(path)) *out = path;
+        else free(path);
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__idx_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
+    char *images = NULL, *labels = NULL, *names = orthsr__join(directory, "classes.txt");
+    orthsr_status status = names ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+    if (!status) status = find_idx(&images, directory, split, "images", 3, error);
+    if (!status) status = find_idx(&labels, directory, split, "labels", 1, error);
+    if (!status && images && labels) {
+        status = open_files(out, images, labels, names, error);
+    } else if (!status && (images || labels)) {
+        status =
+            orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no %s file beside it", images ? images : labels, images ? "labels-idx1-ubyte" : "images-idx3-ubyte");
+    } else if (!status) {
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' has no split '%s': neither a folder of that name%s", directory, split,
+                              strcmp(split, "train") == 0  ? " nor train-images-idx3-ubyte[.gz]"
+                              : strcmp(split, "test") == 0 ? " nor t10k-images-idx3-ubyte[.gz]"
+                                                           : " nor, for this split, any other form");
+    }
+    free(names);
+    free(labels);
+    free(images);
+    return status;
+}
+
+bool orthsr__idx_has(const char *directory, const char *split) {
+    char *images = NULL, *labels = NULL;
+    bool found = !find_idx(&images, directory, split, "images", 3, NULL) && !find_idx(&labels, directory, split, "labels", 1, NULL) && images && labels;
+    free(labels);
+    free(images);
+    return found;
 }

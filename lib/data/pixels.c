@@ -1,15 +1,32 @@
-/* pixels.c - an item of a dataset as a model's input. */
+/* pixels.c - an item of a dataset as an image and as a model's input, and whether it can become one. */
 #include "base/fail.h"
 #include "data/dataset.h"
+#include "io/image.h"
+
+orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error) {
+    const orthsr__item *source = &dataset->items[item];
+    if (source->pixels) return orthsr_image_new(out, source->pixels, dataset->height, dataset->width, dataset->channels, error);
+    return orthsr_image_open(out, source->name, dataset->max_pixels, error);
+}
 
 orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error) {
     ORTHSR__REQUIRE(dataset && model && pixels, error, "dataset, model or pixels is NULL");
     if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
-    const orthsr__item *source = &dataset->items[item];
-    orthsr_image *image = NULL;
-    if (source->pixels) ORTHSR__TRY(orthsr_image_new(&image, source->pixels, dataset->height, dataset->width, dataset->channels, error));
-    else ORTHSR__TRY(orthsr_image_open(&image, source->name, dataset->max_pixels, error));
+    orthsr_image *image;
+    ORTHSR__TRY(orthsr__dataset_image(&image, dataset, item, error));
     orthsr_status status = orthsr_model_preprocess(model, pixels, image, error);
     orthsr_image_free(image);
     return status;
+}
+
+orthsr_status orthsr_dataset_check_item(const orthsr_dataset *dataset, size_t item, int decode, orthsr_error *error) {
+    ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
+    if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
+    const orthsr__item *source = &dataset->items[item];
+    if (source->pixels) return ORTHSR_OK;
+    if (!decode) return orthsr__image_probe(source->name, dataset->max_pixels, error);
+    orthsr_image *image;
+    ORTHSR__TRY(orthsr_image_open(&image, source->name, dataset->max_pixels, error));
+    orthsr_image_free(image);
+    return ORTHSR_OK;
 }

@@ -8,8 +8,6 @@
 #include "base/fail.h"
 #include "base/memory.h"
 
-enum { DEFAULT_MAX_PIXELS = 100000000 };
-
 orthsr_image *orthsr__image_allocate(size_t width, size_t height) {
     size_t pixels, bytes;
     if (!orthsr__mul(&pixels, width, height) || !orthsr__mul(&bytes, pixels, 3) || bytes > PTRDIFF_MAX) return NULL;
@@ -40,7 +38,7 @@ orthsr_status orthsr_image_open(orthsr_image **out, const char *path, size_t max
     ORTHSR__REQUIRE(out, error, "out is NULL");
     *out = NULL;
     ORTHSR__REQUIRE(path, error, "path is NULL");
-    if (max_pixels == 0) max_pixels = DEFAULT_MAX_PIXELS;
+    if (max_pixels == 0) max_pixels = ORTHSR__MAX_PIXELS;
     orthsr__mapping file;
     ORTHSR__TRY(orthsr__map(&file, path, error));
     orthsr_status status;

@@ -9,6 +9,7 @@
 #include "ortho/cayley.h"
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
+#include "ortho/tangent.h"
 
 size_t orthsr_skew_size(size_t b) { return b ? orthsr__skew_size(b) : 0; }
 
@@ -41,11 +42,48 @@ orthsr_status orthsr_cayley_adjoint(float *grad_skew, const float *grad_R, const
     return status;
 }
 
+#define REQUIRE_TALL(n, p, error)                                                                                                                              \
+    ORTHSR__REQUIRE((p) > 0 && (n) >= (p), error, "X (n, p) needs n >= p > 0");                                                                                \
+    ORTHSR__REQUIRE((n) <= INT_MAX, error, "n is above 2^31 - 1")
+
 orthsr_status orthsr_retract_qr(float *X, size_t n, size_t p, orthsr_error *error) {
     ORTHSR__REQUIRE(X, error, "X is NULL");
-    ORTHSR__REQUIRE(p > 0 && n >= p, error, "X (n, p) needs n >= p > 0");
-    ORTHSR__REQUIRE(n <= INT_MAX, error, "n is above 2^31 - 1");
+    REQUIRE_TALL(n, p, error);
     return orthsr__retract_qr(X, n, p, error);
+}
+
+orthsr_status orthsr_retract_cholesky_qr(float *X, size_t n, size_t p, orthsr_error *error) {
+    ORTHSR__REQUIRE(X, error, "X is NULL");
+    REQUIRE_TALL(n, p, error);
+    return orthsr__retract_cholesky_qr(X, n, p, error);
+}
+
+orthsr_status orthsr_retract_polar(float *X, size_t n, size_t p, orthsr_error *error) {
+    ORTHSR__REQUIRE(X, error, "X is NULL");
+    REQUIRE_TALL(n, p, error);
+    return orthsr__retract_polar(X, n, p, error);
+}
+
+orthsr_status orthsr_retract(float *X, const float *U, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error) {
+    ORTHSR__REQUIRE(X && U, error, "X or U is NULL");
+    REQUIRE_TALL(n, p, error);
+    ORTHSR__REQUIRE((unsigned)retraction <= ORTHSR_RETRACTION_POLAR, error, "unknown retraction");
+    return orthsr__retract(X, NULL, U, n, p, retraction, error);
+}
+
+orthsr_status orthsr_tangent_project(float *U, const float *G, const float *X, size_t n, size_t p, orthsr_error *error) {
+    return orthsr_riemannian_gradient(U, G, X, n, p, ORTHSR_GEOMETRY_EUCLIDEAN, error);
+}
+
+orthsr_status orthsr_riemannian_gradient(float *U, const float *G, const float *X, size_t n, size_t p, orthsr_geometry geometry, orthsr_error *error) {
+    ORTHSR__REQUIRE(U && G && X, error, "U, G or X is NULL");
+    REQUIRE_TALL(n, p, error);
+    ORTHSR__REQUIRE((unsigned)geometry <= ORTHSR_GEOMETRY_CANONICAL, error, "unknown geometry");
+    real *work = square(1, p);
+    if (!work) return orthsr__fail_memory(error, "a tangent");
+    orthsr__riemannian_gradient(U, G, X, n, p, geometry, work);
+    free(work);
+    return ORTHSR_OK;
 }
 
 orthsr_status orthsr_orthogonality_defect(double *defect, const float *X, size_t n, size_t p, orthsr_error *error) {

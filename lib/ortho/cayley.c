@@ -9,7 +9,7 @@ orthsr_status orthsr__cayley_forward(real *r, real *m, const real *v, size_t b, 
     if (!orthsr__all_finite(v, orthsr__skew_size(b))) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a skew parameter is not finite");
     orthsr__skew_forward(m, v, b);
     for (size_t i = 0; i < b; i++) m[i * b + i] = 1;
-    int info = orthsr__invert(m, b);
+    int info = orthsr__skew_is_zero(v, b) ? 0 : orthsr__invert(m, b);
     /* I + S is never singular, but parameters near the largest float overflow in the elimination, and LAPACKE declines to go on then. */
     if (info > 0 || !orthsr__all_finite(m, b * b))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "skew parameters too large: I + S cannot be inverted in floating point");

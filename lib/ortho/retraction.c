@@ -1,4 +1,4 @@
-/* retraction.c - the QR retraction with its signs fixed, and the orthogonality defect. */
+/* retraction.c - QR with its signs fixed, by reflections or by Cholesky; which retraction is meant; and the orthogonality defect. */
 #include "ortho/retraction.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/linalg.h"
 #include "base/memory.h"
+#include "ortho/tangent.h"
 
 /* Householder reflections leave the signs of diag R to chance; Q sign(diag R) has them all positive, so that an orthogonal X is a fixed
  * point and Q depends continuously on X. */
@@ -30,6 +31,54 @@ orthsr_status orthsr__retract_qr(real *x, size_t n, size_t p, orthsr_error *erro
     }
     free(q);
     free(diagonal);
+    return status;
+}
+
+/* q <- q R^-1 with R^T R = q^T q; false when q^T q is too far from positive definite, or, as asked, from I. gram: (p, p). */
+static bool divide_by_cholesky(real *q, real *gram, size_t n, size_t p, bool near) {
+    orthsr__gemm(true, false, p, p, n, 1, q, p, q, p, 0, gram, p);
+    double squares = 0;
+    for (size_t i = 0; i < p && near; i++)
+        for (size_t j = 0; j < p; j++) squares += pow((double)gram[i * p + j] - (i == j), 2);
+    if (!(squares < 0.25)) return false;
+    if (!orthsr__all_finite(gram, p * p) || orthsr__cholesky(gram, p) != 0) return false;
+    orthsr__divide_upper(q, gram, n, p);
+    return true;
+}
+
+/* One round leaves a defect of cond(X)^2 epsilon, the second takes that to rounding unless the first left nothing of use. R has a positive diagonal: the
+ * matrix is that of orthsr__retract_qr. */
+orthsr_status orthsr__retract_cholesky_qr(real *x, size_t n, size_t p, orthsr_error *error) {
+    size_t elements, squared, room;
+    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
+        return orthsr__fail_memory(error, "a QR factorisation");
+    if (!orthsr__all_finite(x, elements)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
+    real *q = orthsr__aligned(room, sizeof *q); /* (n, p), (p, p) */
+    if (!q) return orthsr__fail_memory(error, "a QR factorisation");
+    real *gram = q + elements;
+    memcpy(q, x, elements * sizeof *q);
+    bool done = divide_by_cholesky(q, gram, n, p, false) && divide_by_cholesky(q, gram, n, p, true) && orthsr__all_finite(q, elements);
+    if (done) memcpy(x, q, elements * sizeof *x);
+    free(q);
+    return done ? ORTHSR_OK : orthsr__retract_qr(x, n, p, error);
+}
+
+orthsr_status orthsr__retract(real *x, real *v, const real *u, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error) {
+    if (retraction == ORTHSR_RETRACTION_CAYLEY) return orthsr__retract_cayley(x, v, u, n, p, error);
+    size_t elements, squared, room;
+    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
+        return orthsr__fail_memory(error, "a retraction");
+    real *y = orthsr__aligned(room, sizeof *y); /* (n, p), (p, p) */
+    if (!y) return orthsr__fail_memory(error, "a retraction");
+    for (size_t i = 0; i < elements; i++) y[i] = x[i] + u[i];
+    orthsr_status status = retraction == ORTHSR_RETRACTION_QR            ? orthsr__retract_qr(y, n, p, error)
+                           : retraction == ORTHSR_RETRACTION_CHOLESKY_QR ? orthsr__retract_cholesky_qr(y, n, p, error)
+                                                                         : orthsr__retract_polar(y, n, p, error);
+    if (!status) {
+        memcpy(x, y, elements * sizeof *x);
+        if (v) orthsr__tangent_project(v, v, x, n, p, y + elements);
+    }
+    free(y);
     return status;
 }
 

@@ -6,6 +6,13 @@
 
 static inline size_t orthsr__skew_size(size_t b) { return b * (b - 1) / 2; }
 
+/* All values are 0: S = 0, where adapters start and where no transform need be computed. */
+static inline int orthsr__skew_is_zero(const real *v, size_t b) {
+    size_t n = orthsr__skew_size(b), i = 0;
+    while (i < n && v[i] == 0) i++;
+    return i == n;
+}
+
 /* S (b, b) from v (b(b-1)/2): S[i][j] = v, S[j][i] = -v for i < j, v row by row over the upper triangle. */
 void orthsr__skew_forward(real *s, const real *v, size_t b);
 

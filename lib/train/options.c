@@ -18,7 +18,12 @@ static const orthsr_trainer_options orthsr = {.optimizer = ORTHSR_ADAMW,
                                               .schedule = ORTHSR_SCHEDULE_COSINE,
                                               .epochs = 60,
                                               .batch_size = 128,
-                                              .kl_weight = 1,
+                                              .kl_weight = -1,
+                                              .ce_cut_weight = 1,
+                                              .kl_cut_weight = 1,
+                                              .kl_temperature = 1,
+                                              .cutout_probability = 1,
+                                              .cutout_holes = 1,
                                               .seed = 1};
 static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .momentum = 0.9f,
@@ -27,6 +32,12 @@ static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .warmup_epochs = 1,
                                             .epochs = 200,
                                             .batch_size = 32,
+                                            .kl_weight = 0,
+                                            .ce_cut_weight = 1,
+                                            .kl_cut_weight = 0,
+                                            .kl_temperature = 1,
+                                            .cutout_probability = 1,
+                                            .cutout_holes = 1,
                                             .seed = 1};
 
 static void free_templates(char **templates, size_t n) {
@@ -50,22 +61,29 @@ orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_er
 void orthsr_trainer_options_free(orthsr_trainer_options *options) {
     if (!options) return;
     free_templates(options->templates, options->template_count);
+    free_templates(options->frozen_templates, options->frozen_template_count);
     free(options);
 }
 
 orthsr_status orthsr__trainer_options_copy(orthsr_trainer_options **out, const orthsr_trainer_options *options, orthsr_error *error) {
     ORTHSR__TRY(orthsr_trainer_options_new(out, error));
     if (!options) return ORTHSR_OK;
-    orthsr_status status = orthsr_trainer_options_set_templates(*out, (const char *const *)options->templates, options->template_count, error);
+    orthsr_trainer_options copy = *options;
+    copy.templates = (*out)->templates;
+    copy.template_count = (*out)->template_count;
+    copy.frozen_templates = NULL;
+    copy.frozen_template_count = 0;
+    **out = copy;
+    orthsr_status status =
+        orthsr__templates_replace(&(*out)->templates, &(*out)->template_count, (const char *const *)options->templates, options->template_count, error);
+    if (!status && options->frozen_template_count > 0)
+        status = orthsr__templates_replace(&(*out)->frozen_templates, &(*out)->frozen_template_count, (const char *const *)options->frozen_templates,
+                                           options->frozen_template_count, error);
     if (status) {
         orthsr_trainer_options_free(*out);
         *out = NULL;
-        return status;
     }
-    char **templates = (*out)->templates;
-    **out = *options;
-    (*out)->templates = templates;
-    return ORTHSR_OK;
+    return status;
 }
 
 orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error) {
@@ -78,13 +96,13 @@ orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *optio
 orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options, orthsr_method method, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
     ORTHSR__REQUIRE(method == ORTHSR_METHOD_ORTHSR || method == ORTHSR_METHOD_COOP || method == ORTHSR_METHOD_COOP_ORTHSR, error, "unknown method");
-    char **templates = options->templates;
-    size_t template_count = options->template_count;
-    uint64_t seed = options->seed;
-    *options = method == ORTHSR_METHOD_COOP ? coop : orthsr;
-    options->templates = templates;
-    options->template_count = template_count;
-    options->seed = seed;
+    orthsr_trainer_options fresh = method == ORTHSR_METHOD_COOP ? coop : orthsr;
+    fresh.templates = options->templates; /* texts are no matter of the method */
+    fresh.template_count = options->template_count;
+    fresh.frozen_templates = options->frozen_templates;
+    fresh.frozen_template_count = options->frozen_template_count;
+    fresh.seed = options->seed;
+    *options = fresh;
     return ORTHSR_OK;
 }
 
@@ -145,23 +163,23 @@ orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *opti
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error) {
-    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(at_least_zero(weight), error, "the KL weight must be finite and not negative");
-    options->kl_weight = weight;
-    return ORTHSR_OK;
-}
-
-orthsr_status orthsr_trainer_options_set_kl_direction(orthsr_trainer_options *options, orthsr_kl_direction direction, orthsr_error *error) {
-    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(direction == ORTHSR_KL_FROZEN_TUNED || direction == ORTHSR_KL_TUNED_FROZEN, error, "unknown direction");
-    options->kl_direction = direction;
-    return ORTHSR_OK;
-}
-
 orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
     options->seed = seed;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__templates_replace(char ***templates, size_t *count, const char *const *others, size_t n, orthsr_error *error) {
+    char **copies = orthsr__calloc(n, sizeof *copies);
+    bool ok = copies != NULL;
+    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(others[i])) != NULL;
+    if (!ok) {
+        free_templates(copies, n);
+        return orthsr__fail_memory(error, "templates");
+    }
+    free_templates(*templates, *count);
+    *templates = copies;
+    *count = n;
     return ORTHSR_OK;
 }
 
@@ -169,15 +187,5 @@ orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *optio
     ORTHSR__REQUIRE(options && templates, error, "an argument is NULL");
     ORTHSR__REQUIRE(n >= 1, error, "at least one template is needed");
     ORTHSR__TRY(orthsr__check_templates(templates, n, error));
-    char **copies = orthsr__calloc(n, sizeof *copies);
-    bool ok = copies != NULL;
-    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(templates[i])) != NULL;
-    if (!ok) {
-        free_templates(copies, n);
-        return orthsr__fail_memory(error, "templates");
-    }
-    free_templates(options->templates, options->template_count);
-    options->templates = copies;
-    options->template_count = n;
-    return ORTHSR_OK;
+    return orthsr__templates_replace(&options->templates, &options->template_count, templates, n, error);
 }

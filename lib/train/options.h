@@ -4,6 +4,8 @@
 
 #include <orthsr/trainer.h>
 
+enum { ORTHSR__MAX_HOLES = 64 };
+
 struct orthsr_trainer_options {
     orthsr_optimizer_kind optimizer;
     float learning_rate;         /* 0: orthsr__default_learning_rate */
@@ -12,13 +14,31 @@ struct orthsr_trainer_options {
     orthsr_schedule schedule;
     size_t warmup_epochs, epochs;
     size_t batch_size; /* 0: all items */
-    float kl_weight;
+    float kl_weight;   /* negative: orthsr__kl_weight's choice */
+    float ce_cut_weight, kl_cut_weight, kl_temperature;
     orthsr_kl_direction kl_direction;
+    orthsr_kl_reduction kl_reduction;
+    orthsr_augmentation augmentation;
+    orthsr_cutout cutout;
+    orthsr_cutout_source cutout_source;
+    orthsr_cutout_fill cutout_fill;
+    float cutout_size; /* 0: orthsr__cutout_size's choice */
+    float cutout_probability;
+    size_t cutout_holes;
     uint64_t seed;
     char **templates; /* (template_count) */
     size_t template_count;
+    char **frozen_templates;      /* (frozen_template_count) */
+    size_t frozen_template_count; /* 0: as the tuned branch's */
 };
 
 orthsr_status orthsr__trainer_options_copy(orthsr_trainer_options **out, const orthsr_trainer_options *options, orthsr_error *error);
+
+/* Replaces *templates (*count) by copies of n others. */
+orthsr_status orthsr__templates_replace(char ***templates, size_t *count, const char *const *others, size_t n, orthsr_error *error);
+
+/* What was set, or the default beside what was. */
+float orthsr__kl_weight(const orthsr_trainer_options *options);
+float orthsr__cutout_size(const orthsr_trainer_options *options);
 
 #endif

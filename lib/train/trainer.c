@@ -1,7 +1,7 @@
 /* trainer.c - one step: text forward, images tile by tile forward and backward, text backward, adjoint, update.
  *
- * Features of the frozen model never change, so its log-probabilities are formed once. Images meet each other only in the mean of the loss, so a
- * batch of any size is processed in tiles that fit the memory, and the result is that of the whole batch.
+ * Images meet each other only in the mean of the loss, so a batch of any size is processed in tiles that fit the memory (images.c), and the result is
+ * that of the whole batch.
  */
 #include <orthsr/trainer.h>
 
@@ -13,13 +13,14 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "clip/encoder.h"
+#include "train/images.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/schedule.h"
 #include "train/texts.h"
 
-enum { METRICS = ORTHSR_METRIC_BATCH_ACCURACY + 1 };
+enum { METRICS = ORTHSR_METRIC_KL_CUT + 1 };
 
 struct orthsr_trainer {
     const orthsr_model *model;
@@ -31,61 +32,16 @@ struct orthsr_trainer {
     orthsr_optimizer *optimizer;
     orthsr__encoder encoder;
     orthsr__objective objective;
-    size_t items, classes, embed, image; /* image: floats of one input */
+    orthsr__images images;
+    size_t items, classes, embed;
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;
     size_t *order;                      /* (items): of the current epoch */
-    size_t *labels;                     /* (tile) */
-    float *pixels;                      /* (tile, 3, size, size) */
-    real *frozen;                       /* (items, classes): log-probabilities of the frozen model */
-    real *tile_frozen;                  /* (tile, classes): those of the tile at hand */
-    real *frozen_images;                /* (items, embed): raw; the image features when no image map is adapted */
-    real *images;                       /* (tile, embed): raw features, then their gradients */
     real *grad_rotations;               /* (rotation_count) */
     real *grad_parameters, *parameters; /* (parameter_count) */
     real *work;                         /* of orthsr__adapter_gradient */
     double metric[METRICS];
 };
-
-/* ---- features ------------------------------------------------------------------------------------------------------------------ */
-
-static orthsr_status load_pixels(orthsr_trainer *trainer, const size_t *items, size_t n, orthsr_error *error) {
-    for (size_t i = 0; i < n; i++) ORTHSR__TRY(orthsr_dataset_pixels(trainer->dataset, items[i], trainer->model, trainer->pixels + i * trainer->image, error));
-    return ORTHSR_OK;
-}
-
-/* The anchor: one pass of the frozen model over the templates' prompts, texts, and the items. */
-static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr__texts *texts, orthsr_error *error) {
-    orthsr__encoder frozen;
-    orthsr_status status = orthsr__encoder_new(&frozen, trainer->model, NULL, false, error);
-    if (!status) status = orthsr__texts_encode(texts, &frozen, error);
-    if (!status) orthsr__objective_begin(&trainer->objective, texts->features);
-    size_t tile = trainer->objective.tile;
-    for (size_t i = 0; i < trainer->items && !status; i += tile) {
-        size_t n = trainer->items - i < tile ? trainer->items - i : tile;
-        real *images = trainer->frozen_images + i * trainer->embed, *log_p = trainer->frozen + i * trainer->classes;
-        status = load_pixels(trainer, trainer->order + i, n, error);
-        if (!status) status = orthsr__encode_image_tile(&frozen, images, trainer->pixels, n, error);
-        if (!status) orthsr__objective_log_probabilities(&trainer->objective, log_p, images, n);
-        for (size_t j = 0; j < n && !status; j++)
-            if (!orthsr__all_finite(log_p + j * trainer->classes, trainer->classes))
-                status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s are not finite",
-                                      orthsr_dataset_item_name(trainer->dataset, i + j));
-    }
-    orthsr__encoder_free(&frozen);
-    return status;
-}
-
-/* The anchor keeps the templates, whose features also serve training when neither the text tower nor a prompt is trained. */
-static orthsr_status make_anchor(orthsr_trainer *trainer, orthsr_error *error) {
-    if (!trainer->texts.prompt) return encode_frozen(trainer, &trainer->texts, error);
-    orthsr__texts templates;
-    orthsr_status status = orthsr__texts_new(&templates, trainer->model, NULL, trainer->dataset, trainer->options, error);
-    if (!status) status = encode_frozen(trainer, &templates, error);
-    orthsr__texts_free(&templates);
-    trainer->objective.templates = trainer->texts.templates;
-    return status;
-}
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -105,12 +61,6 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
         size_t n, m, size;
     } parts[] = {
         {(void **)&trainer->order, trainer->items, 1, sizeof(size_t)},
-        {(void **)&trainer->labels, tile, 1, sizeof(size_t)},
-        {(void **)&trainer->pixels, tile, trainer->image, sizeof(float)},
-        {(void **)&trainer->frozen, trainer->items, trainer->classes, sizeof(real)},
-        {(void **)&trainer->tile_frozen, tile, trainer->classes, sizeof(real)},
-        {(void **)&trainer->frozen_images, trainer->items, embed, sizeof(real)},
-        {(void **)&trainer->images, tile, embed, sizeof(real)},
         {(void **)&trainer->grad_rotations, trainer->adapter->rotation_count, 1, sizeof(real)},
         {(void **)&trainer->grad_parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
         {(void **)&trainer->parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
@@ -153,7 +103,6 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         trainer->items = orthsr_dataset_count(dataset);
         trainer->classes = orthsr_dataset_class_count(dataset);
         trainer->embed = model->config.embed_dim;
-        trainer->image = 3 * model->config.image_size * model->config.image_size;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
         size_t widest = 1;
@@ -162,17 +111,18 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         status = allocate(trainer, error);
     }
     if (!status) {
+        orthsr__objective_options(&trainer->objective, options);
         trainer->objective.scale = model->logit_scale;
-        trainer->objective.kl_weight = (real)options->kl_weight;
-        trainer->objective.direction = options->kl_direction;
-        for (size_t i = 0; i < trainer->items; i++) trainer->order[i] = i;
         status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
     if (!status) status = make_optimizer(trainer, error);
     if (!status) status = orthsr__texts_descend(&trainer->texts, options, trainer->own_adapter != NULL, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
     trainer->encoder.context_gradients = prompt != NULL;
-    if (!status) status = make_anchor(trainer, error);
+    trainer->objective.templates = trainer->texts.templates;
+    if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
+        status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
+    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, error);
     if (status) {
         orthsr_trainer_free(trainer);
         return status;
@@ -184,14 +134,13 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
 void orthsr_trainer_free(orthsr_trainer *trainer) {
     if (!trainer) return;
     orthsr__encoder_free(&trainer->encoder);
+    orthsr__images_free(&trainer->images);
     orthsr__objective_free(&trainer->objective);
     orthsr__texts_free(&trainer->texts);
     orthsr_adapter_free(trainer->own_adapter);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order,           trainer->labels,        trainer->pixels, trainer->frozen,
-                            trainer->tile_frozen,     trainer->frozen_images, trainer->images, trainer->grad_rotations,
-                            trainer->grad_parameters, trainer->parameters,    trainer->work};
+    void *const arrays[] = {trainer->order, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters, trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -208,30 +157,14 @@ static void shuffle(orthsr_trainer *trainer, size_t epoch) {
 }
 
 /* Loss and gradient of the batch items (n): grad_rotations holds the sum over tiles and prompts afterwards. */
-static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items, size_t n, orthsr_error *error) {
-    orthsr__objective *objective = &trainer->objective;
+static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
     orthsr__texts *texts = &trainer->texts;
-    bool image = orthsr__image_adapted(&trainer->encoder), text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
-    size_t embed = trainer->embed, classes = trainer->classes;
+    bool text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     memset(trainer->grad_rotations, 0, trainer->adapter->rotation_count * sizeof(real));
     if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
-    orthsr__objective_begin(objective, texts->features);
-    for (size_t i = 0; i < n; i += objective->tile) {
-        size_t count = n - i < objective->tile ? n - i : objective->tile;
-        if (image) {
-            ORTHSR__TRY(load_pixels(trainer, items + i, count, error));
-            ORTHSR__TRY(orthsr__encode_image_tile(&trainer->encoder, trainer->images, trainer->pixels, count, error));
-        }
-        for (size_t j = 0; j < count; j++) {
-            size_t item = items[i + j];
-            trainer->labels[j] = orthsr_dataset_label(trainer->dataset, item);
-            memcpy(trainer->tile_frozen + j * classes, trainer->frozen + item * classes, classes * sizeof(real));
-            if (!image) memcpy(trainer->images + j * embed, trainer->frozen_images + item * embed, embed * sizeof(real));
-        }
-        orthsr__objective_tile(objective, trainer->images, trainer->images, trainer->labels, trainer->tile_frozen, count, n);
-        if (image) orthsr__image_tile_backward(&trainer->encoder, trainer->images, count, trainer->grad_rotations);
-    }
-    orthsr__objective_end(objective, texts->grad_features);
+    orthsr__objective_begin(&trainer->objective, texts->features);
+    ORTHSR__TRY(orthsr__images_gradient(&trainer->images, &trainer->encoder, &trainer->objective, items, n, epoch, trainer->grad_rotations, error));
+    orthsr__objective_end(&trainer->objective, texts->grad_features);
     return text ? orthsr__texts_backward(texts, &trainer->encoder, trainer->grad_rotations, error) : ORTHSR_OK;
 }
 
@@ -270,11 +203,13 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     orthsr_adapter *adapter = trainer->adapter;
     if (within == 0) shuffle(trainer, epoch);
 
-    ORTHSR__TRY(batch_gradient(trainer, trainer->order + first, n, error));
-    double ce = trainer->objective.ce / (double)n, kl = trainer->objective.kl / (double)n, loss = ce + (double)trainer->options->kl_weight * kl;
+    ORTHSR__TRY(batch_gradient(trainer, trainer->order + first, n, epoch, error));
+    const orthsr__term *whole = &trainer->objective.term[ORTHSR__WHOLE], *cut = &trainer->objective.term[ORTHSR__CUT];
+    double loss = orthsr__objective_loss(&trainer->objective, n);
     if (!isfinite(loss))
-        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the loss is not finite (cross-entropy %g, KL %g); a smaller learning rate may help",
-                            trainer->step + 1, ce, kl);
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC,
+                            "step %zu: the loss is not finite (cross-entropy %g, KL %g; of the cut images %g, %g); a smaller learning rate may help",
+                            trainer->step + 1, whole->ce / (double)n, whole->kl / (double)n, cut->ce / (double)n, cut->kl / (double)n);
     memset(trainer->grad_parameters, 0, adapter->parameter_count * sizeof(real));
     orthsr__adapter_gradient(adapter, trainer->grad_parameters, trainer->grad_rotations, trainer->work);
     ORTHSR__TRY(check_gradient(trainer, error));
@@ -290,11 +225,13 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     trainer->epoch = epoch;
     const double metric[METRICS] = {
         [ORTHSR_METRIC_LOSS] = loss,
-        [ORTHSR_METRIC_CE] = ce,
-        [ORTHSR_METRIC_KL] = kl,
+        [ORTHSR_METRIC_CE] = whole->ce / (double)n,
+        [ORTHSR_METRIC_KL] = whole->kl / (double)n,
         [ORTHSR_METRIC_LEARNING_RATE] = trainer->own_adapter ? context_lr : lr,
         [ORTHSR_METRIC_ORTHOGONALITY] = defect,
-        [ORTHSR_METRIC_BATCH_ACCURACY] = (double)trainer->objective.correct / (double)n,
+        [ORTHSR_METRIC_BATCH_ACCURACY] = (double)whole->correct / (double)n,
+        [ORTHSR_METRIC_CE_CUT] = cut->ce / (double)n,
+        [ORTHSR_METRIC_KL_CUT] = cut->kl / (double)n,
     };
     memcpy(trainer->metric, metric, sizeof metric);
     return ORTHSR_OK;

@@ -1,9 +1,16 @@
 #!/usr/bin/env python3
-"""tests/data/ortho.safetensors: the Cayley transform, its gradient and the QR retraction by PyTorch in float64, and PEFT's own OFT rotation.
+"""tests/data/ortho.safetensors: the Cayley transform, its gradient and the QR retraction by PyTorch in float64, PEFT's own OFT rotation, and geoopt's
+retractions, projections and lengths on Stiefel manifolds.
 
-    python tests/oracle/make_ortho.py        needs torch, peft, safetensors
+    python tests/oracle/make_ortho.py        needs torch, peft, geoopt, safetensors
 """
+import math
+
+import geoopt
 import torch
+from peft import HRAConfig
+from peft.tuners.boft.layer import BOFTLayer
+from peft.tuners.hra.layer import HRALinear
 from peft.tuners.oft.layer import OFTRotationModule
 from safetensors.torch import save_file
 
@@ -40,4 +47,42 @@ for n, p in [(6, 6), (9, 4), (12, 1)]:
     Q, R = torch.linalg.qr(X.double())
     out |= {f"qr.{n}.X": X, f"qr.{n}.Q": (Q * torch.where(R.diagonal() < 0, -1.0, 1.0)).contiguous()}
 
-save_file(out, "tests/data/ortho.safetensors")
+# geoopt's canonical "retraction" leaves X along U - X U^T X: its tangent u is our U = u + X X^T u (docs/manifold.md).
+euclidean, canonical = geoopt.EuclideanStiefel(), geoopt.CanonicalStiefel()
+for n, p in [(6, 6), (11, 3)]:
+    X = torch.linalg.qr(torch.randn(n, p).double())[0].float().double()
+    G, Z = torch.randn(n, p).double(), 0.3 * torch.randn(n, p).double()
+    U = euclidean.proju(X, Z)
+    out |= {f"stiefel.{n}.X": X.float(), f"stiefel.{n}.G": G.float(), f"stiefel.{n}.U": U.clone(), f"stiefel.{n}.projected": euclidean.proju(X, G.float().double()),
+            f"stiefel.{n}.canonical": canonical.egrad2rgrad(X, G.float().double()), f"stiefel.{n}.qr": euclidean.retr(X, U),
+            f"stiefel.{n}.polar": euclidean.projx(X + U), f"stiefel.{n}.U_cayley": U + X @ X.T @ U, f"stiefel.{n}.cayley": canonical.retr(X, U)}
+
+# The other parametrisations: torch.matrix_exp, PEFT's HRA (normals are the columns of hra_u) and the product of factors that PEFT's BOFT merges.
+for b, scale in [(5, 0.05), (16, 0.5), (24, 3.0)]:
+    v = (scale * torch.randn(b * (b - 1) // 2)).double().requires_grad_()
+    rows, columns = torch.triu_indices(b, b, 1)
+    S = torch.zeros(b, b, dtype=v.dtype).index_put((rows, columns), v)
+    G = torch.randn(b, b).double()
+    A = torch.matrix_exp(S - S.T)
+    (A * G).sum().backward()
+    out |= {f"expm.{b}.v": v.detach().float(), f"expm.{b}.G": G.float(), f"expm.{b}.A": A.detach(), f"expm.{b}.grad": v.grad.clone()}
+
+b, k = 12, 6
+p = 0.5 * torch.randn(k, b)
+i = torch.arange(b).double() + 0.5
+base = math.sqrt(2 / b) * torch.cos(math.pi / b * i[None, :] * i[: k // 2, None])
+hra = HRALinear(torch.nn.Linear(b, b, bias=False).double(), "default", config=HRAConfig(r=k), r=k)
+hra.hra_u["default"].data = (base.repeat_interleave(2, 0) + p).T.contiguous()
+out |= {"householder.p": p, "householder.A": hra.get_delta_weight("default").detach()}
+
+b, s, m = 24, 4, 2
+v = 0.5 * torch.randn(m, b // s, s * (s - 1) // 2)
+A = torch.eye(b).double()
+for factor in range(m):
+    blocks = torch.block_diag(*(cayley(x.double(), s) for x in v[factor]))
+    order = BOFTLayer.block_butterfly_perm(None, b, b // s // 2**factor, s // 2, m - 1)
+    P = BOFTLayer.perm2mat(None, order).double()
+    A = P @ blocks @ P.T @ A
+out |= {"butterfly.v": v, "butterfly.A": A}
+
+save_file({name: value.contiguous() for name, value in out.items()}, "tests/data/ortho.safetensors")

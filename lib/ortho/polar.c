@@ -1,0 +1,60 @@
+/* polar.c - the nearest matrix with orthonormal columns. Newton-Schulz needs products only, and X^T X near I to converge. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/linalg.h"
+#include "base/memory.h"
+#include "ortho/retraction.h"
+
+double orthsr__residual(real *e, const real *x, size_t n, size_t p) {
+    orthsr__gemm(true, false, p, p, n, -1, x, p, x, p, 0, e, p);
+    double squares = 0;
+    for (size_t i = 0; i < p; i++) {
+        e[i * p + i] += 1;
+        for (size_t j = 0; j < p; j++) squares += (double)e[i * p + j] * (double)e[i * p + j];
+    }
+    return sqrt(squares);
+}
+
+void orthsr__newton_schulz(real *y, const real *x, const real *e, size_t n, size_t p) {
+    memcpy(y, x, n * p * sizeof *y);
+    orthsr__gemm(false, false, n, p, p, (real)0.5, x, p, e, p, 1, y, p);
+}
+
+/* A step squares the residual, |E'| <= 3/4 |E|^2 + 1/4 |E|^3: one from below sqrt(epsilon) ends in rounding. 0.7 leaves five or six of them. x holds the
+ * result, y (n, p) and e (p, p) are room. < 0 out of memory, > 0 the SVD failed. */
+static int polar(real *x, real *y, real *e, size_t n, size_t p) {
+    double before = orthsr__residual(e, x, n, p);
+    if (!(before < 0.7)) {
+        int info = orthsr__polar_svd(x, n, p);
+        if (info != 0) return info;
+        before = orthsr__residual(e, x, n, p);
+    }
+    for (;;) {
+        orthsr__newton_schulz(y, x, e, n, p);
+        memcpy(x, y, n * p * sizeof *x);
+        if (!(before > sqrt((double)REAL_EPSILON))) return 0; /* also what is not finite */
+        double after = orthsr__residual(e, x, n, p);
+        if (!(after < before)) return 0; /* the rounding of very large p is above that bound */
+        before = after;
+    }
+}
+
+orthsr_status orthsr__retract_polar(real *x, size_t n, size_t p, orthsr_error *error) {
+    size_t elements, squared, room;
+    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__mul(&room, elements, 2) || !orthsr__add(&room, room, squared))
+        return orthsr__fail_memory(error, "a polar decomposition");
+    if (!orthsr__all_finite(x, elements)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
+    real *result = orthsr__aligned(room, sizeof *result); /* (2, n, p), (p, p) */
+    if (!result) return orthsr__fail_memory(error, "a polar decomposition");
+    memcpy(result, x, elements * sizeof *x);
+    int info = polar(result, result + elements, result + 2 * elements, n, p);
+    orthsr_status status = ORTHSR_OK;
+    if (info < 0) status = orthsr__fail_memory(error, "a singular value decomposition");
+    else if (info > 0 || !orthsr__all_finite(result, elements))
+        status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds values too large for a polar decomposition");
+    else memcpy(x, result, elements * sizeof *x);
+    free(result);
+    return status;
+}

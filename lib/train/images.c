@@ -1,0 +1,230 @@
+/* images.c - tile by tile: pixels, the frozen model's view of them, the tuned model's, and both again with holes. */
+#include "train/images.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "clip/prompt.h"
+#include "clip/saliency.h"
+#include "data/augment.h"
+#include "data/cutout.h"
+
+static bool is_augmented(const orthsr__images *images) { return images->options->augmentation != ORTHSR_AUGMENT_NONE; }
+static bool is_attentive(const orthsr__images *images) { return images->options->cutout == ORTHSR_CUTOUT_ATTENTIVE; }
+
+/* ---- a tile ------------------------------------------------------------------------------------------------------------------------ */
+
+static orthsr_status load(orthsr__images *images, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
+    for (size_t i = 0; i < n; i++) {
+        float *pixels = images->pixels + i * images->pixel_count;
+        orthsr__draws draws = orthsr__draws_of(images->options->seed, epoch, items[i], ORTHSR__FOR_AUGMENTATION);
+        if (is_augmented(images)) ORTHSR__TRY(orthsr__dataset_augmented(images->dataset, items[i], images->model, pixels, &draws, error));
+        else ORTHSR__TRY(orthsr_dataset_pixels(images->dataset, items[i], images->model, pixels, error));
+    }
+    return ORTHSR_OK;
+}
+
+/* The frozen model's features and log-probabilities of the tile's pixels. */
+static orthsr_status look(orthsr__images *images, size_t n, orthsr_error *error) {
+    ORTHSR__TRY(orthsr__encode_image_tile(&images->frozen, images->features, images->pixels, n, error));
+    orthsr__objective_log_probabilities(&images->anchor, images->log_p, images->features, n);
+    return ORTHSR_OK;
+}
+
+/* And what attentive CutOut cuts by, when the tile was just looked at. */
+static orthsr_status map(orthsr__images *images, size_t n, orthsr_error *error) {
+    for (size_t i = 0; i < n && is_attentive(images); i++) {
+        float *of = images->maps + i * images->grid * images->grid;
+        const real *feature = images->anchor.class_features + images->labels[i] * images->anchor.embed;
+        if (images->options->cutout_source == ORTHSR_CUTOUT_TEXT) ORTHSR__TRY(orthsr__similarity_map(&images->frozen, of, i, feature, error));
+        else ORTHSR__TRY(orthsr__attention_map(&images->frozen, of, i, error));
+    }
+    return ORTHSR_OK;
+}
+
+/* Holes in the tile's pixels, which depend on seed, epoch and item alone. */
+static orthsr_status cut(orthsr__images *images, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
+    const orthsr_trainer_options *options = images->options;
+    size_t size = images->model->config.image_size, patch = images->model->config.patch_size, holes = options->cutout_holes;
+    orthsr_region regions[ORTHSR__MAX_HOLES];
+    for (size_t i = 0; i < n; i++) {
+        orthsr__draws draws = orthsr__draws_of(options->seed, epoch, items[i], ORTHSR__FOR_CUTOUT);
+        size_t found = holes;
+        if (!(orthsr__draw_uniform(&draws, 0, 1) < (double)options->cutout_probability)) continue;
+        if (is_attentive(images)) {
+            ORTHSR__TRY(orthsr_cutout_regions(regions, &found, holes, images->maps + i * images->grid * images->grid, images->grid,
+                                              orthsr__cutout_size(options), error));
+            for (size_t k = 0; k < found; k++)
+                regions[k] = (orthsr_region){regions[k].top * patch, regions[k].left * patch, regions[k].height * patch, regions[k].width * patch};
+        } else {
+            orthsr__cutout_random(regions, holes, size, (size_t)rint((double)orthsr__cutout_size(options) * (double)size), &draws);
+        }
+        orthsr__cutout_fill(images->pixels + i * images->pixel_count, size, regions, found, options->cutout_fill, &images->model->config.preprocess, &draws);
+    }
+    return ORTHSR_OK;
+}
+
+/* ---- what stays the same --------------------------------------------------------------------------------------------------------------- */
+
+static void copy_rows(void *to, size_t row, const void *from, size_t from_row, size_t bytes) {
+    if (to && from) memcpy((char *)to + row * bytes, (const char *)from + from_row * bytes, bytes);
+}
+
+/* The tile's features, log-probabilities and maps from those of all items. */
+static void recall(orthsr__images *images, const size_t *items, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        copy_rows(images->features, i, images->all_features, items[i], images->anchor.embed * sizeof(real));
+        copy_rows(images->log_p, i, images->all_log_p, items[i], images->anchor.classes * sizeof(real));
+        copy_rows(images->maps, i, images->all_maps, items[i], images->grid * images->grid * sizeof(float));
+    }
+}
+
+static void label(orthsr__images *images, const size_t *items, size_t n) {
+    for (size_t i = 0; i < n; i++) images->labels[i] = orthsr_dataset_label(images->dataset, items[i]);
+}
+
+static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n, size_t *items, orthsr_error *error) {
+    for (size_t i = 0; i < n; i++) items[i] = first + i;
+    label(images, items, n);
+    ORTHSR__TRY(load(images, items, n, 0, error));
+    ORTHSR__TRY(look(images, n, error));
+    ORTHSR__TRY(map(images, n, error));
+    for (size_t i = 0; i < n; i++) {
+        if (!orthsr__all_finite(images->log_p + i * images->anchor.classes, images->anchor.classes))
+            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s are not finite",
+                                orthsr_dataset_item_name(images->dataset, first + i));
+        copy_rows(images->all_features, first + i, images->features, i, images->anchor.embed * sizeof(real));
+        copy_rows(images->all_log_p, first + i, images->log_p, i, images->anchor.classes * sizeof(real));
+        copy_rows(images->all_maps, first + i, images->maps, i, images->grid * images->grid * sizeof(float));
+    }
+    return ORTHSR_OK;
+}
+
+/* One pass of the frozen model over all items. */
+static orthsr_status look_at_all(orthsr__images *images, orthsr_error *error) {
+    size_t *items = orthsr__calloc(images->tile, sizeof *items);
+    orthsr_status status = items ? ORTHSR_OK : orthsr__fail_memory(error, "training");
+    for (size_t i = 0; i < images->items && !status; i += images->tile)
+        status = look_at_tile(images, i, images->items - i < images->tile ? images->items - i : images->tile, items, error);
+    free(items);
+    return status;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* The frozen branch's class features, from prompts of its own templates. */
+static orthsr_status encode_classes(orthsr__images *images, const char *const *templates, size_t n_templates, orthsr_error *error) {
+    size_t classes = images->anchor.classes, embed = images->anchor.embed, prompts = classes * n_templates, context = images->model->config.context_length;
+    size_t tile = orthsr__text_tile(images->model), room;
+    const char **names = orthsr__calloc(classes, sizeof *names);
+    real *features = orthsr__mul(&room, prompts, embed) ? orthsr__aligned(room, sizeof *features) : NULL;
+    int32_t *tokens = NULL;
+    for (size_t c = 0; names && c < classes; c++) names[c] = orthsr_dataset_class_name(images->dataset, c);
+    orthsr_status status = names && features ? orthsr__tokenize_classes(&tokens, images->model, names, classes, templates, n_templates, error)
+                                             : orthsr__fail_memory(error, "class prompts");
+    for (size_t i = 0; i < prompts && !status; i += tile)
+        status = orthsr__encode_text_tile(&images->frozen, features + i * embed, tokens + i * context, prompts - i < tile ? prompts - i : tile, error);
+    if (!status) orthsr__objective_begin(&images->anchor, features);
+    free(tokens);
+    free(features);
+    free(names);
+    return status;
+}
+
+static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
+    size_t tile = images->tile, patches = images->grid * images->grid, embed = images->anchor.embed, classes = images->anchor.classes;
+    size_t kept = is_augmented(images) ? 0 : images->items, mapped = is_attentive(images) ? tile : 0;
+    const struct {
+        void **array;
+        size_t n, m, size;
+    } parts[] = {
+        {(void **)&images->labels, tile, 1, sizeof(size_t)},
+        {(void **)&images->pixels, tile, images->pixel_count, sizeof(float)},
+        {(void **)&images->maps, mapped, patches, sizeof(float)},
+        {(void **)&images->features, tile, embed, sizeof(real)},
+        {(void **)&images->log_p, tile, classes, sizeof(real)},
+        {(void **)&images->tuned, tile, embed, sizeof(real)},
+        {(void **)&images->all_features, kept, embed, sizeof(real)},
+        {(void **)&images->all_log_p, kept, classes, sizeof(real)},
+        {(void **)&images->all_maps, mapped ? kept : 0, patches, sizeof(float)},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t count;
+        if (parts[i].n == 0) continue;
+        if (!orthsr__mul(&count, parts[i].n, parts[i].m) || !(*parts[i].array = orthsr__aligned(count, parts[i].size)))
+            return orthsr__fail_memory(error, "training");
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
+                                 orthsr_error *error) {
+    *images = (orthsr__images){.model = model,
+                               .dataset = dataset,
+                               .options = options,
+                               .items = orthsr_dataset_count(dataset),
+                               .tile = orthsr__image_tile(model),
+                               .grid = orthsr__image_grid(model),
+                               .pixel_count = 3 * model->config.image_size * model->config.image_size};
+    bool own = options->frozen_template_count > 0;
+    const char *const *templates = (const char *const *)(own ? options->frozen_templates : options->templates);
+    size_t n_templates = own ? options->frozen_template_count : options->template_count;
+    orthsr_status status =
+        orthsr__objective_new(&images->anchor, orthsr_dataset_class_count(dataset), n_templates, model->config.embed_dim, images->tile, error);
+    images->anchor.scale = model->logit_scale;
+    images->anchor.temperature = (real)options->kl_temperature;
+    if (!status) status = allocate(images, error);
+    if (!status) status = orthsr__encoder_new(&images->frozen, model, NULL, false, error);
+    if (!status) status = encode_classes(images, templates, n_templates, error);
+    if (!status && !is_augmented(images)) status = look_at_all(images, error);
+    if (status) orthsr__images_free(images);
+    else if (!is_augmented(images) && options->cutout == ORTHSR_CUTOUT_OFF) orthsr__encoder_free(&images->frozen);
+    return status;
+}
+
+void orthsr__images_free(orthsr__images *images) {
+    orthsr__encoder_free(&images->frozen);
+    orthsr__objective_free(&images->anchor);
+    void *const arrays[] = {images->labels, images->pixels,       images->maps,      images->features, images->log_p,
+                            images->tuned,  images->all_features, images->all_log_p, images->all_maps};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+    *images = (orthsr__images){0};
+}
+
+/* ---- a batch --------------------------------------------------------------------------------------------------------------------------- */
+
+/* One part of the loss, of the tile's present pixels. */
+static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, orthsr__part part, size_t n, size_t batch,
+                              real *grad_rotations, orthsr_error *error) {
+    bool adapted = orthsr__image_adapted(encoder);
+    if (adapted) ORTHSR__TRY(orthsr__encode_image_tile(encoder, images->tuned, images->pixels, n, error));
+    else memcpy(images->tuned, images->features, n * images->anchor.embed * sizeof(real));
+    orthsr__objective_tile(objective, part, images->tuned, images->tuned, images->labels, images->log_p, n, batch);
+    if (adapted) orthsr__image_tile_backward(encoder, images->tuned, n, grad_rotations);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
+                                      size_t epoch, real *grad_rotations, orthsr_error *error) {
+    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF;
+    for (size_t i = 0; i < n; i += images->tile, items += images->tile) {
+        size_t count = n - i < images->tile ? n - i : images->tile;
+        label(images, items, count);
+        if (augmented || has_cut || orthsr__image_adapted(encoder)) ORTHSR__TRY(load(images, items, count, epoch, error));
+        if (augmented) {
+            ORTHSR__TRY(look(images, count, error));
+            ORTHSR__TRY(map(images, count, error));
+        } else {
+            recall(images, items, count);
+        }
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, count, n, grad_rotations, error));
+        if (!has_cut) continue;
+        ORTHSR__TRY(cut(images, items, count, epoch, error));
+        ORTHSR__TRY(look(images, count, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, count, n, grad_rotations, error));
+    }
+    return ORTHSR_OK;
+}

@@ -1,0 +1,40 @@
+/* images.h - the image side of a training step: images as they are and cut, seen by the frozen model and by the tuned one.
+ *
+ * The frozen model's log-probabilities of an image that is the same in every epoch are formed once. Of augmented and of cut images they are formed in the step,
+ * from the very pixels that the tuned model sees.
+ */
+#ifndef ORTHSR_TRAIN_IMAGES_H
+#define ORTHSR_TRAIN_IMAGES_H
+
+#include "clip/encoder.h"
+#include "train/objective.h"
+#include "train/options.h"
+
+typedef struct orthsr__images {
+    const orthsr_model *model;
+    const orthsr_dataset *dataset;
+    const orthsr_trainer_options *options;
+    size_t items, tile, grid, pixel_count; /* tile: images at once; grid: patches a side; pixel_count: floats of one input */
+    orthsr__encoder frozen;                /* gone when it is not needed in a step */
+    orthsr__objective anchor;              /* the frozen branch: its class features, from its own templates */
+    size_t *labels;                        /* (tile): these six of the tile at hand */
+    float *pixels;                         /* (tile, 3, size, size) */
+    float *maps;                           /* (tile, grid, grid) */
+    real *features, *log_p;                /* (tile, embed), (tile, classes): the frozen model's */
+    real *tuned;                           /* (tile, embed): the tuned model's features, then their gradients */
+    real *all_features, *all_log_p;        /* (items, embed), (items, classes): without augmentation */
+    float *all_maps;                       /* (items, grid, grid): the same, with attentive CutOut */
+} orthsr__images;
+
+/* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
+ * text, NUMERIC, MEMORY. */
+orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
+                                 orthsr_error *error);
+void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
+
+/* Between orthsr__objective_begin and _end: all terms of the batch items (n) go into the objective's sums, and their gradient through the image tower is ADDED
+ * to grad_rotations. */
+orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
+                                      size_t epoch, real *grad_rotations, orthsr_error *error);
+
+#endif
