@@ -250,6 +250,20 @@ START_TEST(a_bad_tokenizer_json_is_refused) {
         {"\"ignore_merges\":false", "\"ignore_merges\":true", ORTHSR_ERROR_UNSUPPORTED, "ignore_merges"},
         {"\"NFC\"", "\"NFKC\"", ORTHSR_ERROR_UNSUPPORTED, "normalizer"},
         {"\"ByteLevel\"", "\"Whitespace\"", ORTHSR_ERROR_UNSUPPORTED, "pre_tokenizer"},
+        {"\"Regex\":\"\\\\s+\"", "\"Regex\":\"\\\\s\"", ORTHSR_ERROR_UNSUPPORTED, "Replace"},
+        {"\"content\":\" \"", "\"content\":\"_\"", ORTHSR_ERROR_UNSUPPORTED, "Replace"},
+        {"\"Removed\"", "\"Isolated\"", ORTHSR_ERROR_UNSUPPORTED, "Split"},
+        {"\"invert\":true", "\"invert\":false", ORTHSR_ERROR_UNSUPPORTED, "Split"},
+        {"\"add_prefix_space\":false", "\"add_prefix_space\":true", ORTHSR_ERROR_UNSUPPORTED, "add_prefix_space"},
+        {"\"post_processor\":null", "\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"<|startoftext|>\",0],\"sep\":[\"<|endoftext|>\",663]}",
+         ORTHSR_ERROR_UNSUPPORTED, "post_processor"},
+        {"\"post_processor\":null", "\"post_processor\":{\"type\":\"BertProcessing\"}", ORTHSR_ERROR_UNSUPPORTED, "post_processor"},
+        {"\"truncation\":null", "\"truncation\":{\"direction\":\"Left\",\"max_length\":77}", ORTHSR_ERROR_UNSUPPORTED, "truncation"},
+        {"\"padding\":null", "\"padding\":{\"direction\":\"Left\"}", ORTHSR_ERROR_UNSUPPORTED, "padding"},
+        {"\"<Cat>\"", "\"<Cat x>\"", ORTHSR_ERROR_UNSUPPORTED, "white space"},
+        {"\"#\":2,", "\"#\":2,\"\xff\":2,", ORTHSR_ERROR_FORMAT, "byte 0xff"},
+        {"\"#\":2,", "\"#\":99999999999999999999,", ORTHSR_ERROR_FORMAT, "line 1"},
+        {"\"#\":2,", "\"#\":2,\"#\\u0000\":2,", ORTHSR_ERROR_FORMAT, "line 1"},
         {"[\\\\p{N}]", "[\\\\p{N}]+", ORTHSR_ERROR_UNSUPPORTED, "pattern"},
         {"\"single_word\":false", "\"single_word\":true", ORTHSR_ERROR_UNSUPPORTED, "single_word"},
         {"\"content\":\"<Cat>\"", "\"content\":7", ORTHSR_ERROR_FORMAT, "added_tokens 2"},
@@ -273,6 +287,110 @@ START_TEST(a_bad_tokenizer_json_is_refused) {
 }
 END_TEST
 
+/* The post-processors that CLIP's come with, and what leaves ids as they are. */
+START_TEST(another_wrapping_is_read) {
+    static const char *const edits[][2] = {
+        {"\"post_processor\":null", "\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"<|startoftext|>\",662],\"sep\":[\"<|endoftext|>\",663]}"},
+        {"\"post_processor\":null",
+         "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<|startoftext|>\"}},{\"Sequence\":{\"id\":\"A\"}},"
+         "{\"SpecialToken\":{\"id\":\"<|endoftext|>\"}}],\"special_tokens\":{\"<|startoftext|>\":{\"ids\":[662]},\"<|endoftext|>\":{\"ids\":[663]}}}"},
+        {"\"truncation\":null", "\"truncation\":{\"direction\":\"Right\",\"max_length\":5}"},
+        {"\"use_regex\":true", "\"use_regex\":false"}};
+    same_ids(OLD, edited(TOKENS "old/tokenizer.json", edits[_i][0], edits[_i][1]), TOKENS "texts.gz", 600);
+}
+END_TEST
+
+/* A vocabulary with other files beside it, in a fresh folder. */
+static const char *with_config(const char *vocabulary, const char *name, const char *text) {
+    static char folder[400];
+    size_t size;
+    char path[500], *bytes = file_text(TOKENS "hf/vocab.json", &size);
+    bool json = strcmp(vocabulary, "tokenizer.json") == 0;
+    snprintf(folder, sizeof folder, "%s", written(name, text, strlen(text)));
+    *strrchr(folder, '/') = '\0';
+    for (int f = json ? 2 : 0; f < (json ? 3 : 2); f++) {
+        static const char *const files[][2] = {
+            {TOKENS "hf/vocab.json", "vocab.json"}, {TOKENS "hf/merges.txt", "merges.txt"}, {TOKENS "hf-json/tokenizer.json", "tokenizer.json"}};
+        free(bytes);
+        bytes = file_text(files[f][0], &size);
+        snprintf(path, sizeof path, "%s/%s", folder, files[f][1]);
+        ck_ok(orthsr__write_file(path, bytes, size, &error));
+    }
+    free(bytes);
+    return folder;
+}
+
+#define OBJECT(content, more) "{\"content\":\"" content "\",\"lstrip\":false,\"rstrip\":false,\"single_word\":false," more "}"
+
+/* What a file beside the vocabulary changes: the second id of the text. Values are those of CLIPTokenizer of transformers 5.24. */
+START_TEST(special_tokens_are_found_in_texts) {
+    static const struct {
+        const char *vocabulary, *name, *config, *text;
+        int32_t id;
+    } cases[] = {
+        {"vocab.json", "tokenizer_config.json", "{\"pad_token\":\"!\"}", "!!", 0},
+        {"tokenizer.json", "tokenizer_config.json", "{\"pad_token\":\"!\"}", "!!", 0},
+        {"vocab.json", "special_tokens_map.json", "{\"pad_token\":" OBJECT("!", "\"normalized\":true") "}", "!!", 0},
+        {"vocab.json", "tokenizer_config.json",
+         "{\"pad_token\":null,\"errors\":\"replace\",\"do_lower_case\":false,\"model_max_length\":1000000000000000019884624838656}", "!", 256},
+        {"vocab.json", "tokenizer_config.json", "{}", "<|STARTOFTEXT|>", 27},
+        {"vocab.json", "tokenizer_config.json", "{\"bos_token\":" OBJECT("<|startoftext|>", "\"normalized\":true") "}", "<|STARTOFTEXT|>", 4512},
+        {"tokenizer.json", "tokenizer_config.json", "{\"bos_token\":" OBJECT("<|startoftext|>", "\"normalized\":true") "}", "<|STARTOFTEXT|>", 27},
+        {"tokenizer.json", "tokenizer_config.json", "{\"added_tokens_decoder\":{\"4512\":" OBJECT("<|startoftext|>", "\"normalized\":true") "}}",
+         "<|STARTOFTEXT|>", 4512},
+        {"vocab.json", "tokenizer_config.json", "{\"extra_special_tokens\":[\"#\"]}", "##", 2},
+        {"vocab.json", "special_tokens_map.json", "{\"additional_special_tokens\":[" OBJECT("#", "\"normalized\":false") "],\"my_token\":\"!\"}", "##", 2},
+        {"vocab.json", "added_tokens.json", "{\"<|endoftext|>\":4513}", "!", 256},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        orthsr_tokenizer *tokenizer = opened(with_config(cases[i].vocabulary, cases[i].name, cases[i].config));
+        int32_t ids[8];
+        ck_ok(orthsr_tokenizer_encode(tokenizer, cases[i].text, strlen(cases[i].text), 0, ids, 8, NULL, &error));
+        ck_assert_msg(ids[1] == cases[i].id, "%s: '%s' begins with %d", cases[i].config, cases[i].text, (int)ids[1]);
+        orthsr_tokenizer_free(tokenizer);
+    }
+}
+END_TEST
+
+START_TEST(other_configs_are_refused) {
+    static const struct {
+        const char *name, *config;
+        orthsr_status status;
+        const char *message;
+    } cases[] = {
+        {"tokenizer_config.json", "{\"tokenizer_class\":\"T5Tokenizer\"}", ORTHSR_ERROR_UNSUPPORTED, "tokenizer_class"},
+        {"tokenizer_config.json", "{\"truncation_side\":\"left\"}", ORTHSR_ERROR_UNSUPPORTED, "truncation_side"},
+        {"tokenizer_config.json", "{\"padding_side\":\"left\"}", ORTHSR_ERROR_UNSUPPORTED, "padding_side"},
+        {"tokenizer_config.json", "{\"split_special_tokens\":true}", ORTHSR_ERROR_UNSUPPORTED, "split_special_tokens"},
+        {"special_tokens_map.json", "{\"split_special_tokens\":true}", ORTHSR_ERROR_UNSUPPORTED, "split_special_tokens"},
+        {"tokenizer_config.json", "{\"bos_token\":\"!\"}", ORTHSR_ERROR_UNSUPPORTED, "bos_token"},
+        {"special_tokens_map.json", "{\"eos_token\":null}", ORTHSR_ERROR_UNSUPPORTED, "eos_token"},
+        {"tokenizer_config.json", "{\"mask_token\":7}", ORTHSR_ERROR_FORMAT, "mask_token"},
+        {"tokenizer_config.json", "{\"cls_token\":\"<cls>\"}", ORTHSR_ERROR_UNSUPPORTED, "cls_token"},
+        {"tokenizer_config.json", "{\"extra_special_tokens\":[\"<new>\"]}", ORTHSR_ERROR_UNSUPPORTED, "<new>"},
+        {"tokenizer_config.json", "{\"extra_special_tokens\":{\"a\":\"<new>\"}}", ORTHSR_ERROR_UNSUPPORTED, "<new>"},
+        {"tokenizer_config.json", "{\"my_token\":\"<new>\"}", ORTHSR_ERROR_UNSUPPORTED, "my_token"},
+        {"tokenizer_config.json", "{\"pad_token\":{\"content\":\"!\",\"lstrip\":true}}", ORTHSR_ERROR_UNSUPPORTED, "lstrip"},
+        {"tokenizer_config.json", "{\"added_tokens_decoder\":{\"7\":{\"content\":\"!\"}}}", ORTHSR_ERROR_UNSUPPORTED, "added_tokens_decoder"},
+        {"tokenizer_config.json", "{\"added_tokens_decoder\":{\"7\":8}}", ORTHSR_ERROR_UNSUPPORTED, "added_tokens_decoder"},
+        {"tokenizer_config.json", "{\"pad_token\":", ORTHSR_ERROR_FORMAT, "line 1"},
+        {"added_tokens.json", "{\"<new>\":4514}", ORTHSR_ERROR_UNSUPPORTED, "<new>"},
+        {"tokenizer_config.json", "", ORTHSR_ERROR_FORMAT, "object"},
+        {"added_tokens.json", "{\"<|endoftext|>\":4512}", ORTHSR_ERROR_UNSUPPORTED, "endoftext"},
+        {"added_tokens.json", "[]", ORTHSR_ERROR_FORMAT, "object"},
+    };
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
+        size_t c = i / 2;
+        char place[500];
+        const char *folder = with_config(i % 2 ? "vocab.json" : "tokenizer.json", cases[c].name, cases[c].config);
+        orthsr_tokenizer *tokenizer;
+        snprintf(place, sizeof place, "%s/%s", folder, cases[c].name);
+        ck_fails(orthsr_tokenizer_open(&tokenizer, folder, &error), cases[c].status, cases[c].message);
+        ck_assert_msg(strstr(error.message, place), "'%s' does not name %s", error.message, place);
+    }
+}
+END_TEST
+
 START_TEST(bad_merges_are_refused) {
     size_t size;
     char *vocab = file_text(TOKENS "hf/vocab.json", &size), path[400];
@@ -281,7 +399,8 @@ START_TEST(bad_merges_are_refused) {
                                             {" in\n", "line 1"},
                                             {"in \n", "line 1"},
                                             {"i n\nqq never\n", "\"qq\""},
-                                            {"i n\n\xff x", "line 2"}};
+                                            {"i n\n\xff x", "line 2"},
+                                            {"i n\n#version: 0.2\n", "line 2"}};
     for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++) {
         snprintf(path, sizeof path, "%s", written("vocab.json", vocab, size));
         char *slash = strrchr(path, '/');
@@ -311,6 +430,8 @@ START_TEST(bad_merge_lists_are_refused) {
     refused(gzipped("title\nt h\nbroken\n", 17), ORTHSR_ERROR_FORMAT, "line 3");
     refused(gzipped("title\nqqq e\n", 12), ORTHSR_ERROR_FORMAT, "\"qqq\"");
     refused(gzipped("title\ne \xff\n", 10), ORTHSR_ERROR_FORMAT, "line 2");
+    refused(gzipped("title\nt\0x h\n", 12), ORTHSR_ERROR_FORMAT, "line 2");
+    refused(gzipped("", 0), ORTHSR_ERROR_FORMAT, "empty");
     char *zeros = calloc(20 << 20, 1);
     refused(gzipped(zeros, 20 << 20), ORTHSR_ERROR_FORMAT, "more than");
     free(zeros);
@@ -327,12 +448,36 @@ START_TEST(bad_merge_lists_are_refused) {
 }
 END_TEST
 
+/* Brackets within brackets, more than a parser's stack should take. */
+START_TEST(deep_nesting_is_refused) {
+    static const char *const begins[] = {"[", "{\"a\":"};
+    char *text = malloc(600000);
+    for (size_t b = 0; b < 2; b++) {
+        size_t n = (size_t)sprintf(text, "{\"a\":");
+        for (size_t i = 0; i < 100000; i++, n += strlen(begins[b])) memcpy(text + n, begins[b], strlen(begins[b]));
+        refused(written("tokenizer.json", text, n), ORTHSR_ERROR_FORMAT, "depth");
+    }
+    free(text);
+}
+END_TEST
+
+/* Nothing of a file that is larger than any vocabulary is taken in. */
+START_TEST(large_files_are_refused) {
+    size_t n = (8 << 20) + 1;
+    char *text = malloc(n);
+    memset(text, ' ', n);
+    memcpy(text, "{}", 2);
+    refused(written("tokenizer.json", text, n), ORTHSR_ERROR_FORMAT, "at most");
+    free(text);
+}
+END_TEST
+
 /* Cut at every byte (of the large ones, every so many): an error, never a crash. */
 START_TEST(every_truncation_is_an_error) {
     static const struct {
         const char *path;
         size_t stride;
-    } files[] = {{TOKENS "simple/bpe_simple_vocab_16e6.txt.gz", 7}, {TOKENS "old/tokenizer.json", 11}};
+    } files[] = {{TOKENS "simple/bpe_simple_vocab_16e6.txt.gz", 7}, {TOKENS "old/tokenizer.json", 11}, {TOKENS "hf/vocab.json", 97}};
     size_t size, slower = getenv("ORTHSR_TEST_SHORT") ? 20 : 1;
     char *bytes = file_text(files[_i].path, &size), path[400];
     snprintf(path, sizeof path, "%s", written(strrchr(files[_i].path, '/') + 1, "", 0));
@@ -343,6 +488,27 @@ START_TEST(every_truncation_is_an_error) {
              error.message);
     }
     free(bytes);
+}
+END_TEST
+
+/* A list of merges has no end mark: cut at the end of a line it is shorter, elsewhere its last line is wrong or names other symbols. */
+START_TEST(merges_cut_anywhere_are_read_or_refused) {
+    size_t size, cuts = getenv("ORTHSR_TEST_SHORT") ? 20 : 200, read = 0;
+    char *merges = file_text(TOKENS "hf/merges.txt", &size), path[500];
+    const char *folder = with_config("vocab.json", "unused", "");
+    snprintf(path, sizeof path, "%s/merges.txt", folder);
+    for (size_t n = 0; n < cuts; n++) {
+        orthsr_tokenizer *tokenizer;
+        must(orthsr__write_file(path, merges, n, &error) == ORTHSR_OK, "%s", error.message);
+        orthsr_status status = orthsr_tokenizer_open(&tokenizer, folder, &error);
+        must(status == ORTHSR_OK || (status == ORTHSR_ERROR_FORMAT && strstr(error.message, "merges.txt', line")), "cut to %zu: %s", n, error.message);
+        must(status == ORTHSR_OK || (n > 0 && merges[n - 1] != '\n'), "cut to %zu, the end of a line: %s", n, error.message);
+        read += status == ORTHSR_OK;
+        orthsr_tokenizer_free(tokenizer);
+    }
+    ck_assert_uint_gt(read, 3);
+    ck_assert_uint_lt(read, cuts);
+    free(merges);
 }
 END_TEST
 
@@ -372,9 +538,15 @@ static TCase *bad(void) {
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, other_places_are_refused);
     tcase_add_test(tests, a_bad_tokenizer_json_is_refused);
+    tcase_add_loop_test(tests, another_wrapping_is_read, 0, 4);
+    tcase_add_test(tests, special_tokens_are_found_in_texts);
+    tcase_add_test(tests, other_configs_are_refused);
     tcase_add_test(tests, bad_merges_are_refused);
     tcase_add_test(tests, bad_merge_lists_are_refused);
-    tcase_add_loop_test(tests, every_truncation_is_an_error, 0, 2);
+    tcase_add_loop_test(tests, every_truncation_is_an_error, 0, 3);
+    tcase_add_test(tests, merges_cut_anywhere_are_read_or_refused);
+    tcase_add_test(tests, deep_nesting_is_refused);
+    tcase_add_test(tests, large_files_are_refused);
     return tests;
 }
 

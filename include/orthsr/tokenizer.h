@@ -13,8 +13,8 @@ typedef struct orthsr_tokenizer orthsr_tokenizer;
 
 /* Opens the vocabulary found in a model's directory, the first that is there of: tokenizer.json; vocab.json with
  * merges.txt; bpe_simple_vocab_16e6.txt.gz; or, when path names one of these files, that one (its partner beside it).
- * Errors: ARGUMENT, IO (none found: the message lists what was looked for), FORMAT, UNSUPPORTED (a tokenizer.json that
- * is not CLIP's byte-level BPE), MEMORY. Since 0.1. */
+ * Errors: ARGUMENT, IO (none found: the message lists what was looked for), FORMAT, UNSUPPORTED (a tokenizer.json, or a
+ * tokenizer_config.json beside it, that asks for other ids than CLIP's byte-level BPE gives), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_tokenizer_open(orthsr_tokenizer **out, const char *path, orthsr_error *error);
 
 /* Number of ids, and the two special ids. Since 0.1. */

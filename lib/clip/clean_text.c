@@ -15,6 +15,7 @@
 #include <utf8proc.h>
 
 #include "base/memory.h"
+#include "clip/characters.h"
 #include "clip/html_entities.h"
 
 enum { REPLACEMENT = 0xfffd };
@@ -168,7 +169,26 @@ static bool unescape(orthsr__text *out, const char *bytes, size_t n) {
 
 /* ---- NFC ------------------------------------------------------------------------------------------------------------ */
 
-static uint8_t combining_class(int32_t c) { return (uint8_t)utf8proc_get_property(c)->combining_class; }
+/* NFC of Unicode 9: younger characters are not ordered, composed or decomposed, whatever utf8proc knows of them. */
+static bool is_unknown(int32_t c) {
+    size_t low = 0, high = ORTHSR__CHARS_UNKNOWN_TO_NFC;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c < orthsr__chars_unknown_to_nfc[middle].first) high = middle;
+        else if (c > orthsr__chars_unknown_to_nfc[middle].last) low = middle + 1;
+        else return true;
+    }
+    return false;
+}
+
+static uint8_t combining_class(int32_t c) {
+    uint8_t known = (uint8_t)utf8proc_get_property(c)->combining_class;
+    return known == 0 || is_unknown(c) ? 0 : known;
+}
+
+/* Whether a piece of text begins at c that cannot compose with what is before it. U+11A7 composes with nothing, but utf8proc takes it for an
+ * empty last consonant of a Hangul syllable and drops it. */
+static bool begins_piece(int32_t c) { return c == 0x11a7 || is_unknown(c); }
 
 /* A run of n combining marks sorted by class, stably and in linear time; utf8proc's own sort is quadratic. */
 static void order_marks(int32_t *marks, int32_t *scratch, size_t n) {
@@ -188,17 +208,19 @@ static bool compose(orthsr__text *out, const char *bytes, size_t n) {
     int32_t *chars = orthsr__calloc(room, sizeof *chars), *scratch = orthsr__calloc(room, sizeof *scratch); /* (room) */
     bool done = false;
     if (!chars || !scratch) goto done;
-    for (size_t at = 0, length; at < n; at += length)
-        count += (size_t)utf8proc_decompose_char(char_at(bytes + at, n - at, &length), chars + count, LONGEST, decomposed, NULL);
+    for (size_t at = 0, length; at < n; at += length) {
+        int32_t c = char_at(bytes + at, n - at, &length);
+        if (is_unknown(c)) chars[count++] = c;
+        else count += (size_t)utf8proc_decompose_char(c, chars + count, LONGEST, decomposed, NULL);
+    }
     for (size_t first = 0, end; first < count; first = end + 1) {
         for (end = first; end < count && combining_class(chars[end]) != 0; end++) {}
         if (end - first > 1) order_marks(chars + first, scratch, end - first);
     }
     out->length = 0;
     done = true;
-    /* utf8proc takes U+11A7 for an empty last consonant of a Hangul syllable and drops it; it composes with nothing, so a piece begins there. */
     for (size_t first = 0, end; first < count; first = end) {
-        for (end = first + 1; end < count && chars[end] != 0x11a7; end++) {}
+        for (end = first + 1; end < count && !begins_piece(chars[end]) && !is_unknown(chars[end - 1]); end++) {}
         size_t pieces = (size_t)utf8proc_normalize_utf32(chars + first, (utf8proc_ssize_t)(end - first), composed);
         for (size_t i = 0; i < pieces && done; i++) done = orthsr__text_append_char(out, chars[first + i]);
     }
@@ -252,18 +274,24 @@ static bool is_final_sigma(const char *bytes, size_t n, size_t at) {
     return true;
 }
 
+static int32_t rust_lower(int32_t c) {
+    for (size_t i = 0; i < ORTHSR__YOUNGER_CAPITALS && c >= orthsr__younger_capitals[i].first; i++)
+        if (c <= orthsr__younger_capitals[i].last) return c + orthsr__younger_capitals[i].lower;
+    return utf8proc_tolower(c);
+}
+
 /* out is emptied first. */
-static bool lower(orthsr__text *out, const char *bytes, size_t n, bool final_sigma) {
+static bool lower(orthsr__text *out, const char *bytes, size_t n, bool python) {
     out->length = 0;
     for (size_t at = 0, length; at < n; at += length) {
         int32_t c = char_at(bytes + at, n - at, &length);
         bool added;
         if (c == 0x130) { /* capital I with dot: the only character whose lower case is two */
             added = orthsr__text_append(out, "i\xcc\x87", 3);
-        } else if (c == 0x3a3 && final_sigma && is_final_sigma(bytes, n, at)) {
+        } else if (c == 0x3a3 && python && is_final_sigma(bytes, n, at)) {
             added = orthsr__text_append_char(out, 0x3c2);
         } else {
-            added = orthsr__text_append_char(out, utf8proc_tolower(c));
+            added = orthsr__text_append_char(out, python ? utf8proc_tolower(c) : rust_lower(c));
         }
         if (!added) return false;
     }
@@ -283,7 +311,7 @@ bool orthsr__text_clean(orthsr__text *out, const char *bytes, size_t n, const or
         bytes = once.bytes;
         n = once.length;
     }
-    done = done && lower(out, bytes, n, rules->final_sigma);
+    done = done && lower(out, bytes, n, rules->python_lower);
     free(once.bytes);
     free(twice.bytes);
     return done;

@@ -8,13 +8,13 @@
 
 /* What the two families of CLIP tokenizers do differently. */
 typedef struct orthsr__text_rules {
-    bool unescape_html;         /* html.unescape, twice */
-    bool compose;               /* NFC */
-    bool final_sigma;           /* str.lower(): a capital sigma that ends a word becomes U+03C2; else always U+03C3 */
-    bool separators_are_spaces; /* U+001C to U+001F */
-    bool ignore_case;           /* in the pattern: U+017F is an s, and U+0345, a mark whose other case is a letter, is nothing */
-    bool literal_is_word;       /* a special token's name found in the clean text is one word, else it only ends one */
-    const char *literals[2];    /* those names: start, end; NULL when the pattern has none */
+    bool unescape_html;      /* html.unescape, twice */
+    bool compose;            /* NFC */
+    bool python_lower;       /* str.lower(): a capital sigma that ends a word becomes U+03C2; else character by character, as Rust has them */
+    bool regex_classes;      /* letters, numbers and spaces are those of Python's regex module, else of Oniguruma */
+    bool ignore_case;        /* in the pattern: U+017F is an s */
+    bool literal_is_word;    /* a special token's name found in the clean text is one word, else it only ends one */
+    const char *literals[2]; /* those names: start, end; NULL when the pattern has none */
 } orthsr__text_rules;
 
 /* Bytes that grow; starts zeroed, released with free(bytes). Functions that add to it are false when memory is short. */

@@ -19,7 +19,7 @@ struct orthsr_tokenizer {
     orthsr__text_rules rules;
     orthsr__bpe bpe;
     orthsr__added_token *added; /* (added_count) */
-    size_t added_count;
+    size_t added_count, added_capacity;
     size_t size; /* ids are 0 .. size - 1 */
     int32_t start, end;
 };

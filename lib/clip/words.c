@@ -2,8 +2,8 @@
  *
  *     <start>|<end>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  *
- * The alternatives are tried in this order at every position, so each is one line below. Letters and numbers are the
- * general categories L* and N* of utf8proc's Unicode version.
+ * The alternatives are tried in this order at every position, so each is one line below. Letters, numbers and white space are
+ * what the program that is followed takes for them (characters.h).
  */
 #include "clip/text.h"
 
@@ -11,23 +11,25 @@
 
 #include <utf8proc.h>
 
-typedef enum class { SPACE, LETTER, NUMBER, OTHER } class;
+#include "clip/characters.h"
 
-/* White space, and what no alternative matches. */
-static bool is_space(int32_t c, const orthsr__text_rules *rules) {
-    return c == ' ' || (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x1f && rules->separators_are_spaces) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || (c == 0x345 && rules->ignore_case);
+static orthsr__char_class class_of(int32_t c, const orthsr__text_rules *rules) {
+    size_t low = 0, high = ORTHSR__CHAR_RANGES;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const orthsr__char_range *range = &orthsr__char_ranges[middle];
+        if (c < range->first) high = middle;
+        else if (c > range->last) low = middle + 1;
+        else return (orthsr__char_class)(rules->regex_classes ? range->open_clip : range->transformers);
+    }
+    return ORTHSR__OTHER;
 }
 
 /* The class of the character at text[at], and its length in bytes. */
-static class class_at(const orthsr__words *words, size_t at, size_t *length) {
+static orthsr__char_class class_at(const orthsr__words *words, size_t at, size_t *length) {
     utf8proc_int32_t c;
     *length = (size_t)utf8proc_iterate((const uint8_t *)words->text + at, (utf8proc_ssize_t)(words->length - at), &c);
-    if (is_space(c, words->rules)) return SPACE;
-    utf8proc_category_t category = utf8proc_category(c);
-    if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) return LETTER;
-    if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) return NUMBER;
-    return OTHER;
+    return class_of(c, words->rules);
 }
 
 /* Bytes of text[at, stop) that match a lower-case literal; 0 when it does not. */
@@ -60,7 +62,7 @@ static size_t contraction_at(const orthsr__words *words, size_t at, size_t stop)
 
 bool orthsr__words_next(orthsr__words *words, const char **word, size_t *length) {
     size_t at = words->at, step;
-    while (at < words->length && class_at(words, at, &step) == SPACE) at += step;
+    while (at < words->length && class_at(words, at, &step) == ORTHSR__SPACE) at += step;
     if (at >= words->length) return false;
     size_t stop = words->length, size = 0;
     if (at >= words->literal_end) {
@@ -71,8 +73,8 @@ bool orthsr__words_next(orthsr__words *words, const char **word, size_t *length)
     if (at < words->literal_end) stop = words->literal_end;
     if (size == 0) size = contraction_at(words, at, stop);
     if (size == 0) {
-        class kind = class_at(words, at, &size);
-        if (kind != NUMBER)
+        orthsr__char_class kind = class_at(words, at, &size);
+        if (kind != ORTHSR__NUMBER)
             while (at + size < stop && class_at(words, at + size, &step) == kind) size += step;
     }
     *word = words->text + at;

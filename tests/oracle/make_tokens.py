@@ -12,14 +12,12 @@ FULL_VOCABULARY is bpe_simple_vocab_16e6.txt.gz. The small one is its first 4,00
                                           open_clip, transformers, old (count 0 where it is not asked)
 
 Ids are those of a context of 128, cut as open_clip cuts. open_clip runs with ftfy.fix_text replaced by the identity. Texts that are not UTF-8
-are given to Python through bytes.decode(errors="replace"). Characters are those of Unicode 14, which all parties know, without
-marks that are younger than Unicode 9.
+are given to Python through bytes.decode(errors="replace").
 
 --classes writes what each party makes of every single character instead, for measuring where they differ. --full writes the records (open_clip
 only) for the full vocabulary to a file that is not committed: test_tokenizer reads it from ORTHSR_TOKENS, the vocabulary from ORTHSR_VOCABULARY.
 """
 import argparse
-import functools
 import gzip
 import html.entities
 import json
@@ -62,15 +60,8 @@ CLASSES = "t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle\u0
 TEMPLATES = ["a photo of a {}.", "a blurry photo of the {}.", "itap of my {}.", "A {} in a video game!", "{}, a type of aircraft.", "art of the {}; it's dark & cold", "The {}'s photo isn't \u201cgood\u201d"]
 
 
-def is_new_mark(c):
-    """Whether NFC is another for tokenizers than for Python: it orders marks by Unicode 9, where younger ones have no class."""
-    probes = [chr(c).join(("q", mark)) for mark in "\u0345\u0334\u0301\u05b0"] + ["q" + mark + chr(c) for mark in "\u0345\u0334\u0301\u05b0"]
-    return unicodedata.combining(chr(c)) > 0 and any(normalizers.NFC().normalize_str(p) != unicodedata.normalize("NFC", p) for p in probes)
-
-
-@functools.cache
 def known(c):
-    return unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co") and not is_new_mark(c)
+    return unicodedata.category(chr(c)) not in ("Cs", "Co")
 
 
 def script_text(ranges):
@@ -95,6 +86,9 @@ def make_texts():
         texts += ["".join(rng.choices(pool, k=rng.randint(1, 9))) for _ in range(count)]
     texts += [unicodedata.normalize(form, script_text(SCRIPTS[s])) for s in ("latin more", "greek", "hangul", "devanagari", "marks") for form in ("NFC", "NFD") for _ in range(12)]
     texts += ["a" + "".join(chr(rng.choice([0x300, 0x323, 0x327, 0x345, 0x5B0, 0x302])) for _ in range(40)) for _ in range(5)]
+    # characters that one party knows and another does not: marks after Unicode 9, letters and capitals after 14
+    young = [0x897, 0x8CA, 0x9FE, 0xC3C, 0x1ABF, 0x1DF6, 0x11930, 0x11935, 0x11938, 0x113C2, 0x1E130, 0x1E4EC, 0x558, 0x88F, 0xC5C, 0x1C89, 0xA7CB, 0xA7DC, 0x10D50, 0x16EA0, 0x2EBF0, 0x323B0, 0x3D000, 0x11DE0]
+    texts += ["".join(chr(rng.choice(young)) if rng.random() < 0.5 else rng.choice("q\u0301\u0345\u0334\u0323a1! \u1100\u1161\u11a8") for _ in range(rng.randint(2, 12))) for _ in range(120)]
     # html
     names = sorted(html.entities.html5)
     rng.shuffle(names)
