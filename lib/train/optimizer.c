@@ -185,6 +185,21 @@ static void propose(const orthsr_optimizer *o, const real *p, const real *g, dou
     }
 }
 
+/* The state before a step stays where the next will be formed. */
+static void swap(orthsr_optimizer *optimizer) {
+    real *state = optimizer->state;
+    double *second = optimizer->second;
+    optimizer->state = optimizer->next;
+    optimizer->second = optimizer->next_second;
+    optimizer->next = state;
+    optimizer->next_second = second;
+}
+
+void orthsr__optimizer_undo(orthsr_optimizer *optimizer) {
+    swap(optimizer);
+    optimizer->steps--;
+}
+
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error) {
     if (size != optimizer->size) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the optimizer is for %zu parameters, not %zu", optimizer->size, size);
     if (!(lr >= 0 && isfinite(lr))) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a learning rate of %g is negative or not finite", lr);
@@ -196,12 +211,7 @@ orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *paramete
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "optimizer step %zu leads to values that are not finite; a smaller learning rate may help",
                             optimizer->steps + 1);
     memcpy(parameters, optimizer->moved, size * sizeof *parameters);
-    real *former = optimizer->state;
-    optimizer->state = optimizer->next;
-    optimizer->next = former;
-    double *former_second = optimizer->second;
-    optimizer->second = optimizer->next_second;
-    optimizer->next_second = former_second;
+    swap(optimizer);
     optimizer->steps++;
     return ORTHSR_OK;
 }

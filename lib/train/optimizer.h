@@ -33,6 +33,9 @@ struct orthsr_optimizer {
 /* As orthsr_optimizer_step. */
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error);
 
+/* Takes the last step of the optimizer's state back, once: for a step whose parameters could not be used. */
+void orthsr__optimizer_undo(orthsr_optimizer *optimizer);
+
 /* manifold_step.c: state and parameters after one more step of RSGD or RAdam, into next, next_second and moved. */
 orthsr_status orthsr__manifold_propose(const orthsr_optimizer *optimizer, const real *parameters, const real *gradient, double lr, orthsr_error *error);
 

@@ -59,8 +59,17 @@ orthsr_status orthsr__trainer_options_copy(orthsr_trainer_options **out, const o
 
 orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(kind == ORTHSR_SGD || kind == ORTHSR_ADAMW, error, "unknown optimizer");
+    ORTHSR__REQUIRE((unsigned)kind <= ORTHSR_RADAM, error, "unknown optimizer");
     options->optimizer = kind;
+    options->optimizer_set = true;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_retraction(orthsr_trainer_options *options, orthsr_retraction retraction, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE((unsigned)retraction <= ORTHSR_RETRACTION_POLAR, error, "unknown retraction");
+    options->retraction = retraction;
+    options->retraction_set = true;
     return ORTHSR_OK;
 }
 

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "clip/encoder.h"
 #include "clip/prompt.h"
+#include "train/descent.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
@@ -102,9 +103,10 @@ static orthsr_status encode_frozen(orthsr_trainer *trainer, orthsr_error *error)
 
 static orthsr_status make_optimizer(orthsr_trainer *trainer, orthsr_error *error) {
     const orthsr_trainer_options *options = trainer->options;
-    size_t size = trainer->adapter->parameter_count;
-    if (options->optimizer == ORTHSR_SGD) return orthsr_optimizer_sgd(&trainer->optimizer, size, options->momentum, options->weight_decay, error);
-    return orthsr_optimizer_adamw(&trainer->optimizer, size, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+    orthsr_optimizer_kind kind;
+    ORTHSR__TRY(orthsr__descent_kind(&kind, options, trainer->adapter, error));
+    trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__descent_rate(kind, trainer->adapter);
+    return orthsr__descent_optimizer(&trainer->optimizer, kind, options, trainer->adapter, error);
 }
 
 static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
@@ -169,9 +171,6 @@ orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model
         trainer->image = 3 * model->config.image_size * model->config.image_size;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        size_t widest = 0;
-        for (size_t t = 0; t < adapter->target_count; t++) widest = adapter->targets[t].block > widest ? adapter->targets[t].block : widest;
-        trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__default_learning_rate(options->optimizer, widest);
         status = allocate(trainer, error);
     }
     if (!status) {
@@ -275,7 +274,12 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
 
     memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
     ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
-    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
+    orthsr_error why;
+    orthsr_status status = orthsr__adapter_update(adapter, trainer->parameters, &why);
+    if (status) {
+        orthsr__optimizer_undo(trainer->optimizer);
+        return orthsr__fail(error, status, "step %zu: %s", trainer->step + 1, why.message);
+    }
     ORTHSR__TRY(orthsr_adapter_defect(adapter, &defect, error));
     trainer->step++;
     trainer->epoch = epoch;
