@@ -32,9 +32,10 @@ typedef struct settings {
     const command *command;
     list positional, adapters, images, templates;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers;
-    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size, max_pixels; /* shots 0: all */
-    real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size,
+        max_pixels; /* shots 0: all */
+    real lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight;
+    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
     int raw, json, help;
 } settings;
 
