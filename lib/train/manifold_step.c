@@ -12,11 +12,13 @@
 static double bound(size_t p) { return 3 * (double)REAL_EPSILON * sqrt((double)p); }
 
 /* y (n, p) is measured; beyond the bound it becomes the nearest point of the manifold to second order. spare: (n, p), e: (p, p). */
-static void repair(real *y, size_t n, size_t p, real *spare, real *e) {
+static orthsr_status repair(real *y, size_t n, size_t p, real *spare, real *e, orthsr_error *error) {
     double off = orthsr__residual(e, y, n, p);
-    if (!(off > bound(p))) return;
+    if (off < 0) return orthsr__fail_memory(error, "the measure of drift");
+    if (!(off > bound(p))) return ORTHSR_OK;
     memcpy(spare, y, n * p * sizeof *y);
     orthsr__newton_schulz(y, spare, e, n, p);
+    return ORTHSR_OK;
 }
 
 /* y (n, p) <- where x goes by -step times direction, carried (n, p; NULL: none) with it. u, spare: (n, p), e: (p, p). */
@@ -25,8 +27,7 @@ static orthsr_status move(const orthsr_optimizer *o, real *y, real *carried, con
     for (size_t i = 0; i < n * p; i++) u[i] = (real)(-step * (double)direction[i]);
     memcpy(y, x, n * p * sizeof *y);
     ORTHSR__TRY(orthsr__retract(y, carried, u, n, p, o->retraction, error));
-    repair(y, n, p, spare, e);
-    return ORTHSR_OK;
+    return repair(y, n, p, spare, e, error);
 }
 
 orthsr_status orthsr__manifold_propose(const orthsr_optimizer *o, const real *parameters, const real *gradient, double lr, orthsr_error *error) {

@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < (size_t)D * D; i++) x[i] = i % (D + 1) == 0;
         double start = seconds();
         for (int step = 0; step < STEPS && status == ORTHSR_OK; step++) {
+            if (step == 10 || step == 100) printf("  after %d: %.2g\n", step, frobenius(x, exact, gram)), fflush(stdout);
             for (size_t i = 0; i < (size_t)D * D && step % 50 == 0; i++) c[i] = uniform(&seed) / sqrtf(D);
             status = orthsr_optimizer_step(optimizer, x, c, (size_t)D * D, adam ? 0.1f : 0.01f, &error);
         }
