@@ -132,6 +132,31 @@ START_TEST(with_an_adapter) {
 }
 END_TEST
 
+/* Beside an optimizer on the manifold the context has Adam: its first step is the default rate, 0.001. */
+START_TEST(with_matrices_on_the_manifold) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, ORTHSR_MANIFOLD, &error));
+    ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+    ck_ok(orthsr_prompt_new(&s.prompt, s.model, NULL, &error));
+    float *before = context_of(s.prompt);
+    ck_ok(orthsr_trainer_new_with_prompt(&trainer, s.model, adapter, s.prompt, s.dataset, s.options, &error));
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    float *after = context_of(s.prompt);
+    for (size_t i = 0; i < orthsr_prompt_parameter_count(s.prompt); i++) ck_close(fabsf(after[i] - before[i]), 0.001, 3e-5);
+    ck_assert_double_gt(orthsr_adapter_distance(adapter, 0), 0);
+    free(before);
+    free(after);
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options_free(options);
+    scene_free(&s);
+}
+END_TEST
+
 /* A step that fails, in the context or in the adapter, leaves both as they were, and so the optimizers: a run that is tried again fails at the same step. */
 START_TEST(failed_step) {
     for (int which = 0; which < 2; which++) {
@@ -482,6 +507,7 @@ static TCase *training(void) {
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, trajectory_of_coop);
     tcase_add_test(tc, with_an_adapter);
+    tcase_add_test(tc, with_matrices_on_the_manifold);
     tcase_add_test(tc, failed_step);
     tcase_add_test(tc, undone_step);
     tcase_add_test(tc, trainer_arguments);

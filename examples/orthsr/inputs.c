@@ -64,7 +64,10 @@ orthsr_status open_session(orthsr_session **out, const orthsr_model *model, cons
     return status == ORTHSR_OK && s->templates.count == 0 ? orthsr_session_set_prompt(*out, t->prompt, error) : status;
 }
 
-const char *parametrization_name(const orthsr_adapter *adapter) { return orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY ? "cayley" : "free"; }
+const char *parametrization_name(const orthsr_adapter *adapter) {
+    static const char *const names[] = {"cayley", "free", "expm", "householder", "butterfly", "manifold"};
+    return names[orthsr_adapter_parametrization(adapter)];
+}
 
 orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error) {
     static const orthsr_interpolation interpolations[] = {ORTHSR_INTERPOLATION_BICUBIC, ORTHSR_INTERPOLATION_BICUBIC_ANTIALIAS};

@@ -32,10 +32,11 @@ typedef struct settings {
     const command *command;
     list positional, adapters, images, templates;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *context_init;
-    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size, max_pixels; /* shots 0: all */
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size,
+        max_pixels; /* shots 0: all */
     whole context_words;
-    real lr, context_lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to, context_position;
+    real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight;
+    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to, context_position;
     int raw, json, help, class_specific;
 } settings;
 
