@@ -33,7 +33,7 @@ static char *read_text(const char *path) {
     return text;
 }
 
-/* Arguments as the shell reads them; "@" stands for the scratch directory. */
+/* Arguments as the shell reads them; "@" stands for the scratch directory, "@@" for itself. */
 static outcome run(const char *format, ...) {
     static outcome last;
     char arguments[2048], command[8192];
@@ -44,7 +44,8 @@ static outcome run(const char *format, ...) {
     const char *tool = getenv("ORTHSR"), *scratch = scratch_directory();
     size_t n = (size_t)snprintf(command, sizeof command, "(%s ", tool ? tool : "build/bin/orthsr");
     for (const char *c = arguments; *c && n < sizeof command - 512; c++) {
-        if (*c == '@') n += (size_t)snprintf(command + n, sizeof command - n, "%s", scratch);
+        if (c[0] == '@' && c[1] == '@') command[n++] = *c++;
+        else if (*c == '@') n += (size_t)snprintf(command + n, sizeof command - n, "%s", scratch);
         else command[n++] = *c;
     }
     snprintf(command + n, sizeof command - n, ") >%s/stdout 2>%s/stderr", scratch, scratch);
@@ -208,12 +209,30 @@ START_TEST(test_usage_of_train) {
         {"--lr -1", "learning rate"},
         {"--momentum 1 --optimizer sgd", "momentum"},
         {"--optimizer adam", "sgd|adamw"},
-        {"--optimizer rsgd", "does not have --optimizer rsgd"},
-        {"--method coop", "does not have --method coop"},
+        {"--method coop --blocks 4", "not for --method coop"},
+        {"--context-words 4", "are for --method coop"},
+        {"--class-specific", "are for --method coop"},
+        {"--method coop --context-words 4 --context-init 'a photo of a'", "not both"},
+        {"--method coop --context-words 0", "at least one word"},
+        {"--method coop --context-position top", "end|middle|front"},
+        {"--method coop --class-specific --classes base", "give --classes all"},
+        {"--method coop --context-lr -1", "learning rate"},
+        {"--template @@pets", "oxford_pets"},
+        {"--optimizer rsgd", "for --parametrization manifold"},
+        {"--optimizer radam --parametrization cayley", "for --parametrization manifold"},
+        {"--optimizer adamw --parametrization manifold", "needs --optimizer rsgd or radam"},
+        {"--retraction qr", "for --parametrization manifold"},
+        {"--retraction svd --parametrization manifold", "qr|cholesky-qr|cayley|polar"},
+        {"--coft 0.1 --parametrization manifold", "bounds a generator"},
+        {"--coft -1", "eps"},
+        {"--reflections 4", "for --parametrization householder"},
+        {"--reflections 3 --parametrization householder", "even"},
+        {"--butterfly-factors 2", "for --parametrization butterfly"},
+        {"--butterfly-block 3 --parametrization butterfly", "even"},
         {"--cutout attentive", "does not have --cutout attentive"},
         {"--ce-cut-weight 1", "can only be 0"},
         {"--kl-cut-weight 0.5", "can only be 0"},
-        {"--parametrization manifold", "does not have --parametrization manifold"},
+        {"--parametrization skew", "cayley|free|expm"},
         {"--side left", "--side is input|output, not 'left'"},
         {"--resume", "does not have --resume"},
         {"--memory-budget 100", "does not have --memory-budget"},
@@ -747,6 +766,93 @@ START_TEST(test_convert) {
 }
 END_TEST
 
+/* What train wrote, read again by every command that uses it: the same accuracies as train measured. */
+static void check_prompt(const char *arguments, const char *name, int adapter) {
+    json_t *trained = expect_json(run("train --model " MODEL " --data @/split --shots 4 %s --out @/%s --json", arguments, name));
+    const json_t *tuned = json_object_get(trained, "tuned");
+    char file[128];
+    snprintf(file, sizeof file, "%s/adapter/prompt.safetensors", name);
+    ck_assert(exists(file));
+    snprintf(file, sizeof file, "%s/adapter/adapter.safetensors", name);
+    ck_assert_int_eq(exists(file), adapter);
+    ck_assert_msg(number_in(trained, "last_loss") < number_in(trained, "first_loss"), "loss %g at first, %g at last", number_in(trained, "first_loss"),
+                  number_in(trained, "last_loss"));
+    if (json_object_get(tuned, "accuracy")) {
+        json_t *measured = expect_json(run("zeroshot --model " MODEL " --data @/split --adapter @/%s/adapter --json", name));
+        ck_close(number_in(measured, "accuracy"), number_in(tuned, "accuracy"), 0);
+        json_decref(measured);
+    } else {
+        json_t *measured = expect_json(run("evaluate --model " MODEL " --data @/split --adapter @/%s/adapter --json", name));
+        ck_close(number_in(measured, "base"), number_in(tuned, "base"), 0);
+        ck_close(number_in(measured, "new"), number_in(tuned, "new"), 0);
+        json_decref(measured);
+    }
+    json_decref(trained);
+}
+
+START_TEST(test_prompts) {
+    check_prompt("--method coop --batch-size 0 --epochs 15 --lr 0.02 --classes base", "coop", 0);
+    check_prompt("--method coop --batch-size 0 --epochs 10 --lr 0.1 --context-words 6 --context-position middle --class-specific", "specific", 0);
+    check_prompt("--method coop+orthsr --epochs 4 --lr 1e-3 --classes base", "both", 1);
+    json_t *alone = expect_json(run("info @/coop/adapter --json")), *both = expect_json(run("info @/both/adapter --model " MODEL " --json"));
+    ck_assert_str_eq(text_in(alone, "kind"), "prompt");
+    ck_assert_int_eq((int)number_in(alone, "words"), 4);
+    ck_assert_str_eq(text_in(both, "kind"), "adapter");
+    ck_assert(json_is_true(json_object_get(json_object_get(both, "prompt"), "trained_on_this_model")));
+    json_decref(alone);
+    json_decref(both);
+    ck_assert_ptr_nonnull(strstr(run("info @/specific/adapter").out, "sandal"));
+
+    /* a prompt moves neither images nor other texts; an explicit template comes before it */
+    char command[1024];
+    ck_assert_int_eq(run("embed --model " MODEL " --adapter @/coop/adapter --images @/flat/bag/0.png --out @/with.npy").code, 0);
+    ck_assert_int_eq(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/without.npy").code, 0);
+    snprintf(command, sizeof command, "cmp %s %s", scratch_file("with.npy"), scratch_file("without.npy"));
+    ck_assert_int_eq(system(command), 0);
+    json_t *fixed = expect_json(run("zeroshot --model " MODEL " --data @/split --adapter @/coop/adapter/prompt.safetensors --template @@eurosat --json"));
+    json_t *plain = expect_json(run("zeroshot --model " MODEL " --data @/split --template 'a centered satellite photo of {}.' --json"));
+    ck_assert(json_equal(fixed, plain));
+    json_decref(fixed);
+    json_decref(plain);
+    ck_assert_int_eq(run("zeroshot --model " MODEL " --data @/split --template @@ensemble --template '{}'").code, 0);
+
+    /* merging takes the matrices and says what it leaves; a later run into the directory leaves nothing of the earlier one */
+    outcome o = run("merge --model " MODEL " --adapter @/both/adapter --out @/merged-both");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "prompt.safetensors"), "%s", o.err);
+    ck_assert_int_eq(run("zeroshot --model @/merged-both --data @/split --adapter @/both/adapter/prompt.safetensors").code, 0);
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 2 --epochs 1 --out @/both").code, 0);
+    ck_assert(exists("both/adapter/adapter.safetensors") && !exists("both/adapter/prompt.safetensors"));
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 2 --epochs 1 --method coop --out @/both").code, 0);
+    ck_assert(!exists("both/adapter/adapter.safetensors") && exists("both/adapter/prompt.safetensors"));
+}
+END_TEST
+
+START_TEST(test_bad_prompts) {
+    char command[1024];
+    expect_failure(run("train --model " MODEL " --data @/split --method coop --context-words 21 --out @/none"), 1, "at most 20");
+    snprintf(command, sizeof command, "cp -r " MODEL " %s && rm %s/vocab.json %s/merges.txt", scratch_file("mute"), scratch_file("mute"), scratch_file("mute"));
+    ck_assert_int_eq(system(command), 0);
+    expect_failure(run("train --model @/mute --data @/split --method coop --out @/none"), 1, "no vocabulary");
+    ck_assert(!exists("none"));
+
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 1 --epochs 1 --method coop --class-specific --out @/narrow").code, 0);
+    make_directory("others");
+    make_directory("others/coat");
+    make_directory("others/striped jumper");
+    unsigned long state = 1;
+    write_png("others/coat/0.png", 1, &state);
+    write_png("others/striped jumper/0.png", 2, &state);
+    outcome o = run("train --model " MODEL " --data @/others --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
+    ck_assert_msg(o.code == 1 && strstr(o.err, "the prompt of class 'striped jumper' does not fit"), "%s", o.err);
+    expect_failure(run("zeroshot --model " MODEL " --data @/others --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
+    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/others --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");
+    write_text("narrow/adapter/prompt.safetensors", "no prompt");
+    expect_failure(run("evaluate --model " MODEL " --data @/split --adapter @/narrow/adapter"), 1, "prompt.safetensors");
+    expect_failure(run("merge --model " MODEL " --adapter @/narrow/adapter --out @/none"), 1, "adapter.safetensors");
+    ck_assert(!exists("none"));
+}
+END_TEST
+
 START_TEST(test_image_size) {
     json_t *object = expect_json(run("info " MODEL " --image-size 40 --json"));
     ck_assert_int_eq((int)number_in(object, "image_size"), 40);
@@ -875,6 +981,8 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_unmerge);
     tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_prompts);
+    tcase_add_test(tc, test_bad_prompts);
     tcase_add_test(tc, test_image_size);
     tcase_add_test(tc, test_output);
     tcase_add_test(tc, test_bad_models);

@@ -79,6 +79,14 @@ static orthsr_status open_model(const char *path) {
     return status;
 }
 
+static orthsr_status open_prompt(const char *path) {
+    orthsr_prompt *prompt;
+    orthsr_status status = orthsr_prompt_load(&prompt, NULL, path, &error);
+    ck_assert(!prompt == (status != ORTHSR_OK));
+    orthsr_prompt_free(prompt);
+    return status;
+}
+
 static orthsr_status open_adapter(const char *path) {
     orthsr_adapter *adapter;
     orthsr_status status = orthsr_adapter_load(&adapter, path, &error);
@@ -174,6 +182,8 @@ static void make_array(const char *directory) {
     ck_ok(orthsr_array_write(path_in(directory, "array.npy"), (const float[]){1, 2, 3, 4, 5, 6}, (const size_t[]){2, 3}, 2, &error));
 }
 
+static void make_prompt(const char *directory) { copy("tests/data/prompts/v1.safetensors", path_in(directory, "prompt.safetensors")); }
+
 static void make_idx(const char *directory) {
     static const char images[] = "\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x03"
                                  "abcdefghijkl",
@@ -207,6 +217,7 @@ static const struct subject {
     {"shards", make_shards, "model.safetensors.index.json", open_model, false, false, 0, 1},
     {"cayley", make_cayley, "adapter.safetensors", open_adapter, false, true, 0, 1},
     {"free", make_free, "adapter.safetensors", open_adapter, true, true, 0, 1},
+    {"prompt", make_prompt, "prompt.safetensors", open_prompt, false, true, 0, 1},
     {"peft", make_peft_exact, "adapter_model.safetensors", open_for_base, false, true, 1000, 3},
     {"peft", make_peft_exact, "adapter_config.json", open_for_base, false, false, 0, 2},
     {"series", make_peft_series, "adapter_model.safetensors", open_for_base, false, true, 1000, 3},

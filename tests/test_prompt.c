@@ -132,6 +132,31 @@ START_TEST(with_an_adapter) {
 }
 END_TEST
 
+/* Beside an optimizer on the manifold the context has Adam: its first step is the default rate, 0.001. */
+START_TEST(with_matrices_on_the_manifold) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, ORTHSR_MANIFOLD, &error));
+    ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+    ck_ok(orthsr_prompt_new(&s.prompt, s.model, NULL, &error));
+    float *before = context_of(s.prompt);
+    ck_ok(orthsr_trainer_new_with_prompt(&trainer, s.model, adapter, s.prompt, s.dataset, s.options, &error));
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    float *after = context_of(s.prompt);
+    for (size_t i = 0; i < orthsr_prompt_parameter_count(s.prompt); i++) ck_close(fabsf(after[i] - before[i]), 0.001, 3e-5);
+    ck_assert_double_gt(orthsr_adapter_distance(adapter, 0), 0);
+    free(before);
+    free(after);
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options_free(options);
+    scene_free(&s);
+}
+END_TEST
+
 /* A step that fails, in the context or in the adapter, leaves both as they were, and so the optimizers: a run that is tried again fails at the same step. */
 START_TEST(failed_step) {
     for (int which = 0; which < 2; which++) {
@@ -375,6 +400,36 @@ START_TEST(files) {
 }
 END_TEST
 
+/* The file of version 1 that every later release reads to the same numbers: k / 8 of two classes, two words, width three. */
+START_TEST(version_1) {
+    orthsr_prompt *prompt;
+    ck_ok(orthsr_prompt_load(&prompt, NULL, "tests/data/prompts/v1.safetensors", &error));
+    ck_assert_uint_eq(orthsr_prompt_classes(prompt), 2);
+    ck_assert_str_eq(orthsr_prompt_class_name(prompt, 0), "sea lion");
+    ck_assert_str_eq(orthsr_prompt_class_name(prompt, 1), "caf\xc3\xa9");
+    ck_assert_uint_eq(orthsr_prompt_words(prompt), 2);
+    ck_assert_uint_eq(orthsr_prompt_width(prompt), 3);
+    ck_assert_int_eq(orthsr_prompt_position(prompt), ORTHSR_CLASS_MIDDLE);
+    ck_assert_str_eq(orthsr_prompt_fingerprint(prompt), "orthsr1:0011223344556677");
+    for (size_t i = 0; i < 12; i++) ck_close(prompt->context[i], (double)i / 8, 0);
+    ck_ok(orthsr_prompt_save(prompt, scratch_file("again.safetensors"), &error));
+    size_t sizes[2];
+    char *bytes[2];
+    const char *const paths[] = {"tests/data/prompts/v1.safetensors", scratch_file("again.safetensors")};
+    for (int i = 0; i < 2; i++) {
+        FILE *file = fopen(paths[i], "rb");
+        bytes[i] = malloc(4096);
+        sizes[i] = fread(bytes[i], 1, 4096, file);
+        fclose(file);
+    }
+    ck_assert_uint_eq(sizes[0], sizes[1]);
+    ck_assert(memcmp(bytes[0], bytes[1], sizes[0]) == 0);
+    free(bytes[0]);
+    free(bytes[1]);
+    orthsr_prompt_free(prompt);
+}
+END_TEST
+
 /* A file of each kind of damage, written byte by byte: header, then 2 x 2 floats. */
 static void expect_bad(const char *header, const float *values, orthsr_status status, const char *text) {
     const char *path = scratch_file("bad.safetensors");
@@ -452,6 +507,7 @@ static TCase *training(void) {
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, trajectory_of_coop);
     tcase_add_test(tc, with_an_adapter);
+    tcase_add_test(tc, with_matrices_on_the_manifold);
     tcase_add_test(tc, failed_step);
     tcase_add_test(tc, undone_step);
     tcase_add_test(tc, trainer_arguments);
@@ -465,6 +521,7 @@ static TCase *prompts(void) {
     tcase_add_test(tc, positions);
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, files);
+    tcase_add_test(tc, version_1);
     tcase_add_test(tc, bad_files);
     tcase_add_test(tc, template_presets);
     return tc;

@@ -1,5 +1,7 @@
 /* test_trainer.c - training: the trajectory of PyTorch with PEFT, what a step promises, schedules, options, evaluation. */
 #include "adapter/adapter.h"
+#include "train/descent.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "util/fixture.h"
 
@@ -174,6 +176,131 @@ START_TEST(explosion_is_an_error) {
 }
 END_TEST
 
+static const orthsr_parametrization WAYS[] = {ORTHSR_CAYLEY, ORTHSR_EXPM, ORTHSR_HOUSEHOLDER, ORTHSR_BUTTERFLY, ORTHSR_MANIFOLD, ORTHSR_FREE};
+enum { WAY_COUNT = sizeof WAYS / sizeof WAYS[0] };
+
+/* An adapter of the scene's model in 2 blocks: of 16 to 64 features. */
+static orthsr_adapter *adapter_of(const scene *s, orthsr_parametrization parametrization, float coft) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
+    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 2, &error)); /* 12 is no multiple of 8 */
+    ck_ok(orthsr_adapter_options_set_coft(options, coft, &error));
+    ck_ok(orthsr_model_adapter(s->model, &adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    return adapter;
+}
+
+/* Every parametrisation with every optimizer that goes with it, at the default rate: the loss falls, and A stays orthogonal at every step. */
+START_TEST(every_way_learns) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_parametrization way = WAYS[_i / 8];
+    int choice = _i % 8; /* the plain one, the adaptive one; on the manifold with each retraction */
+    bool manifold = way == ORTHSR_MANIFOLD;
+    if (!manifold && choice > 1) {
+        scene_free(&s);
+        return;
+    }
+    orthsr_adapter *adapter = adapter_of(&s, way, 0);
+    orthsr_optimizer_kind kinds[] = {ORTHSR_SGD, ORTHSR_ADAMW, ORTHSR_RSGD, ORTHSR_RADAM}, kind = kinds[(choice & 1) + 2 * manifold];
+    ck_ok(orthsr_trainer_options_set_optimizer(s.options, kind, &error));
+    if (manifold) ck_ok(orthsr_trainer_options_set_retraction(s.options, (orthsr_retraction)(choice / 2), &error));
+    ck_ok(orthsr_trainer_options_set_epochs(s.options, 30, &error));
+    ck_ok(orthsr_trainer_options_set_kl_weight(s.options, 0, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+    double first = 0;
+    for (size_t step = 0; step < 30; step++) {
+        ck_ok(orthsr_trainer_step(trainer, &error));
+        if (step == 0) first = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
+        if (way != ORTHSR_FREE) ck_assert_double_le(orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY), 1e-5); /* observed: 1.4e-6 */
+    }
+    double last = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
+    ck_assert_msg(last < 0.97 * first, "parametrization %d, choice %d: loss %g, then %g", way, choice, first, last);
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    scene_free(&s);
+}
+END_TEST
+
+/* The defaults: AdamW, and RAdam with QR on the manifold; what does not go together is refused before anything is computed. */
+START_TEST(what_goes_together) {
+    static const struct {
+        orthsr_parametrization parametrization;
+        int optimizer, retraction; /* -1: not set */
+        const char *text;          /* NULL: it does */
+    } pairs[] = {
+        {ORTHSR_CAYLEY, -1, -1, NULL},
+        {ORTHSR_MANIFOLD, -1, -1, NULL},
+        {ORTHSR_MANIFOLD, -1, ORTHSR_RETRACTION_POLAR, NULL},
+        {ORTHSR_CAYLEY, ORTHSR_RSGD, -1, "parametrization cayley with sgd or adamw"},
+        {ORTHSR_BUTTERFLY, ORTHSR_RADAM, -1, "parametrization butterfly with sgd or adamw"},
+        {ORTHSR_MANIFOLD, ORTHSR_ADAMW, -1, "leave the manifold"},
+        {ORTHSR_MANIFOLD, ORTHSR_SGD, ORTHSR_RETRACTION_QR, "leave the manifold"},
+        {ORTHSR_EXPM, -1, ORTHSR_RETRACTION_QR, "a retraction belongs to parametrization manifold"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        scene s = scene_new();
+        orthsr_trainer *trainer;
+        orthsr_adapter *adapter = adapter_of(&s, pairs[i].parametrization, 0);
+        if (pairs[i].optimizer >= 0) ck_ok(orthsr_trainer_options_set_optimizer(s.options, (orthsr_optimizer_kind)pairs[i].optimizer, &error));
+        if (pairs[i].retraction >= 0) ck_ok(orthsr_trainer_options_set_retraction(s.options, (orthsr_retraction)pairs[i].retraction, &error));
+        if (pairs[i].text) {
+            ck_fails(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error), ORTHSR_ERROR_ARGUMENT, pairs[i].text);
+            ck_assert_ptr_null(trainer);
+        } else {
+            ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+            ck_ok(orthsr_trainer_step(trainer, &error));
+        }
+        orthsr_trainer_free(trainer);
+        orthsr_adapter_free(adapter);
+        scene_free(&s);
+    }
+}
+END_TEST
+
+/* COFT through a run: with a bound of 0.01 over 2 blocks no A of a target gets further from I than twice the generator allows. */
+START_TEST(coft_bounds_a_run) {
+    scene s = scene_new();
+    orthsr_trainer *trainer;
+    orthsr_adapter *adapter = adapter_of(&s, ORTHSR_CAYLEY, 0.01f);
+    ck_ok(orthsr_trainer_options_set_epochs(s.options, 10, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+    ck_ok(orthsr_trainer_run(trainer, NULL, NULL, &error));
+    double furthest = 0;
+    for (size_t t = 0; t < orthsr_adapter_target_count(adapter); t++) furthest = fmax(furthest, orthsr_adapter_distance(adapter, t));
+    ck_assert_double_le(furthest, 0.02 + 1e-6);
+    ck_assert_double_gt(furthest, 0.019); /* it is reached */
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    scene_free(&s);
+}
+END_TEST
+
+/* A step whose parameters make no matrix leaves adapter and optimizer as they were. */
+START_TEST(a_step_that_cannot_be_taken_is_taken_back) {
+    orthsr_optimizer *o, *plain;
+    float p[2] = {1, 2}, q[2] = {1, 2}, kept[2] = {1, 2};
+    const float g[2] = {0.5f, -1};
+    ck_ok(orthsr_optimizer_adamw(&o, 2, 0.9f, 0.99f, 1e-8f, 0, &error));
+    ck_ok(orthsr_optimizer_adamw(&plain, 2, 0.9f, 0.99f, 1e-8f, 0, &error));
+    for (int step = 0; step < 3; step++) {
+        memcpy(kept, p, sizeof p);
+        ck_ok(orthsr_optimizer_step(o, p, (const float[]){7, 7}, 2, 0.1f, &error));
+        orthsr__optimizer_undo(o);
+        memcpy(p, kept, sizeof p);
+        ck_ok(orthsr_optimizer_step(o, p, g, 2, 0.1f, &error));
+        ck_ok(orthsr_optimizer_step(plain, q, g, 2, 0.1f, &error));
+        ck_assert_mem_eq(p, q, sizeof p);
+    }
+    ck_assert_uint_eq(orthsr_optimizer_steps(o), 3);
+    orthsr_optimizer_free(o);
+    orthsr_optimizer_free(plain);
+}
+END_TEST
+
 START_TEST(one_tower_only) {
     for (int text = 0; text < 2; text++) {
         scene s = scene_new();
@@ -238,8 +365,12 @@ START_TEST(schedules) {
     ck_assert_double_gt(orthsr__schedule(o, 2e-3, 49), 0);
     ck_ok(orthsr_trainer_options_set_schedule(options, ORTHSR_SCHEDULE_CONSTANT, &error));
     ck_close(orthsr__schedule(o, 2e-3, 30), 2e-3, 0);
-    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, 32), 3.125e-4, 1e-12);
-    ck_close(orthsr__default_learning_rate(ORTHSR_SGD, 32), 0.1, 0);
+    const orthsr__form form = {.b = 32, .reflections = 8, .small = 4, .factors = 2};
+    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_CAYLEY, &form), 3.125e-4, 1e-12);
+    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_FREE, &form), 3.125e-4, 1e-12);
+    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_EXPM, &form), 6.25e-4, 1e-12); /* S turns half as far there */
+    ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_BUTTERFLY, &form), 6.25e-4, 1e-12);
+    ck_close(orthsr__default_learning_rate(ORTHSR_SGD, ORTHSR_CAYLEY, &form), 0.1, 0);
     orthsr_trainer_options_free(options);
 }
 END_TEST
@@ -295,6 +426,10 @@ static TCase *training(void) {
     tcase_add_test(tc, seeded);
     tcase_add_test(tc, callback_stops);
     tcase_add_test(tc, explosion_is_an_error);
+    tcase_add_loop_test(tc, every_way_learns, 0, 8 * WAY_COUNT);
+    tcase_add_test(tc, what_goes_together);
+    tcase_add_test(tc, coft_bounds_a_run);
+    tcase_add_test(tc, a_step_that_cannot_be_taken_is_taken_back);
     tcase_add_test(tc, one_tower_only);
     tcase_add_test(tc, arguments);
     tcase_add_test(tc, schedules);

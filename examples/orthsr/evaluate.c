@@ -15,8 +15,8 @@ typedef struct evaluation_run {
     enum protocols protocol;
     orthsr_model *model;
     size_t n_adapters; /* may be 0: the model itself */
-    orthsr_adapter **adapters;
-    size_t n_tests; /* the source, when there is one, then the targets */
+    tuned *adapters;   /* one, of nothing, for the model itself */
+    size_t n_tests;    /* the source, when there is one, then the targets */
     orthsr_dataset **tests;
     table table;
 } evaluation_run;
@@ -44,7 +44,7 @@ static orthsr_status open_adapters(evaluation_run *run, orthsr_error *error) {
     run->adapters = calloc(paths->count + 1, sizeof *run->adapters);
     if (!run->adapters) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", paths->count);
     run->n_adapters = paths->count;
-    for (size_t i = 0; i < paths->count && status == ORTHSR_OK; i++) status = open_adapter(&run->adapters[i], paths->items[i], run->model, error);
+    for (size_t i = 0; i < paths->count && status == ORTHSR_OK; i++) status = open_tuned(&run->adapters[i], paths->items[i], run->model, error);
     return status;
 }
 
@@ -144,7 +144,7 @@ static orthsr_status measure_test(double *values, const evaluation_run *run, ort
 
 static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *error) {
     orthsr_session *session;
-    orthsr_status status = orthsr_session_new(&session, run->model, run->adapters[row], error);
+    orthsr_status status = open_session(&session, run->model, &run->adapters[row], run->settings, error);
     for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++)
         status = measure_test(run->table.values + row * run->table.n_columns, run, session, i, run->table.names[row], error);
     orthsr_session_free(session);
@@ -204,7 +204,7 @@ static int report(const evaluation_run *run) {
 }
 
 static void close_all(evaluation_run *run) {
-    for (size_t i = 0; i < run->n_adapters; i++) orthsr_adapter_free(run->adapters[i]);
+    for (size_t i = 0; i < run->n_adapters; i++) free_tuned(&run->adapters[i]);
     for (size_t i = 0; i < run->n_tests; i++) orthsr_dataset_free(run->tests[i]);
     free(run->adapters);
     free(run->tests);

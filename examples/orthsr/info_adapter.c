@@ -29,7 +29,7 @@ static json_t *target_json(const orthsr_adapter *adapter, size_t target) {
     put_count(object, "blocks", rotated_features(adapter, target) / orthsr_adapter_block_size(adapter, target));
     put_count(object, "block_size", orthsr_adapter_block_size(adapter, target));
     put_number(object, "distance", orthsr_adapter_distance(adapter, target));
-    if (orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY) put_number(object, "turn_degrees", turn(adapter, target));
+    if (orthsr_adapter_parametrization(adapter) != ORTHSR_FREE) put_number(object, "turn_degrees", turn(adapter, target));
     json_object_set_new(object, "scaled", json_boolean(orthsr_adapter_has_scale(adapter, target)));
     return object;
 }
@@ -105,18 +105,34 @@ static void print_target(const json_t *t) {
     printf("%s\n", json_is_true(json_object_get(t, "scaled")) ? ", outputs scaled" : "");
 }
 
+static const char *explain(const char *parametrization) {
+    static const char *const known[][2] = {
+        {"cayley", "A = (I - S)(I + S)^-1, orthogonal whatever its parameters"},
+        {"free", "any matrices A, not kept orthogonal"},
+        {"expm", "A = exp(S), orthogonal whatever its parameters"},
+        {"householder", "A = a product of reflections, orthogonal whatever its parameters"},
+        {"butterfly", "A = a product of sparse Cayley factors, orthogonal whatever its parameters"},
+        {"manifold", "A itself, kept orthogonal by its optimizer"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(parametrization, known[i][0]) == 0) return known[i][1];
+    return "";
+}
+
 void info_adapter_print(json_t *object) {
     const json_t *targets = json_object_get(object, "targets"), *peft = json_object_get(object, "peft");
-    int cayley = strcmp(text_of(object, "parametrization"), "cayley") == 0, output = strcmp(text_of(object, "side"), "output") == 0;
+    const char *parametrization = text_of(object, "parametrization");
+    int cayley = strcmp(parametrization, "cayley") == 0, orthogonal = strcmp(parametrization, "free") != 0,
+        output = strcmp(text_of(object, "side"), "output") == 0;
     double turns = 0;
     for (size_t i = 0; i < json_array_size(targets); i++) turns += json_number_value(json_object_get(json_array_get(targets, i), "turn_degrees"));
     printf("adapter          %s\n", text_of(object, "path"));
     if (peft) print_peft(peft, cayley);
-    printf("parametrization  %s\n", cayley ? "cayley: A = (I - S)(I + S)^-1, orthogonal whatever its parameters" : "free: any matrices A, not kept orthogonal");
+    printf("parametrization  %s: %s\n", parametrization, explain(parametrization));
     printf("side             %s\n", output ? "output: y = (x W^T) A" : "input: y = (x A) W^T");
     printf("parameters       %zu in %zu targets\n", count_of(object, "parameters"), json_array_size(targets));
     printf("max |A^T A - I|  %.3g\n", json_number_value(json_object_get(object, "defect")));
-    if (cayley && json_array_size(targets) > 0) printf("turns by         %.2f degrees on average\n", turns / (double)json_array_size(targets));
+    if (orthogonal && json_array_size(targets) > 0) printf("turns by         %.2f degrees on average\n", turns / (double)json_array_size(targets));
     printf("trained on       %s%s%s\n", text_of(object, "fingerprint"), *text_of(object, "fingerprint") && *trained_on(object) ? ": " : "", trained_on(object));
     for (size_t i = 0; i < json_array_size(targets); i++) print_target(json_array_get(targets, i));
 }

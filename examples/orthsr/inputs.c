@@ -5,22 +5,69 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "output.h"
 #include "report.h"
 #include "terminal.h"
 
 static const char *const default_template[] = {"a photo of a {}."};
 
+static void compare_fingerprints(const char *what, const char *path, const char *trained_on, const orthsr_model *model) {
+    if (model && *trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)
+        terminal_say("note: the %s '%s' was trained on other weights (%s) than this model's (%s)", what, path, trained_on, orthsr_model_fingerprint(model));
+}
+
 orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error) {
     orthsr_status status = orthsr_model_adapter_load(model, out, path, error);
     if (status != ORTHSR_OK) return status;
-    const char *trained_on = orthsr_adapter_fingerprint(*out);
-    if (model && *trained_on && strcmp(trained_on, orthsr_model_fingerprint(model)) != 0)
-        terminal_say("note: the adapter '%s' was trained on other weights (%s) than this model's (%s)", path, trained_on, orthsr_model_fingerprint(model));
+    compare_fingerprints("adapter", path, orthsr_adapter_fingerprint(*out), model);
+    if (has_prompt(path))
+        terminal_say("note: the learned prompt in '%s' is no part of the result; use it there by --adapter %s/prompt.safetensors", path, path);
     return ORTHSR_OK;
 }
 
-const char *parametrization_name(const orthsr_adapter *adapter) { return orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY ? "cayley" : "free"; }
+static int is_there(const char *directory, const char *name) {
+    char *path = join_path(directory, name);
+    int there = path && access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+int has_prompt(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, "prompt.safetensors") == 0 || is_there(path, "prompt.safetensors");
+}
+
+orthsr_status load_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error) {
+    int prompt = has_prompt(path), adapter = !prompt || is_there(path, "adapter.safetensors") || is_there(path, "adapter_config.json");
+    *out = (tuned){NULL, NULL};
+    orthsr_status status = adapter ? orthsr_model_adapter_load(model, &out->adapter, path, error) : ORTHSR_OK;
+    return status == ORTHSR_OK && prompt ? orthsr_prompt_load(&out->prompt, model, path, error) : status;
+}
+
+orthsr_status open_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error) {
+    orthsr_status status = load_tuned(out, path, model, error);
+    if (status != ORTHSR_OK) return status;
+    if (out->adapter) compare_fingerprints("adapter", path, orthsr_adapter_fingerprint(out->adapter), model);
+    else compare_fingerprints("prompt", path, orthsr_prompt_fingerprint(out->prompt), model);
+    return ORTHSR_OK;
+}
+
+void free_tuned(tuned *t) {
+    orthsr_adapter_free(t->adapter);
+    orthsr_prompt_free(t->prompt);
+}
+
+orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error) {
+    orthsr_status status = orthsr_session_new(out, model, t->adapter, error);
+    return status == ORTHSR_OK && s->templates.count == 0 ? orthsr_session_set_prompt(*out, t->prompt, error) : status;
+}
+
+const char *parametrization_name(const orthsr_adapter *adapter) {
+    static const char *const names[] = {"cayley", "free", "expm", "householder", "butterfly", "manifold"};
+    return names[orthsr_adapter_parametrization(adapter)];
+}
 
 orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error) {
     static const orthsr_interpolation interpolations[] = {ORTHSR_INTERPOLATION_BICUBIC, ORTHSR_INTERPOLATION_BICUBIC_ANTIALIAS};
@@ -37,16 +84,16 @@ orthsr_status open_model(orthsr_model **out, const char *path, const settings *s
 }
 
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error) {
-    *in = (inputs){NULL, NULL, NULL};
+    *in = (inputs){.model = NULL};
     orthsr_status status = open_model(&in->model, s->model, s, error);
-    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_adapter(&in->adapter, s->adapters.items[0], in->model, error);
-    if (status == ORTHSR_OK) status = orthsr_session_new(&in->session, in->model, in->adapter, error);
+    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&in->tuned, s->adapters.items[0], in->model, error);
+    if (status == ORTHSR_OK) status = open_session(&in->session, in->model, &in->tuned, s, error);
     return status;
 }
 
 void inputs_close(inputs *in) {
     orthsr_session_free(in->session);
-    orthsr_adapter_free(in->adapter);
+    free_tuned(&in->tuned);
     orthsr_model_free(in->model);
 }
 

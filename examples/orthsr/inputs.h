@@ -9,9 +9,28 @@
 
 #include "options.h"
 
+/* What --adapter names: an adapter, a learned prompt, or both in one directory; the other is NULL. */
+typedef struct tuned {
+    orthsr_adapter *adapter;
+    orthsr_prompt *prompt;
+} tuned;
+
+/* Loads what there is at path. model: what it must fit, or NULL. Free in any case. */
+orthsr_status load_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error);
+
+/* Loads both, and says so on stderr when one was trained on other weights than the model's. Free in any case. */
+orthsr_status open_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error);
+void free_tuned(tuned *t);
+
+/* A session on the model with the adapter, and with the learned prompt unless templates are given. */
+orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error);
+
+/* Whether path is a learned prompt's file or a directory with one. */
+int has_prompt(const char *path);
+
 typedef struct inputs {
     orthsr_model *model;
-    orthsr_adapter *adapter; /* NULL: none */
+    tuned tuned; /* NULL and NULL: none */
     orthsr_session *session;
 } inputs;
 
@@ -25,7 +44,7 @@ orthsr_status open_model(orthsr_model **out, const char *path, const settings *s
 /* "cayley" or "free", as the adapter's file says it. */
 const char *parametrization_name(const orthsr_adapter *adapter);
 
-/* Loads an adapter and says so on stderr when it was trained on other weights than the model's (NULL: any). */
+/* Loads an adapter and says so on stderr when it was trained on other weights than the model's (NULL: any), and when a learned prompt beside it is left. */
 orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error);
 
 /* A part of a dataset, or with split NULL the class folders in directory itself, with --max-pixels. */

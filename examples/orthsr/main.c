@@ -25,7 +25,7 @@ const command commands[] = {
      "orthsr tokenize --model my-clip --text captions.txt --json"},
     {"zeroshot", ZEROSHOT, command_zeroshot, NULL, "accuracy of classifying images by their class names",
      "The images are those of D/test when D has it, else the class folders in D.", "orthsr zeroshot --model my-clip --data my-images"},
-    {"train", TRAIN, command_train, NULL, "adapt the model by orthogonal matrices from a few images per class",
+    {"train", TRAIN, command_train, NULL, "adapt the model by orthogonal matrices, a learned prompt or both, from a few images per class",
      "Writes PATH/adapter, PATH/log.jsonl (a line per step) and PATH/result.json. When there are test images (D/test, or without D/train what is not drawn), it "
      "measures them before and after.",
      "orthsr train --model my-clip --data my-images --shots 16 --classes base --out run"},

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <orthsr/orthsr.h>
+
 #include "terminal.h"
 
 #define AT(member) offsetof(settings, member)
@@ -20,7 +22,7 @@ const option_row option_rows[] = {
     {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL | INFO | CONVERT, WITH_MODEL, NULL,
      "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
     {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | ONE_ADAPTER, ONE_ADAPTER, NULL,
-     "an adapter: DIR/adapter as train writes it, its file, or a directory that PEFT wrote"},
+     "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"},
     {"to", "orthsr|peft", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write"},
     {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN, ZEROSHOT | TRAIN, NULL,
      "labelled images: D/train and D/test with a folder per class, class folders directly, IDX files, or a data set of the papers with its split file"},
@@ -33,7 +35,8 @@ const option_row option_rows[] = {
     {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | ONE_ADAPTER, EMBED | TRAIN | ONE_ADAPTER, NULL, "the .npy file of embed, else a directory"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE, 0, NULL,
-     "a prompt with {} for the class name; repeat it for an ensemble (default: \"a photo of a {}.\")"},
+     "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
+     "prompt, else \"a photo of a {}.\")"},
     {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, NULL, "also write item, class and prediction of every image"},
     {"protocol", "base-new|all|cross|domain", OPTION_CHOICE, AT(protocol), EVALUATE, 0, NULL,
      "what is measured (default: base-new): base and new classes, all classes, other data sets, other images of the same classes"},
@@ -47,17 +50,21 @@ const option_row option_rows[] = {
 
     {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
 
-    {"method", "orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, "coop|coop+orthsr", "what is trained (default: orthsr)"},
+    {"method", "orthsr|coop|coop+orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, NULL,
+     "what is trained, and the defaults of what follows: the adapter, a learned prompt alone, or both (default: orthsr)"},
     {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
     {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,
      "classes trained on; base is the first half, rounded up (default: all). Shots are drawn first, over all classes"},
     {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, and the order of the batches (default: 1)"},
     {"epochs", "N", OPTION_WHOLE, AT(epochs), TRAIN, 0, NULL, "passes over the shots (default: 60)"},
     {"batch-size", "N", OPTION_WHOLE, AT(batch_size), TRAIN, 0, NULL, "images of a step; 0 = all in one batch (default: all, at most 128)"},
-    {"optimizer", "sgd|adamw", OPTION_CHOICE, AT(optimizer), TRAIN, 0, "rsgd|radam", "default: adamw"},
-    {"lr", "X", OPTION_REAL, AT(lr), TRAIN, 0, NULL, "learning rate; 0 = chosen by optimizer and block size, see docs/training.md (default: 0)"},
-    {"momentum", "X", OPTION_REAL, AT(momentum), TRAIN, 0, NULL, "of sgd, in [0, 1)"},
-    {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I (default: 0.01)"},
+    {"optimizer", "sgd|adamw|rsgd|radam", OPTION_CHOICE, AT(optimizer), TRAIN, 0, NULL,
+     "rsgd and radam are Riemannian, for --parametrization manifold and it alone (default: adamw, or radam there)"},
+    {"retraction", "qr|cholesky-qr|cayley|polar", OPTION_CHOICE, AT(retraction), TRAIN, 0, NULL, "how rsgd and radam stay on the manifold (default: qr)"},
+    {"lr", "X", OPTION_REAL, AT(lr), TRAIN, 0, NULL,
+     "learning rate; 0 = chosen by optimizer, parametrization and block size, see docs/training.md (default: 0)"},
+    {"momentum", "X", OPTION_REAL, AT(momentum), TRAIN, 0, NULL, "of sgd and rsgd, in [0, 1)"},
+    {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I, of sgd and adamw (default: 0.01)"},
     {"schedule", "constant|cosine", OPTION_CHOICE, AT(schedule), TRAIN, 0, NULL, "of the learning rate (default: cosine)"},
     {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, NULL, "first epochs at learning rate 1e-5 (default: 0)"},
     {"augment", "none", OPTION_CHOICE, AT(augment), TRAIN, 0, "standard", "default: none"},
@@ -72,12 +79,20 @@ const option_row option_rows[] = {
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
     {"block-size", "B", OPTION_WHOLE, AT(block_size), TRAIN, 0, NULL, "or the size of its blocks"},
     {"side", "input|output", OPTION_CHOICE, AT(side), TRAIN, 0, NULL, "the side of the map that is rotated (default: input)"},
-    {"parametrization", "cayley|free", OPTION_CHOICE, AT(parametrization), TRAIN, 0, "expm|householder|butterfly|manifold",
-     "cayley is orthogonal; free, a control, is not (default: cayley)"},
+    {"parametrization", "cayley|free|expm|householder|butterfly|manifold", OPTION_CHOICE, AT(parametrization), TRAIN, 0, NULL,
+     "what A is made of; all are orthogonal but free, a control (default: cayley)"},
+    {"reflections", "K", OPTION_WHOLE, AT(reflections), TRAIN, 0, NULL, "of --parametrization householder, an even number (default: 8)"},
+    {"butterfly-block", "S", OPTION_WHOLE, AT(butterfly_block), TRAIN, 0, NULL, "of --parametrization butterfly: size of its small blocks, even (default: 4)"},
+    {"butterfly-factors", "M", OPTION_WHOLE, AT(butterfly_factors), TRAIN, 0, NULL, "and its factors: S 2^(M-1) divides the block size (default: 2)"},
+    {"coft", "EPS", OPTION_REAL, AT(coft), TRAIN, 0, NULL,
+     "cayley, expm, free: the generator's norm is at most EPS / sqrt(blocks) in every block; 0 = no bound (default: 0)"},
     {"resume", NULL, OPTION_LATER_FLAG, 0, TRAIN, 0, NULL, "go on from a checkpoint"},
-    {"retraction", "NAME", OPTION_LATER, 0, TRAIN, 0, NULL, "how the manifold's optimizer returns to it"},
-    {"coft", "EPS", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on the distance from A = I"},
-    {"context-words", "N", OPTION_LATER, 0, TRAIN, 0, NULL, "learned prompt words"},
+    {"context-words", "N", OPTION_WHOLE, AT(context_words), TRAIN, 0, NULL,
+     "words of the learned prompt, random at first (without it: those of --context-init)"},
+    {"context-init", "TEXT", OPTION_TEXT, AT(context_init), TRAIN, 0, NULL, "words that the learned prompt begins as (default: \"a photo of a\")"},
+    {"context-position", "end|middle|front", OPTION_CHOICE, AT(context_position), TRAIN, 0, NULL, "where the class name stands among them (default: end)"},
+    {"class-specific", NULL, OPTION_FLAG, AT(class_specific), TRAIN, 0, NULL, "learned words for each class by itself; they serve no other class"},
+    {"context-lr", "X", OPTION_REAL, AT(context_lr), TRAIN, 0, NULL, "learning rate of the learned prompt (default: 0.002 for sgd, 0.001 for adamw)"},
     {"memory-budget", "MIB", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on working memory"},
 
     {"threads", "N", OPTION_WHOLE, AT(threads), WITH_MODEL | INFO, 0, NULL, "threads of the BLAS (default: its own choice, the number of cores)"},
@@ -268,8 +283,27 @@ static int check_arguments(const settings *s, const command *c) {
     if (s->positional.count > 1 && c->bit != DATA) return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
     if (s->adapters.count > 1 && c->bit != EVALUATE) return wrong_usage(c->name, "one --adapter at a time");
     for (size_t i = 0; i < s->templates.count; i++)
-        if (!strstr(s->templates.items[i], "{}")) return wrong_usage(c->name, "--template '%s' has no {} for the class name", s->templates.items[i]);
+        if (s->templates.items[i][0] != '@' && !strstr(s->templates.items[i], "{}"))
+            return wrong_usage(c->name, "--template '%s' has no {} for the class name", s->templates.items[i]);
     return 0;
+}
+
+/* "@NAME" becomes the templates of that name, which are static. */
+static int expand_templates(settings *s, const command *c) {
+    list given = s->templates;
+    s->templates = (list){NULL, 0};
+    int code = 0;
+    for (size_t i = 0; i < given.count && code == 0; i++) {
+        const char *const *templates = &given.items[i];
+        size_t count = 1;
+        orthsr_error error;
+        int named = given.items[i][0] == '@' && !strstr(given.items[i], "{}");
+        if (named && orthsr_template_preset(given.items[i] + 1, &templates, &count, &error) != ORTHSR_OK)
+            code = wrong_usage(c->name, "--template %s: %s", given.items[i], error.message);
+        for (size_t t = 0; t < count && code == 0; t++) code = append(&s->templates, c->name, templates[t]);
+    }
+    free(given.items);
+    return code;
 }
 
 static size_t fill_long_options(struct option *out, const command *c) {
@@ -305,6 +339,7 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .classes = -1,
                     .protocol = -1,
                     .optimizer = -1,
+                    .retraction = -1,
                     .schedule = -1,
                     .augment = -1,
                     .cutout = -1,
@@ -312,7 +347,8 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .side = -1,
                     .parametrization = -1,
                     .interpolation = -1,
-                    .to = -1};
+                    .to = -1,
+                    .context_position = -1};
     struct option long_options[sizeof option_rows / sizeof option_rows[0] + 1];
     fill_long_options(long_options, c);
     list *files = &s->positional;
@@ -321,6 +357,7 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
     while (code == 0 && (result = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1) code = take_result(s, c, result, &files, argv);
     for (; code == 0 && optind < argc; optind++) code = append(files, c->name, argv[optind]); /* after "--" */
     if (code == 0 && !s->help) code = check_arguments(s, c);
+    if (code == 0 && !s->help) code = expand_templates(s, c);
     return code;
 }
 

@@ -44,14 +44,17 @@ typedef struct command command;
 typedef struct settings {
     const command *command;
     list positional, adapters, images, templates, datasets;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv;
-    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, threads, image_size, max_pixels; /* shots 0: all */
-    real lr, momentum, weight_decay, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to;
-    int raw, deep, json, help;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv, *context_init;
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size,
+        max_pixels; /* shots 0: all */
+    whole context_words;
+    real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight;
+    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to, context_position;
+    int raw, deep, json, help, class_specific;
 } settings;
 
 enum formats { TO_ORTHSR, TO_PEFT };                                                 /* the order of --to's row */
+enum methods { METHOD_ORTHSR, METHOD_COOP, METHOD_COOP_ORTHSR };                     /* the order of --method's row */
 enum protocols { PROTOCOL_BASE_NEW, PROTOCOL_ALL, PROTOCOL_CROSS, PROTOCOL_DOMAIN }; /* the order of --protocol's row */
 enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };                             /* the order of --classes' row */
 

@@ -3,8 +3,10 @@
  * The frozen model is measured first: an unreadable test image then ends the run before any training. The adapter and the log are put in
  * place as soon as training is done, result.json when the tuned model has been measured.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +24,7 @@ typedef struct training {
     train_setup setup;
     orthsr_model *model;
     shots shots;
-    orthsr_adapter *adapter;
+    tuned tuned;
     char *adapter_path, *log_path, *result_path;
     int made_directory;
     output_file log;
@@ -67,10 +69,22 @@ static orthsr_status open_output(training *t, orthsr_error *error) {
     return output_open(&t->log, t->log_path, error);
 }
 
+static orthsr_status make_prompt(training *t, orthsr_error *error) {
+    size_t n = t->settings->class_specific ? orthsr_dataset_class_count(t->shots.train) : 0;
+    const char **names = calloc(n + 1, sizeof *names);
+    if (!names) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of %zu classes", n);
+    for (size_t c = 0; c < n; c++) names[c] = orthsr_dataset_class_name(t->shots.train, c);
+    orthsr_status status = orthsr_prompt_options_set_classes(t->setup.prompt, names, n, error);
+    if (status == ORTHSR_OK) status = orthsr_prompt_new(&t->tuned.prompt, t->model, t->setup.prompt, error);
+    free(names);
+    return status;
+}
+
 static orthsr_status open_all(training *t, orthsr_error *error) {
     orthsr_status status = open_model(&t->model, t->settings->model, t->settings, error);
     if (status == ORTHSR_OK) status = shots_open(&t->shots, t->settings, &t->setup, error);
-    if (status == ORTHSR_OK) status = orthsr_model_adapter(t->model, &t->adapter, t->setup.adapter, error);
+    if (status == ORTHSR_OK && t->setup.method != METHOD_COOP) status = orthsr_model_adapter(t->model, &t->tuned.adapter, t->setup.adapter, error);
+    if (status == ORTHSR_OK && t->setup.method != METHOD_ORTHSR) status = make_prompt(t, error);
     if (status == ORTHSR_OK) status = open_output(t, error);
     return status;
 }
@@ -78,12 +92,14 @@ static orthsr_status open_all(training *t, orthsr_error *error) {
 /* ---- measuring ---- */
 
 /* Base, new and H say something when only some classes were trained on; otherwise it is the accuracy over all. */
-static orthsr_status measure(training *t, scores *out, const orthsr_adapter *adapter, const char *label, orthsr_error *error) {
+static orthsr_status measure(training *t, scores *out, const tuned *with, const char *label, orthsr_error *error) {
     size_t n_templates;
     const char *const *templates = templates_of(t->settings, &n_templates);
     orthsr_session *session;
     if (!t->shots.test) return ORTHSR_OK;
-    orthsr_status status = orthsr_session_new(&session, t->model, adapter, error);
+    orthsr_status status = orthsr_session_new(&session, t->model, with->adapter, error);
+    if (status == ORTHSR_OK) status = orthsr_session_set_prompt(session, with->prompt, error);
+    if (status != ORTHSR_OK) orthsr_session_free(session);
     if (status != ORTHSR_OK) return status;
     if (t->setup.classes == CLASSES_ALL) status = measure_all(out, NULL, session, t->shots.test, templates, n_templates, label, error);
     else status = measure_base_new(out, session, t->shots.test, templates, n_templates, label, error);
@@ -130,13 +146,16 @@ static int on_step(const orthsr_trainer *trainer, void *payload) {
     return terminal_interrupted();
 }
 
+static size_t parameter_count(const training *t) { return orthsr_adapter_parameter_count(t->tuned.adapter) + orthsr_prompt_parameter_count(t->tuned.prompt); }
+
 static orthsr_status train(training *t, orthsr_error *error) {
     orthsr_trainer *trainer;
     char losses[96];
     double start = now();
-    terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices", orthsr_dataset_count(t->shots.train),
-                 orthsr_dataset_class_count(t->shots.train), orthsr_adapter_parameter_count(t->adapter), orthsr_adapter_target_count(t->adapter));
-    orthsr_status status = orthsr_trainer_new(&trainer, t->model, t->adapter, t->shots.train, t->setup.trainer, error);
+    terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words", orthsr_dataset_count(t->shots.train),
+                 orthsr_dataset_class_count(t->shots.train), parameter_count(t), orthsr_adapter_target_count(t->tuned.adapter),
+                 orthsr_prompt_words(t->tuned.prompt));
+    orthsr_status status = orthsr_trainer_new_with_prompt(&trainer, t->model, t->tuned.adapter, t->tuned.prompt, t->shots.train, t->setup.trainer, error);
     if (status != ORTHSR_OK) return status;
     progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(trainer));
     status = orthsr_trainer_run(trainer, on_step, t, error);
@@ -147,9 +166,23 @@ static orthsr_status train(training *t, orthsr_error *error) {
     return status;
 }
 
+/* What an earlier run into the same directory left would be taken for a part of this one. */
+static orthsr_status remove_stale(const training *t, const char *name, orthsr_error *error) {
+    char *path = join_path(t->adapter_path, name);
+    if (!path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a name in '%s'", t->adapter_path);
+    orthsr_status status = ORTHSR_OK;
+    if (unlink(path) != 0 && errno != ENOENT) status = failed(error, ORTHSR_ERROR_IO, "cannot remove '%s' of an earlier run: %s", path, strerror(errno));
+    free(path);
+    return status;
+}
+
 static orthsr_status save(training *t, orthsr_error *error) {
-    unlink(t->result_path); /* that of an earlier run into the same directory speaks of another adapter */
-    orthsr_status status = orthsr_adapter_save(t->adapter, t->adapter_path, orthsr_model_fingerprint(t->model), error);
+    orthsr_status status = ORTHSR_OK;
+    unlink(t->result_path); /* that of an earlier run speaks of another adapter */
+    if (t->tuned.adapter) status = orthsr_adapter_save(t->tuned.adapter, t->adapter_path, orthsr_model_fingerprint(t->model), error);
+    if (status == ORTHSR_OK && t->tuned.prompt) status = orthsr_prompt_save(t->tuned.prompt, t->adapter_path, error);
+    if (status == ORTHSR_OK && !t->tuned.adapter) status = remove_stale(t, "adapter.safetensors", error);
+    if (status == ORTHSR_OK && !t->tuned.prompt) status = remove_stale(t, "prompt.safetensors", error);
     return status == ORTHSR_OK ? output_commit(&t->log, error) : status;
 }
 
@@ -171,6 +204,8 @@ static void put_measured(json_t *object, const char *key, const training *t, con
     json_object_set_new(object, key, value);
 }
 
+static const char *const method_names[] = {"orthsr", "coop", "coop+orthsr"};
+
 static json_t *result_json(const training *t) {
     json_t *object = json_object();
     put_text(object, "version", orthsr_version_string());
@@ -179,7 +214,9 @@ static json_t *result_json(const training *t) {
     put_text(object, "adapter", t->adapter_path);
     put_text(object, "log", t->log_path);
     put_count(object, "seed", t->setup.seed);
-    put_count(object, "parameters", orthsr_adapter_parameter_count(t->adapter));
+    put_text(object, "method", method_names[t->setup.method]);
+    put_count(object, "parameters", parameter_count(t));
+    put_count(object, "context_words", orthsr_prompt_words(t->tuned.prompt));
     put_count(object, "steps", t->steps);
     put_number(object, "first_loss", t->first_loss);
     put_number(object, "last_loss", t->last_loss);
@@ -220,7 +257,7 @@ static void clean_up_output(training *t) {
 }
 
 static void close_all(training *t) {
-    orthsr_adapter_free(t->adapter);
+    free_tuned(&t->tuned);
     shots_close(&t->shots);
     orthsr_model_free(t->model);
     train_setup_free(&t->setup);
@@ -233,10 +270,10 @@ static int run(training *t) {
     orthsr_error error = {""};
     orthsr_status status = open_all(t, &error);
     if (status == ORTHSR_OK) say_short_classes(t);
-    if (status == ORTHSR_OK) status = measure(t, &t->before, NULL, "zero-shot", &error);
+    if (status == ORTHSR_OK) status = measure(t, &t->before, &(tuned){NULL, NULL}, "zero-shot", &error);
     if (status == ORTHSR_OK) status = train(t, &error);
     if (status == ORTHSR_OK) status = save(t, &error);
-    if (status == ORTHSR_OK) status = measure(t, &t->after, t->adapter, "tuned", &error);
+    if (status == ORTHSR_OK) status = measure(t, &t->after, &t->tuned, "tuned", &error);
     if (status == ORTHSR_OK) status = write_result(t, &error);
     if (status == ORTHSR_OK) return report(t);
     clean_up_output(t);

@@ -9,6 +9,8 @@
 typedef struct train_setup {
     orthsr_adapter_options *adapter;
     orthsr_trainer_options *trainer;
+    orthsr_prompt_options *prompt; /* its classes, if it is class-specific, are known when the shots are */
+    enum methods method;
     size_t shots; /* 0: all */
     uint64_t seed;
     enum classes classes;

@@ -1,9 +1,10 @@
-/* optimizer.h - first-order optimizers on one flat parameter vector, PyTorch's formulas and order of operations. */
+/* optimizer.h - first-order optimizers on one flat parameter vector: PyTorch's formulas and order of operations, and geoopt's on Stiefel manifolds. */
 #ifndef ORTHSR_OPTIMIZER_H
 #define ORTHSR_OPTIMIZER_H
 
 #include <stddef.h>
 
+#include <orthsr/ortho.h>
 #include <orthsr/status.h>
 
 ORTHSR_BEGIN_DECLS
@@ -18,6 +19,24 @@ ORTHSR_API orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t siz
  * Errors: as orthsr_optimizer_sgd. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay,
                                                 orthsr_error *error);
+
+/* One matrix (n, p), n >= p, with orthonormal columns, n p values of the parameter vector row by row. Since 0.1. */
+typedef struct orthsr_stiefel {
+    size_t n, p;
+} orthsr_stiefel;
+
+/* Riemannian SGD: the parameters are count matrices one behind another (blocks, copied). r = Riemannian gradient; buf = momentum buf + r, buf = 0 at first;
+ * X = R_X(-lr buf), and buf is carried along: by projection, or by Cayley's turn. What rounding leaves off the manifold is measured in every step and taken
+ * back when it passes 3 sqrt(p) 1.2e-7 (Frobenius norm of I - X^T X). Starting points must have orthonormal columns. Weight decay has no meaning here.
+ * Errors: ARGUMENT (count 0, an n below its p, p = 0, momentum outside [0, 1), unknown retraction or geometry), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_optimizer_rsgd(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float momentum, orthsr_retraction retraction,
+                                               orthsr_geometry geometry, orthsr_error *error);
+
+/* Riemannian Adam (Becigneul & Ganea, arXiv 1810.00760, as geoopt has it): m = beta1 m + (1 - beta1) r; v = beta2 v + (1 - beta2) <r, r>, one number per
+ * matrix; X = R_X(-lr m^ / (sqrt v^ + eps)), with bias corrections, and m is carried along. A step has length lr about, whatever the size of the matrix.
+ * Otherwise and errors: as orthsr_optimizer_rsgd, betas and eps as orthsr_optimizer_adamw. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_optimizer_radam(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float beta1, float beta2, float eps,
+                                                orthsr_retraction retraction, orthsr_geometry geometry, orthsr_error *error);
 
 /* One update of parameters (size) from gradient (size) with learning rate lr. Errors: ARGUMENT, NUMERIC (a gradient or an updated
  * parameter is not finite); parameters and the optimizer's state are then as before. Since 0.1. */

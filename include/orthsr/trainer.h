@@ -15,14 +15,15 @@
 #include <orthsr/dataset.h>
 #include <orthsr/model.h>
 #include <orthsr/optimizer.h>
+#include <orthsr/ortho.h>
 #include <orthsr/prompt.h>
 #include <orthsr/status.h>
 
 ORTHSR_BEGIN_DECLS
 
-typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1 } orthsr_optimizer_kind;                   /* Since 0.1. */
-typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;       /* Since 0.1. */
-typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction; /* Since 0.1. */
+typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1, ORTHSR_RSGD = 2, ORTHSR_RADAM = 3 } orthsr_optimizer_kind; /* Since 0.1. */
+typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;                        /* Since 0.1. */
+typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction;                  /* Since 0.1. */
 /* BATCH_MEAN: summed over classes, the mean over the batch. MEAN: the mean over both, PromptSRC's. Since 0.1. */
 typedef enum orthsr_kl_reduction { ORTHSR_KL_BATCH_MEAN = 0, ORTHSR_KL_MEAN = 1 } orthsr_kl_reduction;
 /* STANDARD: a random part of 8 to 100 % of the image, resized, and a flip in half of the cases. Since 0.1. */
@@ -51,7 +52,8 @@ typedef enum orthsr_metric {
 typedef struct orthsr_trainer_options orthsr_trainer_options;
 typedef struct orthsr_trainer orthsr_trainer;
 
-/* Defaults: AdamW (0.9, 0.999, 1e-8), learning rate 0 = by the widest block, see docs/training.md; weight decay 0.01; cosine over all
+/* Defaults: AdamW (0.9, 0.999, 1e-8), or for ORTHSR_MANIFOLD RAdam with the QR retraction; learning rate 0 = by parametrisation and widest block, see
+ * docs/training.md; weight decay 0.01 (the Riemannian optimizers have none); cosine over all
  * epochs, no warm-up; 60 epochs; one batch of all items up to 128; seed 1; template "a photo of a {}.", in the frozen branch too; no augmentation and
  * no CutOut, kl_weight 1; with CutOut the paper's weights 1.5 and, of the cut images, 1 and 1; one hole in every image, black; KL summed over classes at
  * temperature 1.
@@ -65,10 +67,13 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_option
 
 /* Setters. Errors: ARGUMENT (out of the range stated); the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error);
+/* Of RSGD and RAdam, which train ORTHSR_MANIFOLD and nothing else; orthsr_trainer_new refuses what does not go together. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_retraction(orthsr_trainer_options *options, orthsr_retraction retraction, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error); /* >= 0; 0 = default */
-/* Of a learned context, >= 0. 0 = default: with no adapter the learning rate above when that is set, else 0.002 for SGD and 0.001 for AdamW. */
+/* Of a learned context, >= 0. 0 = default: with no adapter the learning rate above when that is set, else 0.002 for (R)SGD and 0.001 for AdamW, which also
+ * goes with RAdam. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_context_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);  /* [0, 1); SGD only */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);  /* [0, 1); (R)SGD */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error); /* >= 0 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error); /* at lr 1e-5 */
@@ -102,7 +107,8 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trai
 
 /* Borrows model, adapter and dataset, which must outlive the trainer; copies options (NULL: the defaults). Encodes the frozen
  * features of all items and classes, which takes a pass over the dataset.
- * Errors: ARGUMENT, MISMATCH (adapter and model), those of reading images, of encoding text, NUMERIC, MEMORY. Since 0.1. */
+ * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model), those of reading images, of encoding text,
+ * NUMERIC, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                             const orthsr_trainer_options *options, orthsr_error *error);
 /* The same with a learned prompt, which is trained in place of the templates; with adapter NULL it alone is trained, the images' features are formed once, and

@@ -138,6 +138,7 @@ static orthsr_status manifold_forward(real *a, real *kept, const real *p, const 
     const double most = 1e-3;
     if (!orthsr__all_finite(p, b * b)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a parameter is not finite");
     double off = orthsr__residual(a, p, b, b);
+    if (off < 0) return orthsr__fail_memory(error, "a block's orthogonality");
     if (!(off <= most))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a block is not orthogonal: |A^T A - I| is %.3g, more than %g; orthsr_retract_polar finds the nearest",
                             off, most);

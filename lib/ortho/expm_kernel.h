@@ -54,15 +54,9 @@ static int exponential(SCALAR *r, SCALAR *d, SCALAR *a, size_t b, SCALAR *room) 
     int info = INVERT(d, b);
     if (info != 0) return info;
     multiply(r, d, even, b, 0);
-    if (s == 0) return 0;
     for (; s > 0; s--) {
         memcpy(inner, r, n * sizeof *r);
         multiply(r, inner, inner, b, 0);
     }
-    /* Every squaring doubles the defect; a Newton-Schulz step, r + r (I - r^T r) / 2, takes it back to rounding. */
-    GEMM(true, false, b, b, b, -1, r, b, r, b, 0, odd, b);
-    for (size_t i = 0; i < b; i++) odd[i * b + i] += 1;
-    memcpy(inner, r, n * sizeof *r);
-    GEMM(false, false, b, b, b, (SCALAR)0.5, inner, b, odd, b, 1, r, b);
     return 0;
 }

@@ -8,12 +8,19 @@
 #include "ortho/retraction.h"
 
 double orthsr__residual(real *e, const real *x, size_t n, size_t p) {
-    orthsr__gemm(true, false, p, p, n, -1, x, p, x, p, 0, e, p);
-    double squares = 0;
-    for (size_t i = 0; i < p; i++) {
-        e[i * p + i] += 1;
-        for (size_t j = 0; j < p; j++) squares += (double)e[i * p + j] * (double)e[i * p + j];
+    size_t elements, room;
+    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&room, p, p) || !orthsr__add(&room, room, elements)) return -1;
+    double *exact = orthsr__aligned(room, sizeof *exact); /* (n, p), (p, p) */
+    if (!exact) return -1;
+    double *gram = exact + elements, squares = 0;
+    for (size_t i = 0; i < elements; i++) exact[i] = (double)x[i];
+    orthsr__dgemm(true, false, p, p, n, -1, exact, p, exact, p, 0, gram, p);
+    for (size_t i = 0; i < p * p; i++) {
+        gram[i] += i % (p + 1) == 0;
+        squares += gram[i] * gram[i];
+        e[i] = (real)gram[i];
     }
+    free(exact);
     return sqrt(squares);
 }
 
@@ -26,16 +33,19 @@ void orthsr__newton_schulz(real *y, const real *x, const real *e, size_t n, size
  * result, y (n, p) and e (p, p) are room. < 0 out of memory, > 0 the SVD failed. */
 static int polar(real *x, real *y, real *e, size_t n, size_t p) {
     double before = orthsr__residual(e, x, n, p);
+    if (before < 0) return -1;
     if (!(before < 0.7)) {
         int info = orthsr__polar_svd(x, n, p);
         if (info != 0) return info;
         before = orthsr__residual(e, x, n, p);
+        if (before < 0) return -1;
     }
     for (;;) {
         orthsr__newton_schulz(y, x, e, n, p);
         memcpy(x, y, n * p * sizeof *x);
         if (!(before > sqrt((double)REAL_EPSILON))) return 0; /* also what is not finite */
         double after = orthsr__residual(e, x, n, p);
+        if (after < 0) return -1;
         if (!(after < before)) return 0; /* the rounding of very large p is above that bound */
         before = after;
     }

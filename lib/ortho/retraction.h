@@ -24,7 +24,8 @@ orthsr_status orthsr__retract_cayley(real *x, real *v, const real *u, size_t n, 
 /* X <- R_X(U), and the tangent v (NULL: none) carried along: by the same turn with Cayley, else projected onto the new tangent space. */
 orthsr_status orthsr__retract(real *x, real *v, const real *u, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error);
 
-/* e (p, p) = I - X^T X; returns its Frobenius norm. */
+/* e (p, p) = I - X^T X; returns its Frobenius norm, or -1 when memory is short. In float64: beside a diagonal near 1 the squares of many small entries, which
+ * are what X near I is made of, would be lost in float32 sums. */
 double orthsr__residual(real *e, const real *x, size_t n, size_t p);
 
 /* One Newton-Schulz step beside X: y (n, p) = X + X e / 2, e = I - X^T X. */

@@ -1,9 +1,10 @@
-/* optimizer.c - SGD with momentum and AdamW as torch.optim computes them on one tensor.
+/* optimizer.c - SGD with momentum and AdamW as torch.optim computes them on one tensor; the life of every optimizer.
  *
  * A step is formed beside the state it comes from and taken over whole, or not at all when a value in it is not finite.
  */
 #include "train/optimizer.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tgmath.h>
@@ -38,7 +39,10 @@ orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t size, float mo
     ORTHSR__REQUIRE(size > 0, error, "size is 0");
     ORTHSR__REQUIRE(momentum >= 0 && momentum < 1, error, "momentum is outside [0, 1)");
     ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
-    return make(out, (orthsr_optimizer){.momentum = (double)momentum, .weight_decay = (double)weight_decay, .size = size, .slots = momentum != 0}, error);
+    return make(
+        out,
+        (orthsr_optimizer){.rule = ORTHSR__RULE_SGD, .momentum = (double)momentum, .weight_decay = (double)weight_decay, .size = size, .slots = momentum != 0},
+        error);
 }
 
 orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay, orthsr_error *error) {
@@ -48,9 +52,69 @@ orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float 
     ORTHSR__REQUIRE(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, error, "a beta is outside [0, 1)");
     ORTHSR__REQUIRE(eps > 0 && isfinite(eps), error, "eps is not above 0");
     ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
-    orthsr_optimizer settings = {
-        .adamw = true, .beta1 = (double)beta1, .beta2 = (double)beta2, .eps = (double)eps, .weight_decay = (double)weight_decay, .size = size, .slots = 2};
+    orthsr_optimizer settings = {.rule = ORTHSR__RULE_ADAMW,
+                                 .beta1 = (double)beta1,
+                                 .beta2 = (double)beta2,
+                                 .eps = (double)eps,
+                                 .weight_decay = (double)weight_decay,
+                                 .size = size,
+                                 .slots = 2};
     return make(out, settings, error);
+}
+
+/* What both optimizers on the manifold have beside `settings`. */
+static orthsr_status make_manifold(orthsr_optimizer **out, orthsr_optimizer settings, const orthsr_stiefel *blocks, size_t count, orthsr_error *error) {
+    ORTHSR__REQUIRE(blocks && count > 0, error, "blocks is NULL or count is 0");
+    ORTHSR__REQUIRE((unsigned)settings.retraction <= ORTHSR_RETRACTION_POLAR && (unsigned)settings.geometry <= ORTHSR_GEOMETRY_CANONICAL, error,
+                    "unknown retraction or geometry");
+    size_t widest = 0;
+    for (size_t k = 0; k < count; k++) {
+        size_t one, room;
+        ORTHSR__REQUIRE(blocks[k].p > 0 && blocks[k].n >= blocks[k].p && blocks[k].n <= INT_MAX, error, "a matrix (n, p) needs 2^31 > n >= p > 0");
+        if (!orthsr__mul(&one, blocks[k].n, blocks[k].p) || !orthsr__mul(&room, one, 4) || !orthsr__add(&settings.size, settings.size, one))
+            return orthsr__fail_memory(error, "an optimizer");
+        if (room > widest) widest = room;
+    }
+    orthsr_optimizer *optimizer;
+    ORTHSR__TRY(make(&optimizer, settings, error));
+    optimizer->blocks = orthsr__calloc(count, sizeof *optimizer->blocks);
+    optimizer->second = orthsr__calloc(count, sizeof *optimizer->second);
+    optimizer->next_second = orthsr__calloc(count, sizeof *optimizer->next_second);
+    optimizer->work = orthsr__aligned(widest, sizeof *optimizer->work);
+    if (!optimizer->blocks || !optimizer->second || !optimizer->next_second || !optimizer->work) {
+        orthsr_optimizer_free(optimizer);
+        return orthsr__fail_memory(error, "an optimizer's state");
+    }
+    memcpy(optimizer->blocks, blocks, count * sizeof *blocks);
+    optimizer->block_count = count;
+    *out = optimizer;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_optimizer_rsgd(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float momentum, orthsr_retraction retraction,
+                                    orthsr_geometry geometry, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(momentum >= 0 && momentum < 1, error, "momentum is outside [0, 1)");
+    orthsr_optimizer settings = {
+        .rule = ORTHSR__RULE_RSGD, .momentum = (double)momentum, .slots = momentum != 0, .retraction = retraction, .geometry = geometry};
+    return make_manifold(out, settings, blocks, count, error);
+}
+
+orthsr_status orthsr_optimizer_radam(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float beta1, float beta2, float eps,
+                                     orthsr_retraction retraction, orthsr_geometry geometry, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, error, "a beta is outside [0, 1)");
+    ORTHSR__REQUIRE(eps > 0 && isfinite(eps), error, "eps is not above 0");
+    orthsr_optimizer settings = {.rule = ORTHSR__RULE_RADAM,
+                                 .beta1 = (double)beta1,
+                                 .beta2 = (double)beta2,
+                                 .eps = (double)eps,
+                                 .slots = 1,
+                                 .retraction = retraction,
+                                 .geometry = geometry};
+    return make_manifold(out, settings, blocks, count, error);
 }
 
 void orthsr_optimizer_free(orthsr_optimizer *optimizer) {
@@ -58,6 +122,10 @@ void orthsr_optimizer_free(orthsr_optimizer *optimizer) {
     free(optimizer->state);
     free(optimizer->next);
     free(optimizer->moved);
+    free(optimizer->blocks);
+    free(optimizer->second);
+    free(optimizer->next_second);
+    free(optimizer->work);
     free(optimizer);
 }
 
@@ -100,7 +168,7 @@ ORTHSR__SIMD static void adamw(real *restrict moved, real *restrict next_m, real
 /* State and parameters after one more step, into next and moved. */
 static void propose(const orthsr_optimizer *o, const real *p, const real *g, double lr) {
     size_t n = o->size;
-    if (o->adamw) {
+    if (o->rule == ORTHSR__RULE_ADAMW) {
         double t = (double)(o->steps + 1);
         adamw_scalars s = {.keep = (real)(1 - lr * o->weight_decay),
                            .weight1 = (real)(1 - o->beta1),
@@ -117,10 +185,19 @@ static void propose(const orthsr_optimizer *o, const real *p, const real *g, dou
     }
 }
 
-static void swap_states(orthsr_optimizer *optimizer) {
-    real *former = optimizer->state;
+/* The state before a step stays where the next will be formed. */
+static void swap(orthsr_optimizer *optimizer) {
+    real *state = optimizer->state;
+    double *second = optimizer->second;
     optimizer->state = optimizer->next;
-    optimizer->next = former;
+    optimizer->second = optimizer->next_second;
+    optimizer->next = state;
+    optimizer->next_second = second;
+}
+
+void orthsr__optimizer_undo(orthsr_optimizer *optimizer) {
+    swap(optimizer);
+    optimizer->steps--;
 }
 
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error) {
@@ -128,17 +205,13 @@ orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *paramete
     if (!(lr >= 0 && isfinite(lr))) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a learning rate of %g is negative or not finite", lr);
     if (!orthsr__all_finite(gradient, size))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "optimizer step %zu: the gradient is not finite", optimizer->steps + 1);
-    propose(optimizer, parameters, gradient, lr);
+    if (optimizer->block_count > 0) ORTHSR__TRY(orthsr__manifold_propose(optimizer, parameters, gradient, lr, error));
+    else propose(optimizer, parameters, gradient, lr);
     if (!orthsr__all_finite(optimizer->moved, size) || !orthsr__all_finite(optimizer->next, optimizer->slots * size))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "optimizer step %zu leads to values that are not finite; a smaller learning rate may help",
                             optimizer->steps + 1);
     memcpy(parameters, optimizer->moved, size * sizeof *parameters);
-    swap_states(optimizer);
+    swap(optimizer);
     optimizer->steps++;
     return ORTHSR_OK;
-}
-
-void orthsr__optimizer_undo(orthsr_optimizer *optimizer) {
-    swap_states(optimizer);
-    optimizer->steps--;
 }

@@ -26,6 +26,7 @@ static const orthsr_trainer_options orthsr = {.optimizer = ORTHSR_ADAMW,
                                               .cutout_holes = 1,
                                               .seed = 1};
 static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
+                                            .optimizer_set = true,
                                             .momentum = 0.9f,
                                             .weight_decay = 5e-4f,
                                             .schedule = ORTHSR_SCHEDULE_COSINE,
@@ -88,8 +89,17 @@ orthsr_status orthsr__trainer_options_copy(orthsr_trainer_options **out, const o
 
 orthsr_status orthsr_trainer_options_set_optimizer(orthsr_trainer_options *options, orthsr_optimizer_kind kind, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(kind == ORTHSR_SGD || kind == ORTHSR_ADAMW, error, "unknown optimizer");
+    ORTHSR__REQUIRE((unsigned)kind <= ORTHSR_RADAM, error, "unknown optimizer");
     options->optimizer = kind;
+    options->optimizer_set = true;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_retraction(orthsr_trainer_options *options, orthsr_retraction retraction, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE((unsigned)retraction <= ORTHSR_RETRACTION_POLAR, error, "unknown retraction");
+    options->retraction = retraction;
+    options->retraction_set = true;
     return ORTHSR_OK;
 }
 

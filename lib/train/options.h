@@ -2,14 +2,18 @@
 #ifndef ORTHSR_TRAIN_OPTIONS_H
 #define ORTHSR_TRAIN_OPTIONS_H
 
+#include <stdbool.h>
+
 #include <orthsr/trainer.h>
 
 enum { ORTHSR__MAX_HOLES = 64 };
 
 struct orthsr_trainer_options {
     orthsr_optimizer_kind optimizer;
-    float learning_rate;         /* 0: orthsr__default_learning_rate */
-    float context_learning_rate; /* 0: orthsr__default_context_rate */
+    orthsr_retraction retraction;
+    bool optimizer_set, retraction_set; /* chosen, rather than left to the parametrisation */
+    float learning_rate;                /* 0: orthsr__default_learning_rate */
+    float context_learning_rate;        /* 0: by the optimizer */
     float momentum, weight_decay;
     orthsr_schedule schedule;
     size_t warmup_epochs, epochs;

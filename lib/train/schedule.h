@@ -8,10 +8,4 @@
  * lr: the rate at its height. */
 double orthsr__schedule(const orthsr_trainer_options *options, double lr, size_t epoch);
 
-/* The rate used when none is set; docs/training.md says why. widest: the largest block size of the adapter. */
-double orthsr__default_learning_rate(orthsr_optimizer_kind kind, size_t widest);
-
-/* The same for a learned context. */
-double orthsr__default_context_rate(orthsr_optimizer_kind kind);
-
 #endif

@@ -24,8 +24,8 @@ orthsr_status orthsr__texts_new(orthsr__texts *texts, const orthsr_model *model,
                                 const orthsr_trainer_options *options, orthsr_error *error);
 void orthsr__texts_free(orthsr__texts *texts); /* safe on a zeroed struct */
 
-/* The optimizer of the context. alone: nothing else is trained, so that the options' learning rate is the context's. */
-orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_options *options, bool alone, orthsr_error *error);
+/* The optimizer of the context, by the adapter's kind: SGD or AdamW. alone: nothing else is trained, so that the options' learning rate is the context's. */
+orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_options *options, orthsr_optimizer_kind kind, bool alone, orthsr_error *error);
 
 /* All prompts' raw features into texts->features, tile by tile. */
 orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error);

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "clip/encoder.h"
+#include "train/descent.h"
 #include "train/images.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
@@ -45,12 +46,14 @@ struct orthsr_trainer {
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
-static orthsr_status make_optimizer(orthsr_trainer *trainer, orthsr_error *error) {
+static orthsr_status make_optimizers(orthsr_trainer *trainer, orthsr_error *error) {
     const orthsr_trainer_options *options = trainer->options;
-    size_t size = trainer->adapter->parameter_count;
-    if (size == 0) return ORTHSR_OK;
-    if (options->optimizer == ORTHSR_SGD) return orthsr_optimizer_sgd(&trainer->optimizer, size, options->momentum, options->weight_decay, error);
-    return orthsr_optimizer_adamw(&trainer->optimizer, size, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+    orthsr_optimizer_kind kind;
+    ORTHSR__TRY(orthsr__descent_kind(&kind, options, trainer->adapter, error));
+    ORTHSR__TRY(orthsr__texts_descend(&trainer->texts, options, kind, trainer->own_adapter != NULL, error));
+    if (trainer->own_adapter) return ORTHSR_OK;
+    trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__descent_rate(kind, trainer->adapter);
+    return orthsr__descent_optimizer(&trainer->optimizer, kind, options, trainer->adapter, error);
 }
 
 static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
@@ -105,9 +108,6 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         trainer->embed = model->config.embed_dim;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        size_t widest = 1;
-        for (size_t t = 0; t < adapter->target_count; t++) widest = adapter->targets[t].block > widest ? adapter->targets[t].block : widest;
-        trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__default_learning_rate(options->optimizer, widest);
         status = allocate(trainer, error);
     }
     if (!status) {
@@ -115,8 +115,7 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         trainer->objective.scale = model->logit_scale;
         status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
-    if (!status) status = make_optimizer(trainer, error);
-    if (!status) status = orthsr__texts_descend(&trainer->texts, options, trainer->own_adapter != NULL, error);
+    if (!status) status = make_optimizers(trainer, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
     trainer->encoder.context_gradients = prompt != NULL;
     trainer->objective.templates = trainer->texts.templates;
@@ -189,7 +188,12 @@ static orthsr_status move_adapter(orthsr_trainer *trainer, double lr, double *de
     if (adapter->parameter_count == 0) return ORTHSR_OK;
     memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
     ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
-    ORTHSR__TRY(orthsr__adapter_update(adapter, trainer->parameters, error));
+    orthsr_error why;
+    orthsr_status status = orthsr__adapter_update(adapter, trainer->parameters, &why);
+    if (status) {
+        orthsr__optimizer_undo(trainer->optimizer);
+        return orthsr__fail(error, status, "step %zu: %s", trainer->step + 1, why.message);
+    }
     return orthsr_adapter_defect(adapter, defect, error);
 }
 

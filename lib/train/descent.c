@@ -1,0 +1,67 @@
+/* descent.c - optimizers for adapters: what suits a parametrisation, and rates at which one step turns a block equally far in each. */
+#include "train/descent.h"
+
+#include <stdlib.h>
+
+#include "base/fail.h"
+#include "base/memory.h"
+#include "train/optimizer.h"
+
+static bool is_riemannian(orthsr_optimizer_kind kind) { return kind == ORTHSR_RSGD || kind == ORTHSR_RADAM; }
+
+orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error) {
+    bool manifold = adapter->parametrization == ORTHSR_MANIFOLD;
+    *kind = options->optimizer_set ? options->optimizer : manifold ? ORTHSR_RADAM : ORTHSR_ADAMW;
+    if (manifold && !is_riemannian(*kind))
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "sgd and adamw leave the manifold: train parametrization manifold with rsgd or radam");
+    if (!manifold && is_riemannian(*kind))
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT,
+                            "rsgd and radam move orthogonal matrices: train parametrization %s with sgd or adamw, or choose manifold", adapter->by->name);
+    if (!manifold && options->retraction_set)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a retraction belongs to parametrization manifold: %s needs none", adapter->by->name);
+    return ORTHSR_OK;
+}
+
+static orthsr_status manifold_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
+                                        const orthsr_adapter *adapter, orthsr_error *error) {
+    size_t count = 0, at = 0;
+    for (size_t t = 0; t < adapter->target_count; t++) count += adapter->targets[t].blocks;
+    orthsr_stiefel *blocks = orthsr__calloc(count, sizeof *blocks);
+    if (!blocks) return orthsr__fail_memory(error, "an optimizer");
+    for (size_t t = 0; t < adapter->target_count; t++)
+        for (size_t k = 0; k < adapter->targets[t].blocks; k++) blocks[at++] = (orthsr_stiefel){adapter->targets[t].block, adapter->targets[t].block};
+    orthsr_status status = kind == ORTHSR_RSGD
+                               ? orthsr_optimizer_rsgd(out, blocks, count, options->momentum, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error)
+                               : orthsr_optimizer_radam(out, blocks, count, 0.9f, 0.999f, 1e-8f, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error);
+    free(blocks);
+    return status;
+}
+
+orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
+                                        const orthsr_adapter *adapter, orthsr_error *error) {
+    if (is_riemannian(kind)) return manifold_optimizer(out, kind, options, adapter, error);
+    if (kind == ORTHSR_SGD) return orthsr_optimizer_sgd(out, adapter->parameter_count, options->momentum, options->weight_decay, error);
+    return orthsr_optimizer_adamw(out, adapter->parameter_count, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+}
+
+/* Adam moves every parameter by about lr. Near A = I this moves a block by |dA|_F = 2 lr b for Cayley (A = I - 2S + ...), lr b for the exponential and free
+ * matrices, 4 lr sqrt(bk/2) for k reflections in pairs, 2 lr sqrt(bsm) for m factors of small blocks s, and RAdam by lr itself: the rates make that 0.02 for
+ * each (free: 0.01), a turn that 60 steps can make good use of and no single step can ruin. SGD's step scales with the gradient, which falls with b by
+ * itself: dA = -8, -2, -1 lr times the Riemannian gradient for Cayley, the exponential and RSGD, and the rates make that 0.8 for each. */
+double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *widest) {
+    double b = (double)widest->b;
+    if (kind == ORTHSR_RSGD) return 0.8;
+    if (kind == ORTHSR_RADAM) return 0.02;
+    if (kind == ORTHSR_SGD) return parametrization == ORTHSR_EXPM ? 0.4 : parametrization == ORTHSR_HOUSEHOLDER ? 0.05 : 0.1;
+    if (parametrization == ORTHSR_EXPM) return 0.02 / b;
+    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.005 / sqrt(b * (double)widest->reflections / 2);
+    if (parametrization == ORTHSR_BUTTERFLY) return 0.01 / sqrt(b * (double)(widest->small * widest->factors));
+    return 0.01 / b;
+}
+
+double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter) {
+    const orthsr__form *widest = &adapter->targets[0].form;
+    for (size_t t = 1; t < adapter->target_count; t++)
+        if (adapter->targets[t].form.b > widest->b) widest = &adapter->targets[t].form;
+    return orthsr__default_learning_rate(kind, adapter->parametrization, widest);
+}

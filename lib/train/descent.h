@@ -1,0 +1,20 @@
+/* descent.h - which optimizer an adapter is trained with, and its learning rate when none is set (docs/training.md). */
+#ifndef ORTHSR_TRAIN_DESCENT_H
+#define ORTHSR_TRAIN_DESCENT_H
+
+#include "adapter/adapter.h"
+#include "train/options.h"
+
+/* The kind that was chosen, or AdamW, or RAdam for an adapter on the manifold. ARGUMENT when the choice cannot train this adapter. */
+orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error);
+
+orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
+                                        const orthsr_adapter *adapter, orthsr_error *error);
+
+/* By optimizer, parametrisation and the form of the widest block. */
+double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *widest);
+
+/* The same for this adapter. */
+double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter);
+
+#endif
