@@ -57,6 +57,17 @@ START_TEST(messages_are_clean) {
 }
 END_TEST
 
+/* UTF-8 without controls. Not an assertion for every character: each costs a system call. */
+static bool is_plain(const char *text) {
+    bool plain = true;
+    utf8proc_int32_t character;
+    for (utf8proc_ssize_t n; *text && plain; text += n) {
+        n = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &character);
+        plain = n > 0 && character >= 0x20 && !(character >= 0x7f && character < 0xa0);
+    }
+    return plain;
+}
+
 START_TEST(long_messages_keep_both_ends) {
     enum { LENGTH = 100000 };
     static const char *const units[] = {"n", "\xc3\xa9", "\xe6\xbc\xa2", "\xf0\x9f\x90\x88", "\x80", "\x1b", "\xc2\x9b"};
@@ -72,12 +83,7 @@ START_TEST(long_messages_keep_both_ends) {
             ck_assert_uint_lt(length, sizeof error.message);
             ck_assert_msg(strncmp(error.message, "'file': tensor '", 16) == 0, "%s", error.message);
             ck_assert_str_eq(error.message + length - 18, "' has 7 dimensions");
-            const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)error.message;
-            utf8proc_int32_t character;
-            for (utf8proc_ssize_t step; *at; at += step) {
-                step = utf8proc_iterate(at, -1, &character);
-                ck_assert_msg(step > 0 && character >= 0x20 && !(character >= 0x7f && character < 0xa0), "%zu of unit %zu: '%s'", n, u, error.message);
-            }
+            ck_assert_msg(is_plain(error.message), "%zu of unit %zu: '%s'", n, u, error.message);
         }
     free(name);
 }
