@@ -8,6 +8,8 @@
 #include "data/dataset.h"
 #include "io/idx.h"
 
+enum { MAX_NAMES = 1 << 20 }; /* bytes of classes.txt; labels are bytes, so names are some hundreds */
+
 /* A list of lines, each a pointer into text. */
 typedef struct lines {
     char *text;
@@ -37,7 +39,10 @@ static orthsr_status read_class_names(lines *out, const char *path, orthsr_error
         return orthsr__fail(error, ORTHSR_ERROR_IO, "IDX files hold no class names: create '%s', one name per line in the order of the labels", path);
     ORTHSR__TRY(orthsr__map(&file, path, error));
     orthsr_status status = ORTHSR_OK;
-    if (file.size && memchr(file.data, '\0', file.size)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a text file: it has a zero byte", path);
+    if (file.size > MAX_NAMES)
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; a list of class names at most %d", path, file.size, MAX_NAMES);
+    else if (file.size && memchr(file.data, '\0', file.size))
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a text file: it has a zero byte", path);
     else if (!(out->text = orthsr__strndup(file.size ? (const char *)file.data : "", file.size))) status = orthsr__fail_memory(error, path);
     orthsr__unmap(&file);
     if (!status) status = split_lines(out, error);
