@@ -45,6 +45,11 @@ static bool mode_is(const char *path, mode_t kind) {
 bool orthsr__is_directory(const char *path) { return mode_is(path, S_IFDIR); }
 bool orthsr__is_file(const char *path) { return mode_is(path, S_IFREG); }
 
+bool orthsr__is_there(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
 char *orthsr__join(const char *directory, const char *name) {
     size_t length = strlen(directory);
     while (length > 1 && directory[length - 1] == '/') length--;

@@ -20,6 +20,9 @@ void orthsr__unmap(orthsr__mapping *mapping);
 bool orthsr__is_directory(const char *path);
 bool orthsr__is_file(const char *path);
 
+/* Something has this name, if only a link to nothing: whoever put it there meant it to be read, and opening it says what is wrong. */
+bool orthsr__is_there(const char *path);
+
 /* "directory/name" in fresh memory; NULL when memory is short. */
 char *orthsr__join(const char *directory, const char *name);
 

@@ -2,11 +2,13 @@
  *
  * Whatever would change the computation and is not known here is refused by name: a silent default is a wrong embedding.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "clip/model.h"
 #include "clip/position.h"
@@ -33,6 +35,13 @@ static orthsr_status object_member(const json_t **out, const json_t *object, con
     *out = json_object_get(object, key);
     if (!*out || !json_is_object(*out)) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: object '%s' is missing", path, key);
     return ORTHSR_OK;
+}
+
+/* NULL when absent or null. */
+static orthsr_status optional_object(const json_t **out, const json_t *object, const char *key, const char *path, orthsr_error *error) {
+    *out = json_object_get(object, key);
+    if (json_is_null(*out)) *out = NULL;
+    return !*out || json_is_object(*out) ? ORTHSR_OK : orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: '%s' must be an object", path, key);
 }
 
 /* Pixels of a square's side: a number, or two equal ones. Absent or null: *out keeps its value. */
@@ -122,10 +131,11 @@ static orthsr_status read_open_clip_tower(orthsr__tower_config *tower, const jso
     ORTHSR__TRY(orthsr__json_size(&tower->layers, cfg, "layers", path, error));
     ORTHSR__TRY(orthsr__json_number(&ratio, cfg, "mlp_ratio", path, error));
     if (!(ratio > 0 && ratio < 1000)) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: mlp_ratio %g is out of range", path, ratio);
-    tower->mlp = (size_t)((double)tower->width * ratio);
+    tower->mlp = (size_t)fmin((double)tower->width * ratio, 1e18); /* what a size_t holds; check() has a say on both */
     ORTHSR__TRY(only(cfg, "block_type", "default", path, error));
     ORTHSR__TRY(read_act_kwargs(tower, cfg, path, error));
-    const json_t *norm = json_object_get(cfg, "norm_kwargs");
+    const json_t *norm;
+    ORTHSR__TRY(optional_object(&norm, cfg, "norm_kwargs", path, error));
     ORTHSR__TRY(refuse_others(norm, (const char *const[]){"eps", NULL}, path, error));
     return orthsr__json_number(&tower->eps, norm, "eps", path, error);
 }
@@ -192,11 +202,11 @@ static orthsr_status read_hf_tower(orthsr__tower_config *tower, const json_t *cf
 }
 
 /* Old files hold a tower's config twice; transformers takes the whole of the second one. */
-static const json_t *hf_section(const json_t *root, const char *key) {
+static orthsr_status hf_section(const json_t **out, const json_t *root, const char *key, const char *path, orthsr_error *error) {
     char twin[32];
     snprintf(twin, sizeof twin, "%s_dict", key);
-    const json_t *second = json_object_get(root, twin);
-    return json_is_object(second) ? second : json_object_get(root, key);
+    ORTHSR__TRY(optional_object(out, root, twin, path, error));
+    return *out ? ORTHSR_OK : optional_object(out, root, key, path, error);
 }
 
 static orthsr_status read_huggingface(orthsr__config *config, const json_t *root, const char *path, orthsr_error *error) {
@@ -212,7 +222,9 @@ static orthsr_status read_huggingface(orthsr__config *config, const json_t *root
     config->context_length = 77;
     config->vocab_size = 49408;
     config->pre_norm = true;
-    const json_t *vision = hf_section(root, "vision_config"), *text = hf_section(root, "text_config");
+    const json_t *vision, *text;
+    ORTHSR__TRY(hf_section(&vision, root, "vision_config", path, error));
+    ORTHSR__TRY(hf_section(&text, root, "text_config", path, error));
     size_t end_id = 49407, channels = 3;
     ORTHSR__TRY(orthsr__json_size(&config->embed_dim, root, "projection_dim", path, error));
     ORTHSR__TRY(read_hf_tower(&config->image, vision, path, error));
@@ -299,6 +311,7 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: image_size %zu is less than patch_size %zu", path, config->image_size, config->patch_size);
     if (config->image.width % config->image.heads || config->text.width % config->text.heads)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a tower's width is not a multiple of its heads", path);
+    if (config->image.eps < 0 || config->text.eps < 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a layer norm's eps is negative", path);
     if (config->context_length < 2)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens is too short", path, config->context_length);
     return ORTHSR_OK;
@@ -326,20 +339,20 @@ orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error) {
         config->family = ORTHSR__HUGGINGFACE;
         status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
         if (!status) status = read_huggingface(config, root, path, error);
-    } else if (orthsr__is_file(path)) {
+    } else if (orthsr__is_there(path)) {
         config->family = ORTHSR__OPEN_CLIP;
         status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
         if (!status) status = read_open_clip(config, root, path, error);
     } else {
         config->family = ORTHSR__OPENAI;
         const char *type = NULL;
-        if (orthsr__is_file(other)) status = orthsr__json_load(&root, other, ORTHSR__CONFIG_LIMIT, error);
+        if (orthsr__is_there(other)) status = orthsr__json_load(&root, other, ORTHSR__CONFIG_LIMIT, error);
         if (!status && root) status = orthsr__json_string(&type, root, "model_type", other, error);
         if (!status && type && strcmp(type, "clip") != 0)
             status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: model_type '%s' is not supported (clip is)", other, type);
         if (!status) status = infer_openai(config, model, error);
     }
-    if (!status) status = check(config, root ? path : model->files[0].path, error);
+    if (!status) status = check(config, config->family == ORTHSR__OPENAI ? model->files[0].path : path, error);
     if (!status) status = orthsr__preprocess_read(config, root, path, model->directory, error);
     if (!status && model->options.image_size) status = resize_input(config, model->options.image_size, error);
 done:

@@ -44,6 +44,7 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
     const char *tensor;
     orthsr_status status = seen ? ORTHSR_OK : orthsr__fail_memory(error, "an index");
     if (!status && !json_is_object(map)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: object 'weight_map' is missing", index_path);
+    if (!status && json_object_size(map) == 0) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: 'weight_map' names no tensor", index_path);
     if (!status) json_object_foreach(map, tensor, value) {
             const char *name = json_string_value(value);
             if (!name || strchr(name, '/') || name[0] == '.' || name[0] == '\0')
@@ -92,7 +93,7 @@ static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = orthsr__join(model->directory, names[i]);
         if (!path) return orthsr__fail_memory(error, "a file name");
-        bool there = orthsr__is_file(path);
+        bool there = orthsr__is_there(path);
         orthsr_status status = !there ? ORTHSR_OK : names[i] == index_name ? open_shards(model, path, error) : open_file(model, path, error);
         free(path);
         if (there) return status;

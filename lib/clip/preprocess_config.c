@@ -183,7 +183,7 @@ static orthsr_status read_huggingface(orthsr__preprocess *p, size_t image_size, 
         char *path = orthsr__join(directory, names[i]);
         json_t *root = NULL;
         if (!path) status = orthsr__fail_memory(error, "a file name");
-        if (!status && orthsr__is_file(path)) status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
+        if (!status && orthsr__is_there(path)) status = orthsr__json_load(&root, path, ORTHSR__CONFIG_LIMIT, error);
         const json_t *processor = i == 0 ? json_object_get(root, "image_processor") : root;
         found = processor && !json_is_null(processor);
         if (found && !json_is_object(processor)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: 'image_processor' must be an object", path);
