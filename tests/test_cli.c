@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <png.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -191,6 +192,9 @@ START_TEST(test_usage) {
     expect_usage(run("zeroshot --model m --data d --adapter a --adapter b"), "one --adapter");
     expect_usage(run("zeroshot --model m --data d --threads 0"), "--threads");
     expect_usage(run("info"), "which MODEL");
+    expect_usage(run("explain --model m --image i --out o"), "give one of --data and --classes-file");
+    expect_usage(run("explain --model m --image i --out o --data d --cutout-size 0"), "--cutout-size is in (0, 1]");
+    expect_usage(run("explain --model m --image i --out o --data d --cutout-holes 65"), "--cutout-holes is 1 to 64");
     expect_usage(run("info a b"), "'b'");
     expect_usage(run("embed --model m --out @/f.npy"), "give one of --images");
     expect_usage(run("embed --model m --out @/f.npy --text t --pixels p"), "give one of --images");
@@ -229,10 +233,21 @@ START_TEST(test_usage_of_train) {
         {"--reflections 3 --parametrization householder", "even"},
         {"--butterfly-factors 2", "for --parametrization butterfly"},
         {"--butterfly-block 3 --parametrization butterfly", "even"},
-        {"--cutout attentive", "does not have --cutout attentive"},
-        {"--ce-cut-weight 1", "can only be 0"},
-        {"--kl-cut-weight 0.5", "can only be 0"},
         {"--parametrization skew", "cayley|free|expm"},
+        {"--cutout square", "off|attentive|random"},
+        {"--cutout-size 2", "size"},
+        {"--cutout-size -0.5", "size"},
+        {"--cutout-holes 0", "holes"},
+        {"--cutout-probability 1.5", "probability"},
+        {"--cutout-fill red", "zero|mean|noise"},
+        {"--cutout-source image", "text|attention"},
+        {"--ce-cut-weight -1", "weight"},
+        {"--kl-cut-weight -0.5", "weight"},
+        {"--kl-weight -1", "weight"},
+        {"--kl-temperature 0", "temperature"},
+        {"--kl-reduction sum", "batch-mean|mean"},
+        {"--frozen-template photo", "{}"},
+        {"--augment strong", "none|standard"},
         {"--side left", "--side is input|output, not 'left'"},
         {"--resume", "does not have --resume"},
         {"--memory-budget 100", "does not have --memory-budget"},
@@ -468,6 +483,122 @@ START_TEST(test_train) {
     json_decref(evaluated);
     json_decref(written);
     json_decref(printed);
+}
+END_TEST
+
+static double log_number(const char *name, size_t step, const char *key) {
+    char *text = read_text(scratch_file(name)), *line = text;
+    for (size_t i = 1; i < step; i++) line = strchr(line, '\n') + 1;
+    json_t *object = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+    double value = number_in(object, key);
+    json_decref(object);
+    free(text);
+    return value;
+}
+
+/* Every option of the loss and of the images trains; the same command gives the same adapter and log, byte for byte. */
+START_TEST(test_train_cutout) {
+    static const char *const options[] = {
+        "--cutout attentive",
+        "--cutout random --cutout-size 0.3 --cutout-holes 2 --cutout-probability 0.8 --cutout-fill mean",
+        "--cutout attentive --cutout-source attention --cutout-fill noise --ce-cut-weight 0.5 --kl-cut-weight 2",
+        "--cutout off --augment standard --kl-weight 0.5 --kl-temperature 2 --kl-reduction mean",
+        "--frozen-template 'a photo of a {}.' --frozen-template '{}' --augment standard --kl-direction tuned-frozen",
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        char *log[2];
+        for (int k = 0; k < 2; k++) {
+            outcome o = run("train --model " MODEL " --data @/split --shots 3 --epochs 8 --lr 1e-3 --seed 2 --out @/cut%d %s", k, options[i]);
+            ck_assert_msg(o.code == 0, "%s", o.err);
+            log[k] = read_text(scratch_file(k ? "cut1/log.jsonl" : "cut0/log.jsonl"));
+        }
+        check_log("cut0/log.jsonl", 8);
+        ck_assert_str_eq(log[0], log[1]);
+        outcome o = run("help >@/unused && cmp @/cut0/adapter/adapter.safetensors @/cut1/adapter/adapter.safetensors");
+        ck_assert_msg(o.code == 0, "the adapters differ");
+        bool off = strstr(options[i], "off") != NULL;
+        ck_assert_msg((log_number("cut0/log.jsonl", 8, "ce_cut") == 0) == off, "%s", options[i]);
+        ck_assert_msg((log_number("cut0/log.jsonl", 8, "kl_cut") == 0) == off, "%s", options[i]);
+        free(log[0]);
+        free(log[1]);
+    }
+}
+END_TEST
+
+/* ---- explain ---- */
+
+static json_t *explain(const char *options) { return expect_json(run("explain --model " MODEL " --image @/flat/bag/0.png --out @/e.png --json %s", options)); }
+
+START_TEST(test_explain) {
+    json_t *object = explain("--data @/flat --adapter @/run/adapter --cutout-holes 2 --cutout-size 0.3"), *row;
+    size_t i, found, grid = json_array_size(json_object_get(object, "map"));
+    double frozen = 0, tuned = 0, last = 1;
+    json_array_foreach(json_object_get(object, "classes"), i, row) {
+        frozen += number_in(row, "frozen");
+        tuned += number_in(row, "tuned");
+        ck_assert_double_le(number_in(row, "tuned"), last);
+        last = number_in(row, "tuned");
+    }
+    ck_assert_uint_eq(i, CLASSES);
+    ck_close(frozen, 1, 1e-5);
+    ck_close(tuned, 1, 1e-5);
+    ck_assert_str_eq(text_in(object, "class"), text_in(json_array_get(json_object_get(object, "classes"), 0), "class"));
+    ck_assert_uint_eq(grid, 7);
+    float map[49];
+    for (i = 0; i < 49; i++) map[i] = (float)json_real_value(json_array_get(json_array_get(json_object_get(object, "map"), i / 7), i % 7));
+    orthsr_region regions[2];
+    ck_ok(orthsr_cutout_regions(regions, &found, 2, map, 7, 0.3f, &error));
+    ck_assert_uint_eq(found, json_array_size(json_object_get(object, "regions")));
+    for (i = 0; i < found; i++) {
+        row = json_array_get(json_object_get(object, "regions"), i);
+        ck_assert_uint_eq((size_t)number_in(row, "top"), regions[i].top);
+        ck_assert_uint_eq((size_t)number_in(row, "left"), regions[i].left);
+        ck_assert_uint_eq((size_t)number_in(row, "height"), regions[i].height);
+    }
+    json_decref(object);
+
+    /* two panels of 448 pixels; the frame's black and white on both, and what the network sees on the left */
+    orthsr_image *picture, *image, *large;
+    ck_ok(orthsr_image_open(&picture, scratch_file("e.png"), 0, &error));
+    ck_assert_uint_eq(orthsr_image_width(picture), 2 * 448 + 12);
+    ck_assert_uint_eq(orthsr_image_height(picture), 448);
+    ck_ok(orthsr_image_open(&image, scratch_file("flat/bag/0.png"), 0, &error));
+    ck_ok(orthsr_image_resize(&large, image, 448, 448, &error));
+    size_t same = 0, y0 = regions[0].top * 64, x0 = regions[0].left * 64;
+    for (size_t y = 0; y < 448; y++)
+        for (size_t x = 0; x < 448; x++) same += memcmp(orthsr_image_rgb(picture) + 3 * (y * 908 + x), orthsr_image_rgb(large) + 3 * (y * 448 + x), 3) == 0;
+    ck_assert_uint_gt(same, 448 * 448 * 9 / 10);
+    for (size_t panel = 0; panel < 2; panel++) {
+        const uint8_t *corner = orthsr_image_rgb(picture) + 3 * (y0 * 908 + x0 + panel * 460), *inner = corner + 3 * (2 * 908 + 2);
+        for (size_t k = 0; k < 3; k++) ck_assert(corner[k] == 0 && inner[k] == 255);
+    }
+    orthsr_image_free(picture);
+    orthsr_image_free(image);
+    orthsr_image_free(large);
+}
+END_TEST
+
+START_TEST(test_explain_classes) {
+    write_text("names.txt", "a sandal\nbag\n\ncoat\n");
+    json_t *named = explain("--classes-file @/names.txt --class coat"), *likeliest = explain("--classes-file @/names.txt"),
+           *attention = explain("--classes-file @/names.txt --cutout-source attention");
+    ck_assert_str_eq(text_in(named, "class"), "coat");
+    ck_assert_uint_eq(json_array_size(json_object_get(named, "classes")), 3);
+    ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(named, "classes"), 0), "tuned"));
+    ck_assert(!json_equal(json_object_get(named, "map"), json_object_get(likeliest, "map")));
+    ck_assert(!json_equal(json_object_get(attention, "map"), json_object_get(likeliest, "map")));
+    outcome o = run("explain --model " MODEL " --image @/flat/bag/0.png --out @/e2.png --classes-file @/names.txt");
+    ck_assert_int_eq(o.code, 0);
+    ck_assert_ptr_nonnull(strstr(o.out, "percent"));
+    expect_failure(run("explain --model " MODEL " --image @/flat/bag/0.png --out @/e3.png --classes-file @/names.txt --class hat"), 1, "'hat'");
+    expect_failure(run("explain --model " MODEL " --image @/names.txt --out @/e3.png --classes-file @/names.txt"), 1, "names.txt");
+    expect_failure(run("explain --model " MODEL " --image @/flat/bag/0.png --out @/nowhere/e.png --classes-file @/names.txt"), 1, "nowhere");
+    write_text("empty.txt", "\n\n");
+    expect_failure(run("explain --model " MODEL " --image @/flat/bag/0.png --out @/e3.png --classes-file @/empty.txt"), 1, "names no class");
+    ck_assert(!exists("e3.png"));
+    json_decref(named);
+    json_decref(likeliest);
+    json_decref(attention);
 }
 END_TEST
 
@@ -761,6 +892,9 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_embed_images);
     tcase_add_test(tc, test_zeroshot);
     tcase_add_test(tc, test_train);
+    tcase_add_test(tc, test_train_cutout);
+    tcase_add_test(tc, test_explain);
+    tcase_add_test(tc, test_explain_classes);
     tcase_add_test(tc, test_train_flat);
     tcase_add_test(tc, test_interrupted);
     tcase_add_test(tc, test_merge);

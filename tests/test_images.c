@@ -107,24 +107,28 @@ static scene scene_of(const setting *set) {
     return s;
 }
 
-/* Trains 40 epochs of 3 steps and returns the parameters; the loss of the last five epochs is below that of the first five. */
+/* Trains 24 epochs of 3 steps and returns the parameters; the loss of the last five epochs is below that of the first five. */
 static float *train(const setting *set, uint64_t seed, size_t *n) {
     scene s = scene_of(set);
     ck_ok(orthsr_trainer_options_set_batch_size(s.options, 5, &error));
-    ck_ok(orthsr_trainer_options_set_epochs(s.options, 40, &error));
-    ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 3e-2f, &error));
+    if (set->own_frozen) { /* another teacher would hold it back */
+        ck_ok(orthsr_trainer_options_set_kl_weight(s.options, 0.1f, &error));
+        ck_ok(orthsr_trainer_options_set_kl_cut_weight(s.options, 0.1f, &error));
+    }
+    ck_ok(orthsr_trainer_options_set_epochs(s.options, 24, &error));
+    ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 5e-2f, &error));
     ck_ok(orthsr_trainer_options_set_seed(s.options, seed, &error));
     begin(&s);
-    double first = 0, last = 0, loss[120];
-    for (size_t i = 0; i < 120; i++) {
+    double first = 0, last = 0, loss[72];
+    for (size_t i = 0; i < 72; i++) {
         ck_ok(orthsr_trainer_step(s.trainer, &error));
         loss[i] = metric(&s, ORTHSR_METRIC_LOSS);
     }
     for (size_t i = 0; i < 15; i++) {
         first += loss[i];
-        last += loss[105 + i];
+        last += loss[57 + i];
     }
-    ck_assert_msg(last < 0.98 * first, "loss %g at first, %g at last", first / 15, last / 15);
+    ck_assert_msg(last < 0.99 * first, "loss %g at first, %g at last", first / 15, last / 15);
     ck_assert_double_le(metric(&s, ORTHSR_METRIC_ORTHOGONALITY), 1e-5);
     *n = orthsr_adapter_parameter_count(s.adapter);
     float *parameters = malloc(*n * sizeof *parameters);

@@ -12,6 +12,7 @@ int command_train(const settings *s);
 int command_evaluate(const settings *s);
 int command_merge(const settings *s); /* and unmerge */
 int command_convert(const settings *s);
+int command_explain(const settings *s);
 int command_help(const settings *s);
 
 #endif

@@ -33,6 +33,10 @@ const command commands[] = {
      "The first half of the classes (by name, rounded up) is base, the rest is new; images of each half are classified among its classes. Without --adapter the "
      "model itself is measured; several --adapter give a line each.",
      "orthsr evaluate --model my-clip --adapter run/adapter --data my-images"},
+    {"explain", EXPLAIN, command_explain, NULL, "what the model sees in an image: likely classes, and where, as a picture",
+     "Prints the likeliest classes, with an adapter before and after it, and writes a PNG: on the left what the network sees of the image, on the right how much "
+     "each patch speaks for the class, by the frozen model; framed is what attentive CutOut cuts. Classes are those of --data or --classes-file.",
+     "orthsr explain --model my-clip --data my-images --image cat.jpg --out cat-explained.png"},
     {"merge", MERGE, command_merge, NULL, "write the checkpoint with the adapter in its weights",
      "Same files, names and dtypes as the model's; any CLIP program opens the result.", "orthsr merge --model my-clip --adapter run/adapter --out merged"},
     {"unmerge", UNMERGE, command_merge, NULL, "take an adapter out of a merged checkpoint again",

@@ -14,24 +14,28 @@
 #include "terminal.h"
 
 #define AT(member) offsetof(settings, member)
-#define COMPUTING (EMBED | ZEROSHOT | TRAIN | EVALUATE)
+#define COMPUTING (EMBED | ZEROSHOT | TRAIN | EVALUATE | EXPLAIN)
 #define WITH_MODEL (COMPUTING | TOKENIZE | MERGE | UNMERGE)
 #define ONE_ADAPTER (MERGE | UNMERGE | CONVERT)
 
 const option_row option_rows[] = {
     {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL | INFO | CONVERT, WITH_MODEL, NULL,
      "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
-    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | ONE_ADAPTER, ONE_ADAPTER, NULL,
+    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | EXPLAIN | ONE_ADAPTER, ONE_ADAPTER, NULL,
      "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"},
     {"to", "orthsr|peft", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write"},
-    {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EVALUATE, ZEROSHOT | TRAIN | EVALUATE, NULL,
+    {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, ZEROSHOT | TRAIN | EVALUATE, NULL,
      "labelled images: D/train and D/test with a folder per class, class folders directly, or IDX files"},
+    {"image", "FILE", OPTION_TEXT, AT(image), EXPLAIN, EXPLAIN, NULL, "a JPEG or PNG file"},
+    {"classes-file", "F", OPTION_TEXT, AT(classes_file), EXPLAIN, 0, NULL, "names of classes, one per line, instead of --data's"},
+    {"class", "NAME", OPTION_TEXT, AT(class_name), EXPLAIN, 0, NULL, "the class whose map is drawn (default: the likeliest)"},
     {"images", "FILE...", OPTION_FILES, AT(images), EMBED, 0, NULL, "JPEG or PNG files"},
     {"text", "FILE", OPTION_TEXT, AT(text), EMBED | TOKENIZE, TOKENIZE, NULL, "UTF-8, one text per line; an empty line is an empty text"},
     {"pixels", "X.npy", OPTION_TEXT, AT(pixels), EMBED, 0, NULL, "float32 (n, 3, H, W) of the model's size, already normalised"},
-    {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | ONE_ADAPTER, EMBED | TRAIN | ONE_ADAPTER, NULL, "the .npy file of embed, else a directory"},
+    {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, NULL,
+     "the .npy file of embed, the .png file of explain, else a directory"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
-    {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE, 0, NULL,
+    {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, 0, NULL,
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
      "prompt, else \"a photo of a {}.\")"},
     {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, NULL, "also write item, class and prediction of every image"},
@@ -49,7 +53,7 @@ const option_row option_rows[] = {
     {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
     {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,
      "classes trained on; base is the first half, rounded up (default: all). Shots are drawn first, over all classes"},
-    {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, and the order of the batches (default: 1)"},
+    {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, the order of the batches, augmentation and CutOut (default: 1)"},
     {"epochs", "N", OPTION_WHOLE, AT(epochs), TRAIN, 0, NULL, "passes over the shots (default: 60)"},
     {"batch-size", "N", OPTION_WHOLE, AT(batch_size), TRAIN, 0, NULL, "images of a step; 0 = all in one batch (default: all, at most 128)"},
     {"optimizer", "sgd|adamw|rsgd|radam", OPTION_CHOICE, AT(optimizer), TRAIN, 0, NULL,
@@ -61,13 +65,28 @@ const option_row option_rows[] = {
     {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, NULL, "towards A = I, of sgd and adamw (default: 0.01)"},
     {"schedule", "constant|cosine", OPTION_CHOICE, AT(schedule), TRAIN, 0, NULL, "of the learning rate (default: cosine)"},
     {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, NULL, "first epochs at learning rate 1e-5 (default: 0)"},
-    {"augment", "none", OPTION_CHOICE, AT(augment), TRAIN, 0, "standard", "default: none"},
-    {"cutout", "off", OPTION_CHOICE, AT(cutout), TRAIN, 0, "attentive|random", "default: off"},
-    {"ce-cut-weight", "0", OPTION_ZERO, AT(ce_cut_weight), TRAIN, 0, NULL, "weight of the CutOut cross-entropy; only 0 in this version"},
-    {"kl-weight", "X", OPTION_REAL, AT(kl_weight), TRAIN, 0, NULL, "weight of the anchor, the KL divergence to the frozen model (default: 1)"},
-    {"kl-cut-weight", "0", OPTION_ZERO, AT(kl_cut_weight), TRAIN, 0, NULL, "weight of the CutOut anchor; only 0 in this version"},
+    {"augment", "none|standard", OPTION_CHOICE, AT(augment), TRAIN, 0, NULL,
+     "standard: a random part of 8 to 100 % of each image, and a flip in half of the cases, other ones in each epoch (default: none)"},
+    {"cutout", "off|attentive|random", OPTION_CHOICE, AT(cutout), TRAIN, 0, NULL,
+     "train on the images with holes too: over the patches that speak most for the class, or anywhere (default: attentive; with --method coop off)"},
+    {"cutout-size", "X", OPTION_REAL, AT(cutout_size), TRAIN | EXPLAIN, 0, NULL,
+     "side of a hole, as a part of the image's (default: 0.4; with --cutout random 16/224)"},
+    {"cutout-holes", "N", OPTION_WHOLE, AT(cutout_holes), TRAIN | EXPLAIN, 0, NULL, "holes in an image, 1 to 64 (default: 1)"},
+    {"cutout-probability", "X", OPTION_REAL, AT(cutout_probability), TRAIN, 0, NULL, "how likely an image has them (default: 1)"},
+    {"cutout-fill", "zero|mean|noise", OPTION_CHOICE, AT(cutout_fill), TRAIN, 0, NULL, "black, the mean colour, or normal noise (default: zero)"},
+    {"cutout-source", "text|attention", OPTION_CHOICE, AT(cutout_source), TRAIN | EXPLAIN, 0, NULL,
+     "what tells how much a patch speaks: its cosine with the class's text, or the class token's attention (default: text)"},
+    {"kl-weight", "X", OPTION_REAL, AT(kl_weight), TRAIN, 0, NULL,
+     "weight of the anchor, the KL divergence to the frozen model (default: 1.5; with --cutout off 1)"},
+    {"ce-cut-weight", "X", OPTION_REAL, AT(ce_cut_weight), TRAIN, 0, NULL, "weight of the cross-entropy of images with holes (default: 1)"},
+    {"kl-cut-weight", "X", OPTION_REAL, AT(kl_cut_weight), TRAIN, 0, NULL, "weight of the anchor on images with holes (default: 1)"},
     {"kl-direction", "frozen-tuned|tuned-frozen", OPTION_CHOICE, AT(kl_direction), TRAIN, 0, NULL,
      "KL(frozen || tuned) or its reverse (default: frozen-tuned)"},
+    {"kl-temperature", "T", OPTION_REAL, AT(kl_temperature), TRAIN, 0, NULL, "T squared times the KL of softmax(logits / T) (default: 1)"},
+    {"kl-reduction", "batch-mean|mean", OPTION_CHOICE, AT(kl_reduction), TRAIN, 0, NULL,
+     "the mean over images of the KL, or over images and classes (default: batch-mean)"},
+    {"frozen-template", "T", OPTION_LIST, AT(frozen_templates), TRAIN, 0, NULL,
+     "a prompt of the frozen model; repeat it for an ensemble (default: those of --template)"},
     {"targets", "LIST", OPTION_TEXT, AT(targets), TRAIN, 0, NULL, "adapted maps, of q,k,v,out,fc1,fc2 (default: fc1,fc2)"},
     {"towers", "LIST", OPTION_TEXT, AT(towers), TRAIN, 0, NULL, "adapted towers, of image,text (default: image,text)"},
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
@@ -217,8 +236,6 @@ static int parse_real(real *out, const char *command_name, const option_row *row
     char *end;
     double number = strtod(value, &end);
     if (end == value || *end || !isfinite(number)) return wrong_usage(command_name, "--%s %s is a number, not '%s'", row->name, row->value, value);
-    if (row->kind == OPTION_ZERO && number != 0)
-        return wrong_usage(command_name, "this version does not have CutOut yet: --%s can only be 0, not %s", row->name, value);
     *out = (real){1, number};
     return 0;
 }
@@ -240,8 +257,7 @@ static int take(settings *s, const command *c, const option_row *row, const char
     case OPTION_FILES: return append(member, c->name, value);
     case OPTION_WHOLE:
     case OPTION_WHOLE_OR_ALL: return parse_whole(member, c->name, row, value);
-    case OPTION_REAL:
-    case OPTION_ZERO: return parse_real(member, c->name, row, value);
+    case OPTION_REAL: return parse_real(member, c->name, row, value);
     case OPTION_CHOICE: return parse_choice(member, c->name, row, value);
     case OPTION_LATER:
     case OPTION_LATER_FLAG: break;
@@ -282,9 +298,9 @@ static int check_arguments(const settings *s, const command *c) {
 }
 
 /* "@NAME" becomes the templates of that name, which are static. */
-static int expand_templates(settings *s, const command *c) {
-    list given = s->templates;
-    s->templates = (list){NULL, 0};
+static int expand_templates(list *l, const command *c) {
+    list given = *l;
+    *l = (list){NULL, 0};
     int code = 0;
     for (size_t i = 0; i < given.count && code == 0; i++) {
         const char *const *templates = &given.items[i];
@@ -292,8 +308,8 @@ static int expand_templates(settings *s, const command *c) {
         orthsr_error error;
         int named = given.items[i][0] == '@' && !strstr(given.items[i], "{}");
         if (named && orthsr_template_preset(given.items[i] + 1, &templates, &count, &error) != ORTHSR_OK)
-            code = wrong_usage(c->name, "--template %s: %s", given.items[i], error.message);
-        for (size_t t = 0; t < count && code == 0; t++) code = append(&s->templates, c->name, templates[t]);
+            code = wrong_usage(c->name, "%s: %s", given.items[i], error.message);
+        for (size_t t = 0; t < count && code == 0; t++) code = append(l, c->name, templates[t]);
     }
     free(given.items);
     return code;
@@ -336,6 +352,9 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .schedule = -1,
                     .augment = -1,
                     .cutout = -1,
+                    .cutout_fill = -1,
+                    .cutout_source = -1,
+                    .kl_reduction = -1,
                     .kl_direction = -1,
                     .side = -1,
                     .parametrization = -1,
@@ -350,7 +369,8 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
     while (code == 0 && (result = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1) code = take_result(s, c, result, &files, argv);
     for (; code == 0 && optind < argc; optind++) code = append(files, c->name, argv[optind]); /* after "--" */
     if (code == 0 && !s->help) code = check_arguments(s, c);
-    if (code == 0 && !s->help) code = expand_templates(s, c);
+    if (code == 0 && !s->help) code = expand_templates(&s->templates, c);
+    if (code == 0 && !s->help) code = expand_templates(&s->frozen_templates, c);
     return code;
 }
 
@@ -359,4 +379,5 @@ void settings_free(settings *s) {
     free(s->adapters.items);
     free(s->images.items);
     free(s->templates.items);
+    free(s->frozen_templates.items);
 }

@@ -8,7 +8,20 @@
 enum { EXIT_USAGE = 2 };
 
 /* Commands as bits, so that a row of the table can name all that take it. */
-enum { INFO = 1, EMBED = 2, TOKENIZE = 4, ZEROSHOT = 8, TRAIN = 16, EVALUATE = 32, MERGE = 64, UNMERGE = 128, CONVERT = 256, HELP = 512, ALL_COMMANDS = 1023 };
+enum {
+    INFO = 1,
+    EMBED = 2,
+    TOKENIZE = 4,
+    ZEROSHOT = 8,
+    TRAIN = 16,
+    EVALUATE = 32,
+    MERGE = 64,
+    UNMERGE = 128,
+    CONVERT = 256,
+    HELP = 512,
+    EXPLAIN = 1024,
+    ALL_COMMANDS = 2047
+};
 
 typedef struct list {
     const char **items;
@@ -30,13 +43,13 @@ typedef struct command command;
 /* Everything a command line can say; strings are borrowed from argv. A choice is the index of its value in the table's row, -1 when not given. */
 typedef struct settings {
     const command *command;
-    list positional, adapters, images, templates;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *context_init;
-    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size,
-        max_pixels; /* shots 0: all */
-    whole context_words;
-    real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight;
-    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, kl_direction, side, parametrization, interpolation, to, context_position;
+    list positional, adapters, images, templates, frozen_templates;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *context_init, *image, *classes_file, *class_name;
+    whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
+        context_words, cutout_holes; /* shots 0: all */
+    real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
+    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, side,
+        parametrization, interpolation, to, context_position;
     int raw, json, help, class_specific;
 } settings;
 
@@ -52,7 +65,6 @@ typedef enum option_kind {
     OPTION_WHOLE,
     OPTION_WHOLE_OR_ALL,
     OPTION_REAL,
-    OPTION_ZERO,      /* a weight whose term this version does not have */
     OPTION_CHOICE,    /* value is "a|b|c" */
     OPTION_LATER,     /* known; a later version takes a value */
     OPTION_LATER_FLAG /* known; a later version has it */

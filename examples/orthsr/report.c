@@ -65,7 +65,6 @@ static void put_option(json_t *object, const option_row *row, const void *member
         break;
     }
     case OPTION_REAL:
-    case OPTION_ZERO:
         if (((const real *)member)->given) put_number(object, row->name, ((const real *)member)->value);
         break;
     case OPTION_CHOICE:

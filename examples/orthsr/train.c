@@ -113,9 +113,9 @@ static void write_log_line(const training *t, const orthsr_trainer *trainer) {
     json_t *object = json_object();
     put_count(object, "step", orthsr_trainer_step_count(trainer));
     put_number(object, "ce", orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE));
-    put_number(object, "ce_cut", 0);
+    put_number(object, "ce_cut", orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE_CUT));
     put_number(object, "kl", orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL));
-    put_number(object, "kl_cut", 0);
+    put_number(object, "kl_cut", orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL_CUT));
     put_number(object, "loss", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
     put_number(object, "lr", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
     put_number(object, "orthogonality", orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY));

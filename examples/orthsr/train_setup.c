@@ -48,9 +48,28 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
     orthsr_status status = ORTHSR_OK;
     size_t n_templates;
     const char *const *templates = templates_of(s, &n_templates);
+    SET(s->augment >= 0, orthsr_trainer_options_set_augmentation(options, (orthsr_augmentation)s->augment, error));
     SET(s->kl_weight.given, orthsr_trainer_options_set_kl_weight(options, (float)s->kl_weight.value, error));
     SET(s->kl_direction >= 0, orthsr_trainer_options_set_kl_direction(options, s->kl_direction == 0 ? ORTHSR_KL_FROZEN_TUNED : ORTHSR_KL_TUNED_FROZEN, error));
+    SET(s->ce_cut_weight.given, orthsr_trainer_options_set_ce_cut_weight(options, (float)s->ce_cut_weight.value, error));
+    SET(s->kl_cut_weight.given, orthsr_trainer_options_set_kl_cut_weight(options, (float)s->kl_cut_weight.value, error));
+    SET(s->kl_temperature.given, orthsr_trainer_options_set_kl_temperature(options, (float)s->kl_temperature.value, error));
+    SET(s->kl_reduction >= 0, orthsr_trainer_options_set_kl_reduction(options, (orthsr_kl_reduction)s->kl_reduction, error));
     SET(1, orthsr_trainer_options_set_templates(options, templates, n_templates, error));
+    SET(s->frozen_templates.count > 0, orthsr_trainer_options_set_frozen_templates(options, s->frozen_templates.items, s->frozen_templates.count, error));
+    return status;
+}
+
+/* The choices' rows are in the order of the enumerations. Attentive CutOut is part of the method, so it is the default here. */
+static orthsr_status set_cutout(orthsr_trainer_options *options, const settings *s, orthsr_error *error) {
+    orthsr_status status = ORTHSR_OK;
+    orthsr_cutout usual = s->method == METHOD_COOP ? ORTHSR_CUTOUT_OFF : ORTHSR_CUTOUT_ATTENTIVE; /* CoOp has none */
+    SET(1, orthsr_trainer_options_set_cutout(options, s->cutout >= 0 ? (orthsr_cutout)s->cutout : usual, error));
+    SET(s->cutout_source >= 0, orthsr_trainer_options_set_cutout_source(options, (orthsr_cutout_source)s->cutout_source, error));
+    SET(s->cutout_fill >= 0, orthsr_trainer_options_set_cutout_fill(options, (orthsr_cutout_fill)s->cutout_fill, error));
+    SET(s->cutout_size.given, orthsr_trainer_options_set_cutout_size(options, (float)s->cutout_size.value, error));
+    SET(s->cutout_holes.given, orthsr_trainer_options_set_cutout_holes(options, s->cutout_holes.value, error));
+    SET(s->cutout_probability.given, orthsr_trainer_options_set_cutout_probability(options, (float)s->cutout_probability.value, error));
     return status;
 }
 
@@ -122,6 +141,7 @@ int train_setup_new(train_setup *setup, const settings *s) {
     if (status == ORTHSR_OK) status = set_adapter(setup->adapter, s, &error);
     if (status == ORTHSR_OK) status = set_descent(setup->trainer, s, &error);
     if (status == ORTHSR_OK) status = set_loss(setup->trainer, s, &error);
+    if (status == ORTHSR_OK) status = set_cutout(setup->trainer, s, &error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_seed(setup->trainer, setup->seed, &error);
     if (status == ORTHSR_ERROR_ARGUMENT) return wrong_usage(s->command->name, "%s", error.message);
     return status == ORTHSR_OK ? EXIT_SUCCESS : give_up(s, &error);

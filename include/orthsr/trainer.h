@@ -106,7 +106,7 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trai
                                                                      orthsr_error *error);
 
 /* Borrows model, adapter and dataset, which must outlive the trainer; copies options (NULL: the defaults). Encodes the frozen
- * features of all items and classes, which takes a pass over the dataset.
+ * features of all classes and, without augmentation, of all items, which takes a pass over the dataset.
  * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model), those of reading images, of encoding text,
  * NUMERIC, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,

@@ -1,0 +1,251 @@
+/* explain.c - `orthsr explain`: the likeliest classes of an image, and where the frozen model sees one of them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "inputs.h"
+#include "output.h"
+#include "picture.h"
+#include "report.h"
+
+enum { SHOWN = 5, MOST_HOLES = 64 };
+
+/* What the model says with an adapter, or without. */
+typedef struct opinion {
+    orthsr_session *session;
+    float *classes;     /* (classes, embed), unit */
+    float *probability; /* (classes) */
+} opinion;
+
+typedef struct explanation {
+    const settings *settings;
+    orthsr_model *model;
+    tuned with;              /* what --adapter names */
+    orthsr_dataset *dataset; /* NULL with --classes-file */
+    char **names;            /* (classes) */
+    size_t classes;
+    orthsr_image *view;
+    float *pixels;         /* (3, size, size) */
+    opinion frozen, tuned; /* tuned: only with --adapter */
+    size_t *order;         /* (classes) likeliest first */
+    size_t shown;          /* the class of the map */
+    size_t grid;
+    float *map; /* (grid, grid) */
+    orthsr_region regions[MOST_HOLES];
+    size_t holes;
+} explanation;
+
+static int is_tuned(const explanation *e) { return e->settings->adapters.count > 0; }
+
+static const opinion *last_opinion(const explanation *e) { return is_tuned(e) ? &e->tuned : &e->frozen; }
+
+/* ---- classes ---- */
+
+static orthsr_status names_of_file(explanation *e, const char *path, orthsr_error *error) {
+    texts t;
+    orthsr_status status = texts_read(&t, path, error);
+    e->names = status == ORTHSR_OK ? calloc(t.count + 1, sizeof *e->names) : NULL;
+    for (size_t i = 0; e->names && i < t.count; i++) {
+        if (t.lengths[i] == 0) continue;
+        e->names[e->classes] = strndup(t.bytes + t.starts[i], t.lengths[i]);
+        if (!e->names[e->classes++]) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of '%s'", path);
+    }
+    if (status == ORTHSR_OK && !e->names) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of '%s'", path);
+    if (status == ORTHSR_OK && e->classes == 0) status = failed(error, ORTHSR_ERROR_FORMAT, "'%s' names no class; one name per line is expected", path);
+    texts_free(&t);
+    return status;
+}
+
+static orthsr_status names_of_data(explanation *e, orthsr_error *error) {
+    const settings *s = e->settings;
+    orthsr_status status =
+        orthsr_dataset_has_split(s->data, "train") ? open_dataset(&e->dataset, s->data, "train", s, error) : open_test_images(&e->dataset, s, error);
+    if (status != ORTHSR_OK) return status;
+    e->classes = orthsr_dataset_class_count(e->dataset);
+    e->names = calloc(e->classes, sizeof *e->names);
+    int made = e->names != NULL;
+    for (size_t c = 0; made && c < e->classes; c++) made = (e->names[c] = strdup(orthsr_dataset_class_name(e->dataset, c))) != NULL;
+    return made ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of classes");
+}
+
+/* ---- opening ---- */
+
+static orthsr_status open_image(explanation *e, orthsr_error *error) {
+    const settings *s = e->settings;
+    size_t size = orthsr_model_image_size(e->model);
+    orthsr_image *image;
+    orthsr_status status = orthsr_image_open(&image, s->image, (size_t)s->max_pixels.value, error);
+    e->pixels = malloc(3 * size * size * sizeof *e->pixels);
+    if (status == ORTHSR_OK && !e->pixels) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for an image");
+    if (status == ORTHSR_OK) status = orthsr_model_view(e->model, &e->view, image, error);
+    if (status == ORTHSR_OK) status = orthsr_model_preprocess(e->model, e->pixels, image, error);
+    orthsr_image_free(image);
+    return status;
+}
+
+static orthsr_status open_all(explanation *e, orthsr_error *error) {
+    const settings *s = e->settings;
+    orthsr_status status = output_check(s->out, error);
+    if (status == ORTHSR_OK) status = open_model(&e->model, s->model, s, error);
+    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&e->with, s->adapters.items[0], e->model, error);
+    if (status == ORTHSR_OK) status = s->classes_file ? names_of_file(e, s->classes_file, error) : names_of_data(e, error);
+    if (status == ORTHSR_OK) status = open_image(e, error);
+    if (status != ORTHSR_OK) return status;
+    e->grid = orthsr_model_image_size(e->model) / orthsr_model_patch_size(e->model);
+    e->map = calloc(e->grid * e->grid, sizeof *e->map);
+    e->order = calloc(e->classes, sizeof *e->order);
+    return e->map && e->order ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a map");
+}
+
+/* ---- what the model says ---- */
+
+/* Softmax of the logit scale times cosines with feature (embed), which becomes unit. */
+static void classify(const explanation *e, opinion *o, float *feature) {
+    size_t embed = orthsr_model_embed_dim(e->model);
+    double most = -INFINITY, sum = 0;
+    orthsr_features_normalize(feature, 1, embed);
+    for (size_t c = 0; c < e->classes; c++) {
+        double score = 0;
+        for (size_t i = 0; i < embed; i++) score += (double)feature[i] * (double)o->classes[c * embed + i];
+        o->probability[c] = (float)(score * (double)orthsr_model_logit_scale(e->model));
+        most = fmax(most, (double)o->probability[c]);
+    }
+    for (size_t c = 0; c < e->classes; c++) sum += exp((double)o->probability[c] - most);
+    for (size_t c = 0; c < e->classes; c++) o->probability[c] = (float)(exp((double)o->probability[c] - most) / sum);
+}
+
+static orthsr_status ask(explanation *e, opinion *o, const tuned *with, orthsr_error *error) {
+    size_t n_templates, embed = orthsr_model_embed_dim(e->model);
+    const char *const *templates = templates_of(e->settings, &n_templates);
+    float *feature = calloc(embed, sizeof *feature);
+    o->classes = calloc(e->classes * embed, sizeof *o->classes);
+    o->probability = calloc(e->classes, sizeof *o->probability);
+    orthsr_status status = feature && o->classes && o->probability ? open_session(&o->session, e->model, with, e->settings, error)
+                                                                   : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu classes", e->classes);
+    if (status == ORTHSR_OK)
+        status = orthsr_session_encode_classes(o->session, o->classes, (const char *const *)e->names, e->classes, templates, n_templates, error);
+    if (status == ORTHSR_OK) status = orthsr_session_encode_pixels(o->session, feature, e->pixels, 1, error);
+    if (status == ORTHSR_OK) classify(e, o, feature);
+    free(feature);
+    return status;
+}
+
+/* Likeliest first; of equals the first in the list. */
+static void sort(explanation *e) {
+    const float *probability = last_opinion(e)->probability;
+    for (size_t c = 0; c < e->classes; c++) {
+        size_t at = c;
+        for (; at > 0 && probability[e->order[at - 1]] < probability[c]; at--) e->order[at] = e->order[at - 1];
+        e->order[at] = c;
+    }
+}
+
+static orthsr_status choose(explanation *e, orthsr_error *error) {
+    const char *name = e->settings->class_name;
+    e->shown = e->order[0];
+    for (size_t c = 0; name && c < e->classes; c++)
+        if (strcmp(e->names[c], name) == 0) {
+            e->shown = c;
+            return ORTHSR_OK;
+        }
+    return name ? failed(error, ORTHSR_ERROR_ARGUMENT, "--class '%s' is none of the %zu classes", name, e->classes) : ORTHSR_OK;
+}
+
+/* The map is the frozen model's, as in training. */
+static orthsr_status locate(explanation *e, orthsr_error *error) {
+    const settings *s = e->settings;
+    size_t holes = s->cutout_holes.given ? (size_t)s->cutout_holes.value : 1;
+    float size = s->cutout_size.given ? (float)s->cutout_size.value : 0.4F;
+    const float *feature = e->frozen.classes + e->shown * orthsr_model_embed_dim(e->model);
+    orthsr_status status = s->cutout_source == ORTHSR_CUTOUT_ATTENTION ? orthsr_session_attention(e->frozen.session, e->map, e->pixels, error)
+                                                                       : orthsr_session_similarity(e->frozen.session, e->map, e->pixels, feature, error);
+    return status == ORTHSR_OK ? orthsr_cutout_regions(e->regions, &e->holes, holes, e->map, e->grid, size, error) : status;
+}
+
+/* ---- reporting ---- */
+
+static json_t *result_json(const explanation *e) {
+    json_t *object = json_object(), *classes = json_array(), *map = json_array(), *regions = json_array();
+    for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
+        json_t *row = json_object();
+        put_text(row, "class", e->names[e->order[i]]);
+        put_number(row, "frozen", (double)e->frozen.probability[e->order[i]]);
+        if (is_tuned(e)) put_number(row, "tuned", (double)e->tuned.probability[e->order[i]]);
+        json_array_append_new(classes, row);
+    }
+    for (size_t i = 0; i < e->grid * e->grid; i++) {
+        if (i % e->grid == 0) json_array_append_new(map, json_array());
+        json_array_append_new(json_array_get(map, i / e->grid), json_real((double)e->map[i]));
+    }
+    for (size_t i = 0; i < e->holes; i++) {
+        json_t *region = json_object();
+        put_count(region, "top", e->regions[i].top);
+        put_count(region, "left", e->regions[i].left);
+        put_count(region, "height", e->regions[i].height);
+        put_count(region, "width", e->regions[i].width);
+        json_array_append_new(regions, region);
+    }
+    put_text(object, "image", e->settings->image);
+    put_text(object, "out", e->settings->out);
+    json_object_set_new(object, "classes", classes);
+    put_text(object, "class", e->names[e->shown]);
+    put_count(object, "patch_size", orthsr_model_patch_size(e->model));
+    json_object_set_new(object, "map", map);
+    json_object_set_new(object, "regions", regions);
+    return object;
+}
+
+static int report(const explanation *e) {
+    char name[64];
+    if (e->settings->json) return report_print(e->settings, result_json(e));
+    printf(is_tuned(e) ? "%-32s %8s %8s\n" : "%-32s %8s\n", "percent", "frozen", "tuned");
+    for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
+        size_t c = e->order[i];
+        printf("%-32s %8.2f", report_visible(name, sizeof name, e->names[c]), 100 * (double)e->frozen.probability[c]);
+        if (is_tuned(e)) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
+        putchar('\n');
+    }
+    printf("%s: where '%s' is seen\n", e->settings->out, report_visible(name, sizeof name, e->names[e->shown]));
+    return EXIT_SUCCESS;
+}
+
+static void close_opinion(opinion *o) {
+    orthsr_session_free(o->session);
+    free(o->classes);
+    free(o->probability);
+}
+
+static void close_all(explanation *e) {
+    close_opinion(&e->frozen);
+    close_opinion(&e->tuned);
+    for (size_t c = 0; e->names && c < e->classes; c++) free(e->names[c]);
+    free(e->names);
+    free(e->pixels);
+    free(e->order);
+    free(e->map);
+    orthsr_image_free(e->view);
+    orthsr_dataset_free(e->dataset);
+    free_tuned(&e->with);
+    orthsr_model_free(e->model);
+}
+
+int command_explain(const settings *s) {
+    orthsr_error error = {""};
+    explanation e = {.settings = s};
+    if (!s->data == !s->classes_file) return wrong_usage(s->command->name, "give one of --data and --classes-file");
+    if (s->cutout_size.given && !(s->cutout_size.value > 0 && s->cutout_size.value <= 1)) return wrong_usage(s->command->name, "--cutout-size is in (0, 1]");
+    if (s->cutout_holes.given && (s->cutout_holes.value < 1 || s->cutout_holes.value > MOST_HOLES))
+        return wrong_usage(s->command->name, "--cutout-holes is 1 to %d", MOST_HOLES);
+    orthsr_status status = open_all(&e, &error);
+    if (status == ORTHSR_OK) status = ask(&e, &e.frozen, &(tuned){NULL, NULL}, &error);
+    if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, &e.with, &error);
+    if (status == ORTHSR_OK) sort(&e);
+    if (status == ORTHSR_OK) status = choose(&e, &error);
+    if (status == ORTHSR_OK) status = locate(&e, &error);
+    if (status == ORTHSR_OK) status = picture_write(s->out, e.view, e.map, e.grid, orthsr_model_patch_size(e.model), e.regions, e.holes, &error);
+    int code = status == ORTHSR_OK ? report(&e) : give_up(s, &error);
+    close_all(&e);
+    return code;
+}
