@@ -617,6 +617,217 @@ START_TEST(test_train_flat) {
 }
 END_TEST
 
+/* ---- protocols ---- */
+
+static double results_number(const json_t *object, size_t row, const char *key) {
+    return number_in(json_array_get(json_object_get(object, "results"), row), key);
+}
+
+/* Several adapters: the mean of each column, NumPy's deviation, H of the means, and binomial errors on 10 images a half. */
+START_TEST(test_evaluate_runs) {
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 3 --epochs 6 --classes base --lr 3e-3 --seed 3 --out @/run3").code, 0);
+    json_t *object = expect_json(run("evaluate --model " MODEL " --data @/split --adapter @/run/adapter --adapter @/run3/adapter --csv @/table.csv --json"));
+    const json_t *mean = json_object_get(object, "mean"), *sd = json_object_get(object, "sd"), *se = json_object_get(object, "standard_error");
+    static const char *const keys[] = {"base", "new", "h"};
+    ck_assert_int_eq((int)number_in(mean, "runs"), 2);
+    for (size_t k = 0; k < 3; k++) {
+        double a = results_number(object, 0, keys[k]), b = results_number(object, 1, keys[k]);
+        ck_close(number_in(object, keys[k]), a, 1e-12); /* the first adapter's */
+        if (k < 2) ck_close(number_in(mean, keys[k]), (a + b) / 2, 1e-12);
+        ck_close(number_in(sd, keys[k]), fabs(a - b) / 2, 1e-12);
+    }
+    double b = number_in(mean, "base"), n = number_in(mean, "new"), eb = sqrt(b * (1 - b) / (2 * PER_CLASS)), en = sqrt(n * (1 - n) / (2 * PER_CLASS));
+    ck_close(number_in(mean, "h"), orthsr_harmonic_mean(b, n), 1e-12);
+    ck_close(number_in(se, "base"), eb, 1e-10);
+    ck_close(number_in(se, "new"), en, 1e-10);
+    /* to first order, by a central difference */
+    double step = 1e-6, hb = (orthsr_harmonic_mean(b + step, n) - orthsr_harmonic_mean(b - step, n)) / (2 * step),
+           hn = (orthsr_harmonic_mean(b, n + step) - orthsr_harmonic_mean(b, n - step)) / (2 * step);
+    ck_close(number_in(se, "h"), sqrt(hb * hb * eb * eb + hn * hn * en * en), 1e-8); /* observed 5e-11 */
+
+    char *csv = read_text(scratch_file("table.csv")), *line = csv;
+    ck_assert_int_eq(strncmp(csv, "adapter,Base,New,H\n", 19), 0);
+    static const char *const names[] = {"mean", "standard deviation", "standard error"};
+    const json_t *const lines[] = {mean, sd, se};
+    for (size_t i = 0; i < 3; i++) {
+        double values[3];
+        line = strstr(csv, names[i]);
+        ck_assert_ptr_nonnull(line);
+        ck_assert_int_eq(sscanf(line + strlen(names[i]), ",%lf,%lf,%lf\n", &values[0], &values[1], &values[2]), 3);
+        for (size_t k = 0; k < 3; k++) ck_close(values[k], number_in(lines[i], keys[k]), 1e-8);
+    }
+    outcome o = run("evaluate --model " MODEL " --data @/split --adapter @/run/adapter --adapter @/run3/adapter");
+    ck_assert_uint_eq(count_lines(o.out), 6);
+    ck_assert_ptr_nonnull(strstr(o.out, "standard deviation"));
+    free(csv);
+    json_decref(object);
+}
+END_TEST
+
+/* As many classes as other, in folders of their own, with the images of split/test. */
+static void make_target(const char *name, const char *const *classes, size_t n) {
+    char file[128];
+    unsigned long state = 9;
+    make_directory(name);
+    for (size_t c = 0; c < n; c++) {
+        snprintf(file, sizeof file, "%s/%s", name, classes[c]);
+        make_directory(file);
+        for (int i = 0; i < 3; i++) {
+            snprintf(file, sizeof file, "%s/%s/%d.png", name, classes[c], i);
+            write_png(file, (int)c, &state);
+        }
+    }
+}
+
+START_TEST(test_cross_and_domain) {
+    static const char *const some[] = {"coat", "trouser"}, *const others[] = {"cat", "dog", "frog"};
+    make_target("some", some, 2);
+    make_target("others", others, 3);
+    json_t *cross = expect_json(run("evaluate --model " MODEL " --protocol cross --source @/split --data @/some --data @/others/ --json"));
+    const json_t *accuracy = json_object_get(cross, "accuracy"), *data = json_object_get(cross, "data");
+    ck_assert_uint_eq(json_array_size(accuracy), 3);
+    static const char *const names[] = {"split", "some", "others"};
+    static const int sizes[] = {CLASSES * PER_CLASS, 6, 9}, classes[] = {CLASSES, 2, 3};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *alone = expect_json(run("zeroshot --model " MODEL " --data @/%s --json", names[i]));
+        ck_close(json_number_value(json_array_get(accuracy, i)), number_in(alone, "accuracy"), 1e-9);
+        ck_assert_int_eq((int)number_in(json_array_get(data, i), "items"), sizes[i]);
+        ck_assert_int_eq((int)number_in(json_array_get(data, i), "classes"), classes[i]);
+        ck_assert_int_eq(json_is_true(json_object_get(json_array_get(data, i), "source")), i == 0);
+        json_decref(alone);
+    }
+    double a = json_number_value(json_array_get(accuracy, 1)), b = json_number_value(json_array_get(accuracy, 2));
+    ck_close(number_in(cross, "average"), (a + b) / 2, 1e-9); /* without the source */
+    ck_close(number_in(json_object_get(cross, "standard_error"), "average"), sqrt(a * (1 - a) / 6 + b * (1 - b) / 9) / 2, 1e-9);
+    json_decref(cross);
+
+    json_t *domain = expect_json(run("evaluate --model " MODEL " --protocol domain --source @/split --data @/some --adapter @/run/adapter --json"));
+    ck_assert_uint_eq(json_array_size(json_object_get(domain, "accuracy")), 2);
+    json_decref(domain);
+    expect_failure(run("evaluate --model " MODEL " --protocol domain --source @/split --data @/some --data @/others"), 1, "class 'cat' of");
+    expect_usage(run("evaluate --model " MODEL " --protocol domain --data @/some"), "needs --source");
+    expect_usage(run("evaluate --model " MODEL " --data @/some --data @/others"), "one --data at a time");
+    expect_usage(run("evaluate --model " MODEL " --source @/split --data @/others"), "--source belongs to");
+    expect_usage(run("evaluate --model " MODEL), "--data D is missing");
+    expect_failure(run("evaluate --model " MODEL " --data @/some --csv @/no/such.csv"), 1, "no/such.csv");
+    outcome o = run("evaluate --model " MODEL " --protocol cross --data @/some --data @/others --csv @/cross.csv");
+    ck_assert_msg(o.code == 0 && strstr(o.out, "some  others average") != NULL, "%s%s", o.out, o.err);
+    char *csv = read_text(scratch_file("cross.csv"));
+    ck_assert_int_eq(strncmp(csv, "adapter,some,others,average\nzero-shot,", 38), 0);
+    free(csv);
+    json_t *all = expect_json(run("evaluate --model " MODEL " --protocol all --data @/split --adapter @/run/adapter --adapter @/run/adapter --json"));
+    json_t *alone = expect_json(run("zeroshot --model " MODEL " --data @/split --adapter @/run/adapter --json"));
+    ck_close(number_in(all, "accuracy"), number_in(alone, "accuracy"), 1e-9);
+    ck_close(number_in(json_object_get(all, "mean"), "accuracy"), number_in(alone, "accuracy"), 1e-9);
+    ck_assert(number_in(json_object_get(all, "sd"), "accuracy") == 0);
+    json_decref(alone);
+    json_decref(all);
+}
+END_TEST
+
+/* A split file whose images are those of split/, twisted so that test and train differ in their first classes. */
+static void write_split_file(const char *name, const char *test_path) {
+    json_t *root = json_object(), *train = json_array(), *test = json_array();
+    for (int c = CLASSES; c-- > 0;)
+        for (int i = 0; i < PER_CLASS; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "train/%s/%d.png", class_names[c], i);
+            json_array_append_new(train, json_pack("[s, i, s]", path, CLASSES - 1 - c, class_names[c]));
+            snprintf(path, sizeof path, "%s/%s/%d.png", test_path, class_names[c], i);
+            json_array_append_new(test, json_pack("[s, i, s]", path, CLASSES - 1 - c, class_names[c]));
+        }
+    json_object_set_new(root, "train", train);
+    json_object_set_new(root, "test", test);
+    ck_assert_int_eq(json_dump_file(root, scratch_file(name), 0), 0);
+    json_decref(root);
+}
+
+/* The classes of base are the first of the split file's labels, here the last by name; the items are Python's. */
+START_TEST(test_split_file) {
+    write_split_file("split/own.json", "test");
+    json_t *object = expect_json(run("train --model " MODEL " --data @/split/own.json --shots 2 --classes base --epochs 1 --seed 1 --out @/own --json"));
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(object, "classes"), 0)), "trouser");
+    const json_t *items = json_object_get(object, "items");
+    /* random.seed(1); [random.sample(range(5), 2) for _ in range(4)] == [[1, 0], [2, 0], [3, 4], [3, 4]] */
+    static const char *const expected[] = {"trouser/1.png", "trouser/0.png", "sandal/2.png", "sandal/0.png"};
+    ck_assert_uint_eq(json_array_size(items), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const char *item = json_string_value(json_array_get(items, i));
+        ck_assert_msg(strstr(item, expected[i]) != NULL, "item %zu is %s, not %s", i, item, expected[i]);
+    }
+    json_decref(object);
+    ck_assert_int_eq(run("zeroshot --model " MODEL " --data @/split/own.json").code, 0);
+    ck_assert_int_eq(run("evaluate --model " MODEL " --data @/split/own.json").code, 0);
+    write_text("split/cut.json", "{\"train\": [[\"a.png\", 0, ");
+    expect_failure(run("zeroshot --model " MODEL " --data @/split/cut.json"), 1, "cut.json', line 1");
+    write_text("split/one.json", "{\"train\": [[\"train/coat/0.png\", 0, \"coat\"]], \"test\": [[\"train/coat/1.png\", 0, \"coat\"]]}");
+    expect_failure(run("train --model " MODEL " --data @/split/one.json --out @/none"), 1, "at least two");
+    expect_failure(run("evaluate --model " MODEL " --data @/split/one.json"), 1, "at least two classes");
+    ck_assert(!exists("none"));
+}
+END_TEST
+
+/* What is wrong is said on stdout, with exit status 1. The caller releases the object. */
+static json_t *check_data(const char *arguments, int code, const char *key, const char *text) {
+    outcome o = run("data check --json %s", arguments);
+    ck_assert_msg(o.code == code, "exit code %d, not %d: %s%s", o.code, code, o.out, o.err);
+    json_t *object = json_loads(o.out, 0, NULL);
+    ck_assert_msg(object != NULL, "%s", o.out);
+    ck_assert_int_eq(json_is_true(json_object_get(object, "ok")), code == 0);
+    size_t i, found = text == NULL;
+    const json_t *finding;
+    json_array_foreach(json_object_get(object, key), i, finding) found |= text && strstr(json_string_value(finding), text) != NULL;
+    ck_assert_msg(found, "no '%s' in the %s of %s", text, key, o.out);
+    return object;
+}
+
+static void expect_finding(const char *arguments, int code, const char *key, const char *text) { json_decref(check_data(arguments, code, key, text)); }
+
+START_TEST(test_data_check) {
+    json_t *object = check_data("@/split", 0, "problems", NULL);
+    ck_assert_str_eq(text_in(object, "layout"), "folders");
+    ck_assert_int_eq((int)number_in(json_object_get(object, "splits"), "test"), CLASSES * PER_CLASS);
+    ck_assert_int_eq((int)number_in(json_array_get(json_object_get(object, "classes"), 1), "train"), PER_CLASS);
+    ck_assert_uint_eq(json_array_size(json_object_get(object, "notes")), 0);
+    json_decref(object);
+    expect_finding("@/flat --deep", 0, "problems", NULL);
+    outcome o = run("data check @/flat");
+    ck_assert_ptr_nonnull(strstr(o.out, "nothing is wrong"));
+
+    char command[1024];
+    snprintf(command, sizeof command,
+             "cp -r %s %s && cd %s && : > test/coat/0.png && rm train/bag/1.png && cp test/bag/1.png train/bag/1.png && mv train/sandal train/Coat",
+             scratch_file("split"), scratch_file("sick"), scratch_file("sick"));
+    ck_assert_int_eq(system(command), 0);
+    write_split_file("sick/own.json", "test");
+    write_split_file("sick/leak.json", "train");
+    expect_finding("@/sick", 1, "problems", "1 of 20 images of test are missing or cannot be read, first: ");
+    expect_finding("@/sick", 1, "problems", "is empty");
+    expect_finding("@/sick", 1, "problems", "the parts train and test do not have the same classes: class 0 is 'Coat' and 'bag'");
+    expect_finding("@/sick", 1, "notes", "read the same");
+    write_text("sick/test/trouser/notes.webp", "?");
+    expect_finding("@/sick", 1, "notes", "1 files of test are passed over");
+    expect_finding("@/sick --deep", 1, "notes", "byte for byte the same as one of another part");
+    expect_finding("@/sick/own.json", 1, "problems", "5 of 20 images of train are missing");
+    expect_finding("@/sick/leak.json", 1, "problems", "20 images are in two parts");
+    write_text("sick/bad.json", "{\"train\": [[\"../x.png\", 0, \"a\"]]}");
+    expect_finding("@/sick/bad.json", 1, "problems", "must not leave it");
+    write_text("sick/twice.json",
+               "{\"train\": [[\"train/bag/0.png\", 0, \"7\"], [\"train/bag/0.png\", 0, \"7\"]], \"test\": [[\"test/bag/0.png\", 1, \"n01440764\"]]}");
+    expect_finding("@/sick/twice.json", 1, "problems", "1 images are listed twice in a part");
+    expect_finding("@/sick/twice.json", 1, "problems", "1 classes have no image in train, first 'n01440764'");
+    expect_finding("@/sick/twice.json", 1, "notes", "is a number");
+    expect_finding("@/sick/twice.json", 1, "notes", "is a WordNet id");
+    expect_finding("@/sick/test/coat", 1, "problems", "holds no class folders");
+    expect_finding("@/flat --max-pixels 10", 1, "problems", "more than the limit of 10");
+    expect_failure(run("data check @/absent"), 1, "absent");
+    expect_usage(run("data"), "There is 'check'");
+    expect_usage(run("data check"), "which data set");
+    expect_usage(run("data look @/flat"), "There is 'check'");
+    expect_usage(run("data check a b"), "not also 'b'");
+}
+END_TEST
+
 /* Told to stop, it stops in order: exit code 1, nothing half written. */
 START_TEST(test_interrupted) {
     outcome o = run("train --model " MODEL " --data @/flat --shots 3 --epochs 1000000 --out @/none & p=$!; sleep 2; kill -TERM $p; wait $p");
@@ -756,16 +967,16 @@ START_TEST(test_bad_prompts) {
     ck_assert(!exists("none"));
 
     ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 1 --epochs 1 --method coop --class-specific --out @/narrow").code, 0);
-    make_directory("others");
-    make_directory("others/coat");
-    make_directory("others/striped jumper");
+    make_directory("knitwear");
+    make_directory("knitwear/coat");
+    make_directory("knitwear/striped jumper");
     unsigned long state = 1;
-    write_png("others/coat/0.png", 1, &state);
-    write_png("others/striped jumper/0.png", 2, &state);
-    outcome o = run("train --model " MODEL " --data @/others --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
+    write_png("knitwear/coat/0.png", 1, &state);
+    write_png("knitwear/striped jumper/0.png", 2, &state);
+    outcome o = run("train --model " MODEL " --data @/knitwear --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
     ck_assert_msg(o.code == 1 && strstr(o.err, "the prompt of class 'striped jumper' does not fit"), "%s", o.err);
-    expect_failure(run("zeroshot --model " MODEL " --data @/others --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
-    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/others --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");
+    expect_failure(run("zeroshot --model " MODEL " --data @/knitwear --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
+    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/knitwear --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");
     write_text("narrow/adapter/prompt.safetensors", "no prompt");
     expect_failure(run("evaluate --model " MODEL " --data @/split --adapter @/narrow/adapter"), 1, "prompt.safetensors");
     expect_failure(run("merge --model " MODEL " --adapter @/narrow/adapter --out @/none"), 1, "adapter.safetensors");
@@ -896,6 +1107,10 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_explain);
     tcase_add_test(tc, test_explain_classes);
     tcase_add_test(tc, test_train_flat);
+    tcase_add_test(tc, test_evaluate_runs);
+    tcase_add_test(tc, test_cross_and_domain);
+    tcase_add_test(tc, test_split_file);
+    tcase_add_test(tc, test_data_check);
     tcase_add_test(tc, test_interrupted);
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_unmerge);

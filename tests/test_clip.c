@@ -256,6 +256,33 @@ START_TEST(classes_and_templates) {
 }
 END_TEST
 
+static void encode_text(int32_t *ids, const orthsr_tokenizer *tokenizer, const char *text) {
+    ck_ok(orthsr_tokenizer_encode(tokenizer, text, strlen(text), orthsr_tokenizer_pad_id(tokenizer), ids, 24, NULL, &error));
+}
+
+/* open_clip unescapes HTML whatever files lie beside its checkpoint, and pads with 0; transformers does not, and pads with its pad_token. */
+START_TEST(texts_are_read_as_the_family_reads_them) {
+    orthsr_model *mini, *hf;
+    orthsr_tokenizer *alone;
+    int32_t a[24], b[24], c[24];
+    ck_ok(orthsr_model_open(&mini, "examples/data/mini", &error));
+    ck_ok(orthsr_tokenizer_open(&alone, "examples/data/mini", &error)); /* vocab.json and merges.txt, without a model: transformers' rules */
+    ck_ok(orthsr_model_open(&hf, families[0].model, &error));
+    encode_text(a, orthsr_model_tokenizer(mini), "a &amp; b");
+    encode_text(b, orthsr_model_tokenizer(mini), "a & b");
+    encode_text(c, alone, "a &amp; b");
+    ck_assert_mem_eq(a, b, sizeof a);
+    ck_assert_mem_ne(a, c, sizeof a);
+    ck_assert_int_eq(orthsr_tokenizer_pad_id(orthsr_model_tokenizer(mini)), 0);
+    ck_assert_int_eq(a[23], 0);
+    ck_assert_int_eq(orthsr_tokenizer_pad_id(alone), orthsr_tokenizer_end_id(alone));
+    ck_assert_int_eq(orthsr_tokenizer_pad_id(orthsr_model_tokenizer(hf)), orthsr_tokenizer_end_id(orthsr_model_tokenizer(hf)));
+    orthsr_model_free(hf);
+    orthsr_tokenizer_free(alone);
+    orthsr_model_free(mini);
+}
+END_TEST
+
 /* ---- what must be refused ---------------------------------------------------------------------------------------------------- */
 
 /* A copy of the tiny open_clip model with one edit: a tensor left out, renamed, reshaped or with one value replaced; or a config text. */
@@ -444,6 +471,7 @@ static TCase *parity(void) {
     tcase_add_test(tc, merge_refuses_and_cleans_up);
     tcase_add_test(tc, tiles_do_not_show);
     tcase_add_test(tc, classes_and_templates);
+    tcase_add_test(tc, texts_are_read_as_the_family_reads_them);
     tcase_add_test(tc, maps_and_tensors_are_listed);
     tcase_add_test(tc, adapters_of_options);
     return tc;

@@ -353,6 +353,46 @@ START_TEST(variants_of_imagenet_are_read) {
 }
 END_TEST
 
+/* Lists cut at every byte, and with every byte changed: no failure without the file's name, no item outside its folder. */
+START_TEST(damaged_lists) {
+    static const struct {
+        const char *directory, *file, *text, *inside;
+    } lists[] = {{"cuta", "variants.txt", "707-320\nBoeing 717\n", "cuta/images/"},
+                 {"cuta", "images_variant_train.txt", "1 707-320\n2 Boeing 717\n", "cuta/images/"},
+                 {"cuti", "classnames.txt", "n01440764 tench\nn01443537 goldfish\n", "cuti/images/train/"}};
+    static const char changes[] = {'\0', '\n', ' ', '/', '.', '0', '\x80'};
+    make_image("cuta/images/1.jpg");
+    make_image("cuta/images/2.jpg");
+    make_image("cuti/images/train/n01440764/a.jpg");
+    make_image("cuti/images/train/n01443537/a.jpg");
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (size_t cut = 0; cut < strlen(lists[l].text); cut++)
+            for (size_t change = 0; change <= sizeof changes; change++) {
+                char text[64], path[64];
+                for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) { /* the others whole */
+                    snprintf(path, sizeof path, "%s/%s", lists[k].directory, lists[k].file);
+                    if (strcmp(lists[k].directory, lists[l].directory) == 0) make_text(path, lists[k].text);
+                }
+                size_t size = change ? strlen(lists[l].text) : cut;
+                snprintf(text, sizeof text, "%s", lists[l].text);
+                if (change) text[cut] = changes[change - 1];
+                snprintf(path, sizeof path, "%s/%s", lists[l].directory, lists[l].file);
+                ck_ok(orthsr__write_file(scratch_file(path), text, size, &error));
+                orthsr_dataset *dataset;
+                error.message[0] = '\0';
+                orthsr_status status = orthsr_dataset_open(&dataset, scratch_file(lists[l].directory), "train", &error);
+                ck_assert(!status == (dataset != NULL));
+                ck_assert_msg(!status || strstr(error.message, lists[l].directory) != NULL, "%s, %zu, %zu: %s", path, cut, change, error.message);
+                for (size_t i = 0; dataset && i < orthsr_dataset_count(dataset); i++) {
+                    const char *item = item_path(dataset, i);
+                    ck_assert(strncmp(item, "cut", 3) == 0 && !strstr(item, ".."));
+                    if (l < 2) ck_assert_int_eq(strncmp(item, lists[l].inside, strlen(lists[l].inside)), 0);
+                }
+                orthsr_dataset_free(dataset);
+            }
+}
+END_TEST
+
 /* ---- items ---------------------------------------------------------------------------------------------------------- */
 
 /* 8-bit gray, 3 x 2, one row of data missing: its header is good. */
@@ -436,6 +476,8 @@ static TCase *split_case(void) {
 
 static TCase *lists_case(void) {
     TCase *tcase = tcase_create("lists");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, damaged_lists);
     tcase_add_test(tcase, aircraft_lists_are_read);
     tcase_add_test(tcase, imagenet_is_read);
     tcase_add_test(tcase, variants_of_imagenet_are_read);

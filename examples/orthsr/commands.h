@@ -13,6 +13,7 @@ int command_evaluate(const settings *s);
 int command_merge(const settings *s); /* and unmerge */
 int command_convert(const settings *s);
 int command_explain(const settings *s);
+int command_data(const settings *s);
 int command_help(const settings *s);
 
 #endif

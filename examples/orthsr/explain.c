@@ -61,7 +61,7 @@ static orthsr_status names_of_file(explanation *e, const char *path, orthsr_erro
 static orthsr_status names_of_data(explanation *e, orthsr_error *error) {
     const settings *s = e->settings;
     orthsr_status status =
-        orthsr_dataset_has_split(s->data, "train") ? open_dataset(&e->dataset, s->data, "train", s, error) : open_test_images(&e->dataset, s, error);
+        orthsr_dataset_has_split(s->data, "train") ? open_dataset(&e->dataset, s->data, "train", s, error) : open_test_images(&e->dataset, s->data, s, error);
     if (status != ORTHSR_OK) return status;
     e->classes = orthsr_dataset_class_count(e->dataset);
     e->names = calloc(e->classes, sizeof *e->names);

@@ -102,8 +102,7 @@ orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const ch
     return status == ORTHSR_OK ? orthsr_dataset_set_max_pixels(*out, (size_t)s->max_pixels.value, error) : status;
 }
 
-orthsr_status open_test_images(orthsr_dataset **out, const settings *s, orthsr_error *error) {
-    const char *directory = s->data;
+orthsr_status open_test_images(orthsr_dataset **out, const char *directory, const settings *s, orthsr_error *error) {
     if (orthsr_dataset_has_split(directory, "test")) return open_dataset(out, directory, "test", s, error);
     if (orthsr_dataset_has_split(directory, "train"))
         return failed(error, ORTHSR_ERROR_IO, "'%s' has a train part and no test part; name the folder that holds the class folders to be tested", directory);
@@ -176,7 +175,7 @@ orthsr_status texts_tokens(int32_t **out, const texts *t, const orthsr_model *mo
     if (!tokenizer)
         return failed(error, ORTHSR_ERROR_UNSUPPORTED,
                       "the model has no vocabulary beside its weights; put tokenizer.json, or vocab.json and merges.txt, there");
-    int32_t pad = strcmp(orthsr_model_family(model), "huggingface") == 0 ? orthsr_tokenizer_end_id(tokenizer) : 0;
+    int32_t pad = orthsr_tokenizer_pad_id(tokenizer);
     int32_t *tokens = calloc(t->count ? t->count * context : 1, sizeof *tokens);
     if (!tokens) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the tokens of %zu texts", t->count);
     orthsr_status status = ORTHSR_OK;

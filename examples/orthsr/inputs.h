@@ -50,8 +50,8 @@ orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_
 /* A part of a dataset, or with split NULL the class folders in directory itself, with --max-pixels. */
 orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const char *split, const settings *s, orthsr_error *error);
 
-/* The test part of --data if it has one, else the class folders in it. */
-orthsr_status open_test_images(orthsr_dataset **out, const settings *s, orthsr_error *error);
+/* The test part of directory if it has one, else the class folders in it. */
+orthsr_status open_test_images(orthsr_dataset **out, const char *directory, const settings *s, orthsr_error *error);
 
 /* --template's, or the default one. */
 const char *const *templates_of(const settings *s, size_t *count);

@@ -29,10 +29,11 @@ const command commands[] = {
      "Writes PATH/adapter, PATH/log.jsonl (a line per step) and PATH/result.json. When there are test images (D/test, or without D/train what is not drawn), it "
      "measures them before and after.",
      "orthsr train --model my-clip --data my-images --shots 16 --classes base --out run"},
-    {"evaluate", EVALUATE, command_evaluate, NULL, "base, new and their harmonic mean",
-     "The first half of the classes (by name, rounded up) is base, the rest is new; images of each half are classified among its classes. Without --adapter the "
-     "model itself is measured; several --adapter give a line each.",
-     "orthsr evaluate --model my-clip --adapter run/adapter --data my-images"},
+    {"evaluate", EVALUATE, command_evaluate, NULL, "a table of accuracies: base to new, all classes, other data sets",
+     "base-new: the first half of the classes (in the data set's order, rounded up) is base, the rest is new; images of each half are classified among its classes. "
+     "cross and domain: a column per --data, and the average. Without --adapter the model itself is measured; several --adapter, say of three seeds, give a line "
+     "each, their mean and their standard deviation.",
+     "orthsr evaluate --model my-clip --adapter run1/adapter --adapter run2/adapter --data my-images"},
     {"explain", EXPLAIN, command_explain, NULL, "what the model sees in an image: likely classes, and where, as a picture",
      "Prints the likeliest classes, with an adapter before and after it, and writes a PNG: on the left what the network sees of the image, on the right how much "
      "each patch speaks for the class, by the frozen model; framed is what attentive CutOut cuts. Classes are those of --data or --classes-file.",
@@ -46,6 +47,10 @@ const command commands[] = {
      "With --model the adapter is checked against that model, and PEFT's modules are called as its family calls them. Without it they are named as in transformers' "
      "CLIPModel, and a PEFT adapter can be read when its tensors tell the sizes of its modules.",
      "orthsr convert --adapter run/adapter --model my-clip --to peft --out for-peft"},
+    {"data", DATA, command_data, "check D", "check a data set: its layout, counts, files and class names",
+     "Says which layout D has, how many images each class has, and what is wrong: files that are missing or no images, images in two parts, class names that do not "
+     "fit. Nothing is downloaded. The exit status is 1 when something is wrong.",
+     "orthsr data check my-images"},
     {"help", HELP, command_help, "COMMAND", "how a command is used", "Without a command: what there is.", "orthsr help train"},
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -24,8 +24,11 @@ const option_row option_rows[] = {
     {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | EXPLAIN | ONE_ADAPTER, ONE_ADAPTER, NULL,
      "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"},
     {"to", "orthsr|peft", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write"},
-    {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, ZEROSHOT | TRAIN | EVALUATE, NULL,
-     "labelled images: D/train and D/test with a folder per class, class folders directly, or IDX files"},
+    {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EXPLAIN, ZEROSHOT | TRAIN, NULL,
+     "labelled images: D/train and D/test with a folder per class, class folders directly, IDX files, or a data set of the papers with its split file"},
+    {"data", "D", OPTION_LIST, AT(datasets), EVALUATE, EVALUATE, NULL, "labelled images, as for zeroshot; repeated for the targets of cross and domain"},
+    {"source", "D", OPTION_TEXT, AT(source), EVALUATE, 0, NULL,
+     "of cross and domain: what was trained on; measured first, and left out of the average. domain needs it for the names of its classes"},
     {"image", "FILE", OPTION_TEXT, AT(image), EXPLAIN, EXPLAIN, NULL, "a JPEG or PNG file"},
     {"classes-file", "F", OPTION_TEXT, AT(classes_file), EXPLAIN, 0, NULL, "names of classes, one per line, instead of --data's"},
     {"class", "NAME", OPTION_TEXT, AT(class_name), EXPLAIN, 0, NULL, "the class whose map is drawn (default: the likeliest)"},
@@ -39,14 +42,17 @@ const option_row option_rows[] = {
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
      "prompt, else \"a photo of a {}.\")"},
     {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, NULL, "also write item, class and prediction of every image"},
-    {"protocol", "base-new", OPTION_CHOICE, AT(protocol), EVALUATE, 0, "cross|domain", "what is measured (default: base-new)"},
+    {"protocol", "base-new|all|cross|domain", OPTION_CHOICE, AT(protocol), EVALUATE, 0, NULL,
+     "what is measured (default: base-new): base and new classes, all classes, other data sets, other images of the same classes"},
+    {"csv", "F.csv", OPTION_TEXT, AT(csv), EVALUATE, 0, NULL, "also write the table to a file, in fractions"},
+    {"deep", NULL, OPTION_FLAG, AT(deep), DATA, 0, NULL, "decode every image, and look for images that are the same byte for byte"},
 
     {"image-size", "N", OPTION_WHOLE, AT(image_size), COMPUTING | INFO, 0, NULL,
      "pixels a side of the model's input, where it is not the checkpoint's own: position embeddings are interpolated"},
     {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | INFO, 0, NULL,
      "how they are (default: as transformers, bicubic, or open_clip, bicubic-antialias, does for its own checkpoints)"},
 
-    {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
+    {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
 
     {"method", "orthsr|coop|coop+orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, NULL,
      "what is trained, and the defaults of what follows: the adapter, a learned prompt alone, or both (default: orthsr)"},
@@ -289,7 +295,8 @@ static int check_arguments(const settings *s, const command *c) {
         if (!given) return wrong_usage(c->name, "--%s %s is missing", row->name, row->value);
     }
     if (s->positional.count > 0 && !c->arguments) return wrong_usage(c->name, "what is '%s' for? This command takes options only", s->positional.items[0]);
-    if (s->positional.count > 1) return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
+    if (s->positional.count > 2 && c->bit == DATA) return wrong_usage(c->name, "one data set at a time, not also '%s'", s->positional.items[2]);
+    if (s->positional.count > 1 && c->bit != DATA) return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
     if (s->adapters.count > 1 && c->bit != EVALUATE) return wrong_usage(c->name, "one --adapter at a time");
     for (size_t i = 0; i < s->templates.count; i++)
         if (s->templates.items[i][0] != '@' && !strstr(s->templates.items[i], "{}"))
@@ -380,4 +387,5 @@ void settings_free(settings *s) {
     free(s->images.items);
     free(s->templates.items);
     free(s->frozen_templates.items);
+    free(s->datasets.items);
 }

@@ -20,7 +20,8 @@ enum {
     CONVERT = 256,
     HELP = 512,
     EXPLAIN = 1024,
-    ALL_COMMANDS = 2047
+    DATA = 2048,
+    ALL_COMMANDS = 4095
 };
 
 typedef struct list {
@@ -43,19 +44,20 @@ typedef struct command command;
 /* Everything a command line can say; strings are borrowed from argv. A choice is the index of its value in the table's row, -1 when not given. */
 typedef struct settings {
     const command *command;
-    list positional, adapters, images, templates, frozen_templates;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *context_init, *image, *classes_file, *class_name;
+    list positional, adapters, images, templates, frozen_templates, datasets;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
         context_words, cutout_holes; /* shots 0: all */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, side,
         parametrization, interpolation, to, context_position;
-    int raw, json, help, class_specific;
+    int raw, deep, json, help, class_specific;
 } settings;
 
-enum formats { TO_ORTHSR, TO_PEFT };                             /* the order of --to's row */
-enum methods { METHOD_ORTHSR, METHOD_COOP, METHOD_COOP_ORTHSR }; /* the order of --method's row */
-enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };         /* the order of --classes' row */
+enum formats { TO_ORTHSR, TO_PEFT };                                                 /* the order of --to's row */
+enum methods { METHOD_ORTHSR, METHOD_COOP, METHOD_COOP_ORTHSR };                     /* the order of --method's row */
+enum protocols { PROTOCOL_BASE_NEW, PROTOCOL_ALL, PROTOCOL_CROSS, PROTOCOL_DOMAIN }; /* the order of --protocol's row */
+enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };                             /* the order of --classes' row */
 
 typedef enum option_kind {
     OPTION_FLAG,

@@ -78,6 +78,19 @@ orthsr_status output_write(const char *path, const char *text, orthsr_error *err
     return output_commit(&f, error);
 }
 
+void output_field(FILE *stream, const char *text, char end) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        fprintf(stream, "%s%c", text, end);
+        return;
+    }
+    putc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"') putc('"', stream);
+        putc(*text, stream);
+    }
+    fprintf(stream, "\"%c", end);
+}
+
 orthsr_status output_check(const char *path, orthsr_error *error) {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': it is a directory; name a file", path);

@@ -21,6 +21,9 @@ void output_abandon(output_file *f); /* removes the temporary file; nothing to d
 /* Writes text and a newline, and commits. */
 orthsr_status output_write(const char *path, const char *text, orthsr_error *error);
 
+/* One field of a CSV line (RFC 4180), quoted when it must be, and what follows it: ',' or '\n'. */
+void output_field(FILE *stream, const char *text, char end);
+
 /* Whether a file could be written at path: checked before any work. */
 orthsr_status output_check(const char *path, orthsr_error *error);
 

@@ -7,15 +7,21 @@
 #include "protocol.h"
 #include "report.h"
 
+static int has_class(const orthsr_dataset *dataset, const char *name) {
+    for (size_t c = 0; c < orthsr_dataset_class_count(dataset); c++)
+        if (strcmp(orthsr_dataset_class_name(dataset, c), name) == 0) return 1;
+    return 0;
+}
+
 /* Labels are positions in the list of classes, so the two lists must be the same. */
 static orthsr_status check_classes(const orthsr_dataset *train, const orthsr_dataset *test, const char *directory, orthsr_error *error) {
     size_t n = orthsr_dataset_class_count(train), m = orthsr_dataset_class_count(test);
     for (size_t c = 0; c < n || c < m; c++) {
         const char *a = orthsr_dataset_class_name(train, c), *b = orthsr_dataset_class_name(test, c);
         if (a && b && strcmp(a, b) == 0) continue;
-        int only_test = !a || (b && strcmp(b, a) < 0); /* both lists are sorted */
-        return failed(error, ORTHSR_ERROR_MISMATCH, "class '%s' is in '%s/%s' and absent from '%s/%s'; give both the same class folders", only_test ? b : a,
-                      directory, only_test ? "test" : "train", directory, only_test ? "train" : "test");
+        int only_test = !a || (b && !has_class(train, b));
+        return failed(error, ORTHSR_ERROR_MISMATCH, "class '%s' is in the %s part of '%s' and absent from its %s part; give both the same classes",
+                      only_test ? b : a, only_test ? "test" : "train", directory, only_test ? "train" : "test");
     }
     return ORTHSR_OK;
 }

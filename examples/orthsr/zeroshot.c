@@ -9,29 +9,15 @@
 #include "protocol.h"
 #include "report.h"
 
-/* One field of a CSV line (RFC 4180): quoted when it must be. */
-static void write_field(FILE *stream, const char *text, char end) {
-    if (!strpbrk(text, ",\"\r\n")) {
-        fprintf(stream, "%s%c", text, end);
-        return;
-    }
-    putc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"') putc('"', stream);
-        putc(*text, stream);
-    }
-    fprintf(stream, "\"%c", end);
-}
-
 static orthsr_status write_predictions(const char *path, const orthsr_dataset *test, const orthsr_evaluation *evaluation, orthsr_error *error) {
     output_file f;
     orthsr_status status = output_open(&f, path, error);
     if (status != ORTHSR_OK) return status;
     fputs("item,class,prediction\n", f.stream);
     for (size_t i = 0; i < orthsr_dataset_count(test); i++) {
-        write_field(f.stream, orthsr_dataset_item_name(test, i), ',');
-        write_field(f.stream, orthsr_dataset_class_name(test, orthsr_dataset_label(test, i)), ',');
-        write_field(f.stream, orthsr_dataset_class_name(test, orthsr_evaluation_prediction(evaluation, i)), '\n');
+        output_field(f.stream, orthsr_dataset_item_name(test, i), ',');
+        output_field(f.stream, orthsr_dataset_class_name(test, orthsr_dataset_label(test, i)), ',');
+        output_field(f.stream, orthsr_dataset_class_name(test, orthsr_evaluation_prediction(evaluation, i)), '\n');
     }
     return output_commit(&f, error);
 }
@@ -72,7 +58,7 @@ int command_zeroshot(const settings *s) {
     int code = EXIT_SUCCESS;
     orthsr_status status = s->predictions ? output_check(s->predictions, &error) : ORTHSR_OK;
     if (status == ORTHSR_OK) status = inputs_open(&in, s, &error);
-    if (status == ORTHSR_OK) status = open_test_images(&test, s, &error);
+    if (status == ORTHSR_OK) status = open_test_images(&test, s->data, s, &error);
     if (status == ORTHSR_OK) status = measure_all(&total, &evaluation, in.session, test, templates, n_templates, "classifying", &error);
     if (status == ORTHSR_OK && s->predictions) status = write_predictions(s->predictions, test, evaluation, &error);
     if (status != ORTHSR_OK) code = give_up(s, &error);

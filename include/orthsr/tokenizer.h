@@ -17,10 +17,12 @@ typedef struct orthsr_tokenizer orthsr_tokenizer;
  * tokenizer_config.json beside it, that asks for other ids than CLIP's byte-level BPE gives), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_tokenizer_open(orthsr_tokenizer **out, const char *path, orthsr_error *error);
 
-/* Number of ids, and the two special ids. Since 0.1. */
+/* Number of ids, and the special ids. What follows a text's end is 0 by open_clip's rules, by transformers' its pad_token, the end id where none is named.
+ * Since 0.1. */
 ORTHSR_API size_t orthsr_tokenizer_vocab_size(const orthsr_tokenizer *tokenizer);
 ORTHSR_API int32_t orthsr_tokenizer_start_id(const orthsr_tokenizer *tokenizer);
 ORTHSR_API int32_t orthsr_tokenizer_end_id(const orthsr_tokenizer *tokenizer);
+ORTHSR_API int32_t orthsr_tokenizer_pad_id(const orthsr_tokenizer *tokenizer);
 
 /* Encodes length bytes of text: start id, the text's ids, end id, then pad_id up to context. A longer text is cut and its last id
  * set to the end id (open_clip's rule). Any byte sequence is accepted; bytes that are not UTF-8 are read as U+FFFD.

@@ -269,7 +269,7 @@ static void lay_out(int32_t *row, const orthsr_prompt *prompt, const orthsr_mode
     for (size_t k = before; k < prompt->words; k++) row[at++] = -1 - (int32_t)(first + k);
     for (size_t k = n; k < dotted; k++) row[at++] = name[k];
     row[at++] = orthsr_tokenizer_end_id(model->tokenizer);
-    while (at < model->config.context_length) row[at++] = orthsr__pad_id(model);
+    while (at < model->config.context_length) row[at++] = orthsr_tokenizer_pad_id(model->tokenizer);
 }
 
 /* The name with spaces for underscores, as templates have it, and ending in what is given; NULL when memory is short. */

@@ -165,6 +165,9 @@ static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
     if (orthsr_tokenizer_vocab_size(model->tokenizer) > model->config.vocab_size)
         return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the vocabulary in '%s' has %zu entries, the token embedding only %zu", model->directory,
                             orthsr_tokenizer_vocab_size(model->tokenizer), model->config.vocab_size);
+    /* a checkpoint may have transformers' files beside it; open_clip and OpenAI's code read their own vocabulary by their own rules all the same */
+    if (model->config.family != ORTHSR__HUGGINGFACE) orthsr__tokenizer_follow_open_clip(model->tokenizer);
+    else if (model->tokenizer->rules.literal_is_word) model->tokenizer->pad = model->tokenizer->end; /* OpenAI's vocabulary file says no pad_token */
     return ORTHSR_OK;
 }
 

@@ -7,9 +7,6 @@
 #include "base/fail.h"
 #include "base/memory.h"
 
-/* Hugging Face pads with the end id, the others with 0: the same features, but the ids people compare. */
-int32_t orthsr__pad_id(const orthsr_model *model) { return model->config.family == ORTHSR__HUGGINGFACE ? orthsr_tokenizer_end_id(model->tokenizer) : 0; }
-
 orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *error) {
     if (model->tokenizer) return ORTHSR_OK;
     return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
@@ -19,7 +16,7 @@ orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *er
 
 static orthsr_status tokenize_one(int32_t *ids, const orthsr_model *model, const char *text, orthsr_error *error) {
     const orthsr_tokenizer *tokenizer = model->tokenizer;
-    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), orthsr__pad_id(model), ids, model->config.context_length, NULL, error);
+    return orthsr_tokenizer_encode(tokenizer, text, strlen(text), orthsr_tokenizer_pad_id(tokenizer), ids, model->config.context_length, NULL, error);
 }
 
 /* Room for n rows of tokens. */

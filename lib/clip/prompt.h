@@ -4,9 +4,6 @@
 
 #include "clip/model.h"
 
-/* The id that fills a text's row up. The model has a tokenizer. */
-int32_t orthsr__pad_id(const orthsr_model *model);
-
 /* UNSUPPORTED when there is none beside the model's weights. */
 orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *error);
 

@@ -126,6 +126,7 @@ orthsr_status orthsr__reading_special_ids(orthsr__reading *r) {
     if (t->start < 0 || t->end < 0)
         return orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s' has no entry \"%s\"; a CLIP vocabulary has one to %s a text", r->path,
                             t->start < 0 ? ORTHSR__START_NAME : ORTHSR__END_NAME, t->start < 0 ? "start" : "end");
+    t->pad = t->rules.literal_is_word ? 0 : t->end; /* open_clip's and transformers' defaults */
     return ORTHSR_OK;
 }
 

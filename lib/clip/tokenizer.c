@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "clip/reading.h"
 #include "clip/vocabulary.h"
 
 orthsr_status orthsr_tokenizer_open(orthsr_tokenizer **out, const char *path, orthsr_error *error) {
@@ -27,10 +28,22 @@ orthsr_status orthsr_tokenizer_open(orthsr_tokenizer **out, const char *path, or
     return status;
 }
 
-void orthsr_tokenizer_free(orthsr_tokenizer *tokenizer) {
-    if (!tokenizer) return;
+static void forget_added(orthsr_tokenizer *tokenizer) {
     for (size_t i = 0; i < tokenizer->added_count; i++) free(tokenizer->added[i].bytes);
     free(tokenizer->added);
+    tokenizer->added = NULL;
+    tokenizer->added_count = tokenizer->added_capacity = 0;
+}
+
+void orthsr__tokenizer_follow_open_clip(orthsr_tokenizer *tokenizer) {
+    forget_added(tokenizer);
+    tokenizer->rules = orthsr__open_clip_rules;
+    tokenizer->pad = 0;
+}
+
+void orthsr_tokenizer_free(orthsr_tokenizer *tokenizer) {
+    if (!tokenizer) return;
+    forget_added(tokenizer);
     orthsr__bpe_free(&tokenizer->bpe);
     free(tokenizer);
 }
@@ -38,6 +51,7 @@ void orthsr_tokenizer_free(orthsr_tokenizer *tokenizer) {
 size_t orthsr_tokenizer_vocab_size(const orthsr_tokenizer *tokenizer) { return tokenizer->size; }
 int32_t orthsr_tokenizer_start_id(const orthsr_tokenizer *tokenizer) { return tokenizer->start; }
 int32_t orthsr_tokenizer_end_id(const orthsr_tokenizer *tokenizer) { return tokenizer->end; }
+int32_t orthsr_tokenizer_pad_id(const orthsr_tokenizer *tokenizer) { return tokenizer->pad; }
 
 /* One call's progress. Steps are false when memory is short. */
 typedef struct encoding {

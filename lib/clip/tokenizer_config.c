@@ -121,6 +121,7 @@ static orthsr_status add_named_tokens(orthsr__reading *r, const json_t *config, 
         if (!token && names[i].usual && !(usual = json_string(names[i].usual))) return orthsr__fail_memory(r->error, r->path);
         orthsr_status status = ORTHSR_OK;
         if (usual || (token && !json_is_null(token))) status = add_named(r, names[i].key, usual ? usual : token, settled);
+        if (!status && content && strcmp(names[i].key, "pad_token") == 0) r->tokenizer->pad = orthsr__reading_id(r, content);
         json_decref(usual);
         if (status) return status;
     }

@@ -22,6 +22,7 @@ struct orthsr_tokenizer {
     size_t added_count, added_capacity;
     size_t size; /* ids are 0 .. size - 1 */
     int32_t start, end;
+    int32_t pad; /* what follows the end */
 };
 
 /* Fills a zeroed tokenizer; what is in it after a failure is for the caller to free as after success. */
@@ -29,5 +30,8 @@ orthsr_status orthsr__vocabulary_load(orthsr_tokenizer *tokenizer, const char *p
 
 /* Whether a directory holds a file that begins one of the forms. */
 orthsr_status orthsr__vocabulary_present(bool *present, const char *directory, orthsr_error *error);
+
+/* open_clip's rules for texts, whatever the form of the vocabulary: added tokens are none of its. */
+void orthsr__tokenizer_follow_open_clip(orthsr_tokenizer *tokenizer);
 
 #endif
