@@ -967,16 +967,16 @@ START_TEST(test_bad_prompts) {
     ck_assert(!exists("none"));
 
     ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 1 --epochs 1 --method coop --class-specific --out @/narrow").code, 0);
-    make_directory("others");
-    make_directory("others/coat");
-    make_directory("others/striped jumper");
+    make_directory("knitwear");
+    make_directory("knitwear/coat");
+    make_directory("knitwear/striped jumper");
     unsigned long state = 1;
-    write_png("others/coat/0.png", 1, &state);
-    write_png("others/striped jumper/0.png", 2, &state);
-    outcome o = run("train --model " MODEL " --data @/others --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
+    write_png("knitwear/coat/0.png", 1, &state);
+    write_png("knitwear/striped jumper/0.png", 2, &state);
+    outcome o = run("train --model " MODEL " --data @/knitwear --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
     ck_assert_msg(o.code == 1 && strstr(o.err, "the prompt of class 'striped jumper' does not fit"), "%s", o.err);
-    expect_failure(run("zeroshot --model " MODEL " --data @/others --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
-    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/others --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");
+    expect_failure(run("zeroshot --model " MODEL " --data @/knitwear --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
+    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/knitwear --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");
     write_text("narrow/adapter/prompt.safetensors", "no prompt");
     expect_failure(run("evaluate --model " MODEL " --data @/split --adapter @/narrow/adapter"), 1, "prompt.safetensors");
     expect_failure(run("merge --model " MODEL " --adapter @/narrow/adapter --out @/none"), 1, "adapter.safetensors");

@@ -22,13 +22,13 @@ typedef struct opinion {
 typedef struct explanation {
     const settings *settings;
     orthsr_model *model;
-    orthsr_adapter *adapter; /* NULL: none */
+    tuned with;              /* what --adapter names */
     orthsr_dataset *dataset; /* NULL with --classes-file */
     char **names;            /* (classes) */
     size_t classes;
     orthsr_image *view;
     float *pixels;         /* (3, size, size) */
-    opinion frozen, tuned; /* tuned: only with an adapter */
+    opinion frozen, tuned; /* tuned: only with --adapter */
     size_t *order;         /* (classes) likeliest first */
     size_t shown;          /* the class of the map */
     size_t grid;
@@ -37,7 +37,9 @@ typedef struct explanation {
     size_t holes;
 } explanation;
 
-static const opinion *last_opinion(const explanation *e) { return e->adapter ? &e->tuned : &e->frozen; }
+static int is_tuned(const explanation *e) { return e->settings->adapters.count > 0; }
+
+static const opinion *last_opinion(const explanation *e) { return is_tuned(e) ? &e->tuned : &e->frozen; }
 
 /* ---- classes ---- */
 
@@ -87,7 +89,7 @@ static orthsr_status open_all(explanation *e, orthsr_error *error) {
     const settings *s = e->settings;
     orthsr_status status = output_check(s->out, error);
     if (status == ORTHSR_OK) status = open_model(&e->model, s->model, s, error);
-    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_adapter(&e->adapter, s->adapters.items[0], e->model, error);
+    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&e->with, s->adapters.items[0], e->model, error);
     if (status == ORTHSR_OK) status = s->classes_file ? names_of_file(e, s->classes_file, error) : names_of_data(e, error);
     if (status == ORTHSR_OK) status = open_image(e, error);
     if (status != ORTHSR_OK) return status;
@@ -114,13 +116,13 @@ static void classify(const explanation *e, opinion *o, float *feature) {
     for (size_t c = 0; c < e->classes; c++) o->probability[c] = (float)(exp((double)o->probability[c] - most) / sum);
 }
 
-static orthsr_status ask(explanation *e, opinion *o, const orthsr_adapter *adapter, orthsr_error *error) {
+static orthsr_status ask(explanation *e, opinion *o, const tuned *with, orthsr_error *error) {
     size_t n_templates, embed = orthsr_model_embed_dim(e->model);
     const char *const *templates = templates_of(e->settings, &n_templates);
     float *feature = calloc(embed, sizeof *feature);
     o->classes = calloc(e->classes * embed, sizeof *o->classes);
     o->probability = calloc(e->classes, sizeof *o->probability);
-    orthsr_status status = feature && o->classes && o->probability ? orthsr_session_new(&o->session, e->model, adapter, error)
+    orthsr_status status = feature && o->classes && o->probability ? open_session(&o->session, e->model, with, e->settings, error)
                                                                    : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu classes", e->classes);
     if (status == ORTHSR_OK)
         status = orthsr_session_encode_classes(o->session, o->classes, (const char *const *)e->names, e->classes, templates, n_templates, error);
@@ -170,7 +172,7 @@ static json_t *result_json(const explanation *e) {
         json_t *row = json_object();
         put_text(row, "class", e->names[e->order[i]]);
         put_number(row, "frozen", (double)e->frozen.probability[e->order[i]]);
-        if (e->adapter) put_number(row, "tuned", (double)e->tuned.probability[e->order[i]]);
+        if (is_tuned(e)) put_number(row, "tuned", (double)e->tuned.probability[e->order[i]]);
         json_array_append_new(classes, row);
     }
     for (size_t i = 0; i < e->grid * e->grid; i++) {
@@ -198,11 +200,11 @@ static json_t *result_json(const explanation *e) {
 static int report(const explanation *e) {
     char name[64];
     if (e->settings->json) return report_print(e->settings, result_json(e));
-    printf(e->adapter ? "%-32s %8s %8s\n" : "%-32s %8s\n", "percent", "frozen", "tuned");
+    printf(is_tuned(e) ? "%-32s %8s %8s\n" : "%-32s %8s\n", "percent", "frozen", "tuned");
     for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
         size_t c = e->order[i];
         printf("%-32s %8.2f", report_visible(name, sizeof name, e->names[c]), 100 * (double)e->frozen.probability[c]);
-        if (e->adapter) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
+        if (is_tuned(e)) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
         putchar('\n');
     }
     printf("%s: where '%s' is seen\n", e->settings->out, report_visible(name, sizeof name, e->names[e->shown]));
@@ -225,7 +227,7 @@ static void close_all(explanation *e) {
     free(e->map);
     orthsr_image_free(e->view);
     orthsr_dataset_free(e->dataset);
-    orthsr_adapter_free(e->adapter);
+    free_tuned(&e->with);
     orthsr_model_free(e->model);
 }
 
@@ -237,8 +239,8 @@ int command_explain(const settings *s) {
     if (s->cutout_holes.given && (s->cutout_holes.value < 1 || s->cutout_holes.value > MOST_HOLES))
         return wrong_usage(s->command->name, "--cutout-holes is 1 to %d", MOST_HOLES);
     orthsr_status status = open_all(&e, &error);
-    if (status == ORTHSR_OK) status = ask(&e, &e.frozen, NULL, &error);
-    if (status == ORTHSR_OK && e.adapter) status = ask(&e, &e.tuned, e.adapter, &error);
+    if (status == ORTHSR_OK) status = ask(&e, &e.frozen, &(tuned){NULL, NULL}, &error);
+    if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, &e.with, &error);
     if (status == ORTHSR_OK) sort(&e);
     if (status == ORTHSR_OK) status = choose(&e, &error);
     if (status == ORTHSR_OK) status = locate(&e, &error);

@@ -74,7 +74,7 @@ const option_row option_rows[] = {
     {"augment", "none|standard", OPTION_CHOICE, AT(augment), TRAIN, 0, NULL,
      "standard: a random part of 8 to 100 % of each image, and a flip in half of the cases, other ones in each epoch (default: none)"},
     {"cutout", "off|attentive|random", OPTION_CHOICE, AT(cutout), TRAIN, 0, NULL,
-     "train on the images with holes too: over the patches that speak most for the class, or anywhere (default: attentive)"},
+     "train on the images with holes too: over the patches that speak most for the class, or anywhere (default: attentive; with --method coop off)"},
     {"cutout-size", "X", OPTION_REAL, AT(cutout_size), TRAIN | EXPLAIN, 0, NULL,
      "side of a hole, as a part of the image's (default: 0.4; with --cutout random 16/224)"},
     {"cutout-holes", "N", OPTION_WHOLE, AT(cutout_holes), TRAIN | EXPLAIN, 0, NULL, "holes in an image, 1 to 64 (default: 1)"},
@@ -305,9 +305,9 @@ static int check_arguments(const settings *s, const command *c) {
 }
 
 /* "@NAME" becomes the templates of that name, which are static. */
-static int expand_templates(settings *s, const command *c) {
-    list given = s->templates;
-    s->templates = (list){NULL, 0};
+static int expand_templates(list *l, const command *c) {
+    list given = *l;
+    *l = (list){NULL, 0};
     int code = 0;
     for (size_t i = 0; i < given.count && code == 0; i++) {
         const char *const *templates = &given.items[i];
@@ -315,8 +315,8 @@ static int expand_templates(settings *s, const command *c) {
         orthsr_error error;
         int named = given.items[i][0] == '@' && !strstr(given.items[i], "{}");
         if (named && orthsr_template_preset(given.items[i] + 1, &templates, &count, &error) != ORTHSR_OK)
-            code = wrong_usage(c->name, "--template %s: %s", given.items[i], error.message);
-        for (size_t t = 0; t < count && code == 0; t++) code = append(&s->templates, c->name, templates[t]);
+            code = wrong_usage(c->name, "%s: %s", given.items[i], error.message);
+        for (size_t t = 0; t < count && code == 0; t++) code = append(l, c->name, templates[t]);
     }
     free(given.items);
     return code;
@@ -376,7 +376,8 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
     while (code == 0 && (result = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1) code = take_result(s, c, result, &files, argv);
     for (; code == 0 && optind < argc; optind++) code = append(files, c->name, argv[optind]); /* after "--" */
     if (code == 0 && !s->help) code = check_arguments(s, c);
-    if (code == 0 && !s->help) code = expand_templates(s, c);
+    if (code == 0 && !s->help) code = expand_templates(&s->templates, c);
+    if (code == 0 && !s->help) code = expand_templates(&s->frozen_templates, c);
     return code;
 }
 

@@ -19,8 +19,8 @@ enum {
     UNMERGE = 128,
     CONVERT = 256,
     HELP = 512,
-    DATA = 1024,
-    EXPLAIN = 2048,
+    EXPLAIN = 1024,
+    DATA = 2048,
     ALL_COMMANDS = 4095
 };
 
@@ -47,8 +47,7 @@ typedef struct settings {
     list positional, adapters, images, templates, frozen_templates, datasets;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
-        cutout_holes; /* shots 0: all */
-    whole context_words;
+        context_words, cutout_holes; /* shots 0: all */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, side,
         parametrization, interpolation, to, context_position;
