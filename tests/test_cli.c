@@ -463,6 +463,27 @@ static void check_log(const char *name, size_t steps) {
     free(text);
 }
 
+/* From the command line to a file that says what A is made of, and an adapter that can be evaluated. */
+START_TEST(test_train_each_parametrization) {
+    static const char *const ways[][2] = {
+        {"expm", ""},
+        {"householder", "--reflections 4"},
+        {"butterfly", "--butterfly-block 2 --butterfly-factors 3"},
+        {"manifold", ""},
+        {"manifold", "--optimizer rsgd --retraction polar"},
+        {"cayley", "--coft 0.01"},
+    };
+    const char *name = ways[_i][0];
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 2 --epochs 2 --parametrization %s %s --out @/way%d", name, ways[_i][1], _i).code, 0);
+    json_t *adapter = expect_json(run("info @/way%d/adapter --json", _i));
+    ck_assert_str_eq(text_in(adapter, "parametrization"), name);
+    ck_assert(number_in(adapter, "defect") < 1e-5);
+    ck_assert(number_in(json_array_get(json_object_get(adapter, "targets"), 0), "turn_degrees") > 0);
+    ck_assert_ptr_nonnull(strstr(run("info @/way%d/adapter", _i).out, name));
+    json_decref(adapter);
+}
+END_TEST
+
 START_TEST(test_train) {
     json_t *printed = expect_json(run("train --model " MODEL " --data @/split --shots 3 --classes base --epochs 4 --lr 1e-3 --seed 2 --out @/trained --json"));
     json_t *written = json_load_file(scratch_file("trained/result.json"), 0, NULL);
@@ -1102,6 +1123,7 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_embed_texts);
     tcase_add_test(tc, test_embed_images);
     tcase_add_test(tc, test_zeroshot);
+    tcase_add_loop_test(tc, test_train_each_parametrization, 0, 6);
     tcase_add_test(tc, test_train);
     tcase_add_test(tc, test_train_cutout);
     tcase_add_test(tc, test_explain);
