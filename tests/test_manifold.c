@@ -47,7 +47,7 @@ START_TEST(stays_on_the_manifold) {
     memcpy(kept, X, n * p * sizeof *kept);
     ck_ok(orthsr_retract(X, U, n, p, retraction, &error));
     double defect = defect_of(X, n, p);
-    ck_assert_msg(defect <= 1e-5, "retraction %d, (%zu, %zu): defect %.3g", retraction, n, p, defect); /* observed: 3e-6 */
+    ck_assert_msg(defect <= 1e-5, "retraction %d, (%zu, %zu): defect %.3g", retraction, n, p, defect); /* observed: 7e-7 */
     if (n > 1) ck_assert_double_gt(max_relative(X, kept, n * p), 1e-3);
     memcpy(X, kept, n * p * sizeof *X);
     ck_ok(orthsr_retract(X, zero, n, p, retraction, &error)); /* R_X(0) = X */
