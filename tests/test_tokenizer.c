@@ -1,7 +1,6 @@
 /* test_tokenizer.c - ids equal to open_clip's and transformers' (tests/oracle/make_tokens.py), the forms of a vocabulary, and bad ones. */
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <zlib.h>
 
 #include "base/file.h"
@@ -157,7 +156,7 @@ START_TEST(any_bytes_have_ids) {
 }
 END_TEST
 
-/* Texts that are slow for a naive method: long words, long runs of marks, sigmas, ampersands. */
+/* Texts that are slow for a naive method: long words, long runs of marks, sigmas, ampersands. A method that is quadratic in them runs into the timeout. */
 START_TEST(long_texts_take_no_time) {
     static const char *const units[] = {"a", "ab", "the", "\xcc\x80\xcc\xa3", "\xce\xa3'", "&am", "&#1", "<", "'l", "\xf0\x9f\x98\x80", "\xed\xa0"};
     orthsr_tokenizer *tokenizer = opened(forms[_i]);
@@ -167,10 +166,7 @@ START_TEST(long_texts_take_no_time) {
     for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
         size_t unit = strlen(units[u]), used;
         for (size_t i = 0; i < n; i++) text[i] = i == 0 ? 'b' : units[u][(i - 1) % unit];
-        clock_t before = clock();
         ck_ok(orthsr_tokenizer_encode(tokenizer, text, n, 0, ids, n + 2, &used, &error));
-        double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
-        if (!getenv("ORTHSR_TEST_SHORT")) ck_assert_msg(seconds < 1, "100 KB of '%s' took %.2f s", units[u], seconds);
     }
     free(ids);
     free(text);
