@@ -22,9 +22,6 @@ static const char *const SIDES[] = {"input", "output"};
 static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint", "side", "reflections", "butterfly"};
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
-/* The file that path means, in fresh memory; NULL when memory is short. */
-static char *file_of(const char *path, bool directory) { return directory ? orthsr__join(path, FILE_NAME) : orthsr__strdup(path); }
-
 /* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. */
 static int version_of(orthsr_parametrization parametrization) { return parametrization <= ORTHSR_FREE ? FIRST : VERSION; }
 
@@ -141,12 +138,8 @@ orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *pat
     if (adapter->target_count > MAX_TARGETS)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: the adapter has %zu targets; a file holds at most %d", __func__, adapter->target_count,
                             MAX_TARGETS);
-    static const char extension[] = ".safetensors";
-    size_t length = strlen(path), tail = sizeof extension - 1;
-    bool directory = orthsr__is_directory(path) || length < tail || strcmp(path + length - tail, extension) != 0;
-    if (directory) ORTHSR__TRY(orthsr__make_directory(path, error));
-    char *file = file_of(path, directory);
-    if (!file) return orthsr__fail_memory(error, "a file name");
+    char *file;
+    ORTHSR__TRY(orthsr__file_to_write(&file, path, FILE_NAME, error));
     orthsr_status status = write_file(adapter, file, fingerprint ? fingerprint : adapter->fingerprint, error);
     free(file);
     return status;
@@ -370,7 +363,7 @@ orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr
     ORTHSR__REQUIRE(out, error, "out is NULL");
     *out = NULL;
     ORTHSR__REQUIRE(path, error, "path is NULL");
-    char *name = file_of(path, orthsr__is_directory(path));
+    char *name = orthsr__file_at(path, FILE_NAME);
     if (!name) return orthsr__fail_memory(error, "a file name");
     orthsr__safetensors file;
     orthsr_status status = orthsr__safetensors_open(&file, name, error);

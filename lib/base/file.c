@@ -56,6 +56,15 @@ char *orthsr__join(const char *directory, const char *name) {
     return orthsr__format("%.*s/%s", (int)length, directory, name);
 }
 
+char *orthsr__file_at(const char *path, const char *name) { return orthsr__is_directory(path) ? orthsr__join(path, name) : orthsr__strdup(path); }
+
+orthsr_status orthsr__file_to_write(char **out, const char *path, const char *name, orthsr_error *error) {
+    *out = NULL;
+    if (!orthsr__ends_with(path, strrchr(name, '.'))) ORTHSR__TRY(orthsr__make_directory(path, error));
+    *out = orthsr__file_at(path, name);
+    return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+}
+
 orthsr_status orthsr__make_directory(const char *path, orthsr_error *error) {
     if (mkdir(path, 0777) == 0 || (errno == EEXIST && orthsr__is_directory(path))) return ORTHSR_OK;
     return orthsr__fail_errno(error, "make directory", path);

@@ -26,6 +26,12 @@ bool orthsr__is_there(const char *path);
 /* "directory/name" in fresh memory; NULL when memory is short. */
 char *orthsr__join(const char *directory, const char *name);
 
+/* The file that path means, in fresh memory: name in it when path is a directory, else path itself. NULL when memory is short. */
+char *orthsr__file_at(const char *path, const char *name);
+
+/* The same of a file to be written, *out NULL on failure: a path that does not end like name (".safetensors") is a directory, made when absent. */
+orthsr_status orthsr__file_to_write(char **out, const char *path, const char *name, orthsr_error *error);
+
 /* Makes the directory when it is absent (its parent must exist). */
 orthsr_status orthsr__make_directory(const char *path, orthsr_error *error);
 

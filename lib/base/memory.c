@@ -38,6 +38,11 @@ char *orthsr__strndup(const char *text, size_t length) {
 
 char *orthsr__strdup(const char *text) { return orthsr__strndup(text, strlen(text)); }
 
+bool orthsr__ends_with(const char *text, const char *suffix) {
+    size_t length = strlen(text), tail = strlen(suffix);
+    return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
 char *orthsr__format(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

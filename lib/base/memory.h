@@ -1,4 +1,4 @@
-/* memory.h - allocation with checked sizes, and strings that grow. All of it is released with free(). */
+/* memory.h - allocation with checked sizes, and strings. What is allocated is released with free(). */
 #ifndef ORTHSR_BASE_MEMORY_H
 #define ORTHSR_BASE_MEMORY_H
 
@@ -22,6 +22,8 @@ bool orthsr__reserve(void **items, size_t *capacity, size_t n, size_t size);
 /* A fresh copy; NULL when memory is short. */
 char *orthsr__strdup(const char *text);
 char *orthsr__strndup(const char *text, size_t length);
+
+bool orthsr__ends_with(const char *text, const char *suffix);
 
 /* printf into fresh memory; NULL when memory is short. */
 char *orthsr__format(const char *format, ...) __attribute__((format(printf, 1, 2)));

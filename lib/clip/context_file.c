@@ -18,9 +18,6 @@ enum { VERSION = 1, MAX_CLASSES = 4096 }; /* names are compared one with another
 static const char *const POSITIONS[] = {"end", "middle", "front"}; /* by orthsr_class_position */
 static const char *const KEYS[] = {"format", "format_version", "position", "fingerprint"};
 
-/* The file that path means, in fresh memory; NULL when memory is short. */
-static char *file_of(const char *path, bool directory) { return directory ? orthsr__join(path, FILE_NAME) : orthsr__strdup(path); }
-
 /* ---- writing ------------------------------------------------------------------------------------------------------------------- */
 
 static json_t *describe(const orthsr_prompt *prompt) {
@@ -62,12 +59,8 @@ orthsr_status orthsr_prompt_save(const orthsr_prompt *prompt, const char *path, 
     ORTHSR__REQUIRE(prompt && path, error, "prompt or path is NULL");
     if (prompt->classes > MAX_CLASSES)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: the prompt has %zu classes; a file holds at most %d", __func__, prompt->classes, MAX_CLASSES);
-    static const char extension[] = ".safetensors";
-    size_t length = strlen(path), tail = sizeof extension - 1;
-    bool directory = orthsr__is_directory(path) || length < tail || strcmp(path + length - tail, extension) != 0;
-    if (directory) ORTHSR__TRY(orthsr__make_directory(path, error));
-    char *file = file_of(path, directory);
-    if (!file) return orthsr__fail_memory(error, "a file name");
+    char *file;
+    ORTHSR__TRY(orthsr__file_to_write(&file, path, FILE_NAME, error));
     orthsr_status status = write_file(prompt, file, error);
     free(file);
     return status;
@@ -163,7 +156,7 @@ orthsr_status orthsr_prompt_load(orthsr_prompt **out, const orthsr_model *model,
     ORTHSR__REQUIRE(out, error, "out is NULL");
     *out = NULL;
     ORTHSR__REQUIRE(path, error, "path is NULL");
-    char *name = file_of(path, orthsr__is_directory(path));
+    char *name = orthsr__file_at(path, FILE_NAME);
     if (!name) return orthsr__fail_memory(error, "a file name");
     orthsr__safetensors file;
     orthsr_prompt *prompt = NULL;

@@ -65,11 +65,6 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
     return status;
 }
 
-static bool ends_with(const char *text, const char *suffix) {
-    size_t n = strlen(text), m = strlen(suffix);
-    return n >= m && strcmp(text + n - m, suffix) == 0;
-}
-
 /* The directory's only .safetensors that is no adapter, in fresh memory, else NULL; *pickles: PyTorch's own files are there. */
 static char *only_weights(const char *directory, bool *pickles) {
     static const char *const extensions[] = {".bin", ".pt", ".pth"};
@@ -77,8 +72,8 @@ static char *only_weights(const char *directory, bool *pickles) {
     size_t count = 0;
     DIR *stream = opendir(directory);
     for (const struct dirent *entry; stream && (entry = readdir(stream));) {
-        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) *pickles = *pickles || ends_with(entry->d_name, extensions[i]);
-        if (entry->d_name[0] == '.' || !ends_with(entry->d_name, ".safetensors") || strncmp(entry->d_name, "adapter", 7) == 0) continue;
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) *pickles = *pickles || orthsr__ends_with(entry->d_name, extensions[i]);
+        if (entry->d_name[0] == '.' || !orthsr__ends_with(entry->d_name, ".safetensors") || strncmp(entry->d_name, "adapter", 7) == 0) continue;
         free(found);
         found = ++count == 1 ? orthsr__strdup(entry->d_name) : NULL;
     }

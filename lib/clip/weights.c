@@ -26,15 +26,10 @@ const orthsr__tensor *orthsr__model_find(const orthsr_model *model, const char *
     return NULL;
 }
 
-static bool ends_with(const char *text, const char *suffix) {
-    size_t n = strlen(text), m = strlen(suffix);
-    return n >= m && strcmp(text + n - m, suffix) == 0;
-}
-
 const orthsr__tensor *orthsr__model_find_suffix(const orthsr_model *model, const char *suffix) {
     for (size_t f = 0; f < model->file_count; f++)
         for (size_t i = 0; i < model->files[f].count; i++)
-            if (ends_with(model->files[f].tensors[i].name, suffix)) return &model->files[f].tensors[i];
+            if (orthsr__ends_with(model->files[f].tensors[i].name, suffix)) return &model->files[f].tensors[i];
     return NULL;
 }
 
@@ -333,7 +328,7 @@ static void expect_harmless(orthsr_model *model) {
     for (size_t f = 0, base = 0; f < model->file_count; base += model->files[f++].count)
         for (size_t i = 0; i < model->files[f].count; i++)
             for (size_t h = 0; h < sizeof harmless / sizeof *harmless; h++)
-                if (ends_with(model->files[f].tensors[i].name, harmless[h])) model->expected[base + i] = true;
+                if (orthsr__ends_with(model->files[f].tensors[i].name, harmless[h])) model->expected[base + i] = true;
 }
 
 /* A tensor in a tower that no part of the architecture uses would be computed with by whoever wrote it: config and weights disagree. */
