@@ -97,13 +97,16 @@ static orthsr_status open_adapter(const char *path) {
     return status;
 }
 
-static orthsr_status open_for_base(const char *path) {
+static orthsr_status open_on(const orthsr_model *model, const char *path) {
     orthsr_adapter *adapter;
-    orthsr_status status = orthsr_model_adapter_load(base, &adapter, path, &error);
+    orthsr_status status = orthsr_model_adapter_load(model, &adapter, path, &error);
     ck_assert(!adapter == (status != ORTHSR_OK));
     orthsr_adapter_free(adapter);
     return status;
 }
+
+static orthsr_status open_for_base(const char *path) { return open_on(base, path); }
+static orthsr_status open_without_model(const char *path) { return open_on(NULL, path); }
 
 static orthsr_status open_array(const char *path) {
     float *data;
@@ -225,6 +228,7 @@ static const struct subject {
     {"series", make_peft_series, "adapter_model.safetensors", open_for_base, false, true, 1000, 3},
     {"series", make_peft_series, "adapter_config.json", open_for_base, false, false, 0, 1},
     {"old", make_peft_old, "adapter_model.safetensors", open_for_base, false, true, 2000, 7},
+    {"alone", make_peft_old, "adapter_model.safetensors", open_without_model, false, true, 2000, 7},
     {"array", make_array, "array.npy", open_array, true, true, 0, 1},
     {"idx", make_idx, "train-images-idx3-ubyte", open_dataset, false, true, 0, 1},
     {"idx", make_idx, "train-labels-idx1-ubyte.gz", open_dataset, false, true, 0, 1},
@@ -591,6 +595,24 @@ START_TEST(too_many_targets_are_refused) {
 }
 END_TEST
 
+/* So are a PEFT adapter's modules, where no model says how many there are. */
+START_TEST(too_many_modules_are_refused) {
+    enum { COUNT = 4097 };
+    char *header = malloc(COUNT * 128), *at = header, opened[256];
+    const struct subject *alone = subject_of("alone", "adapter_model.safetensors");
+    char *path = make(alone, opened);
+    make_peft_exact("alone");
+    for (size_t i = 0; i < COUNT; i++)
+        at += sprintf(at, "%s\"vision_model.encoder.layers.%zu.self_attn.q_proj.oft_R.weight\":{\"dtype\":\"F32\",\"shape\":[4,1],\"data_offsets\":[%zu,%zu]}",
+                      i ? "," : "{", i, 16 * i, 16 * i + 16);
+    at += sprintf(at, "}");
+    put_tensors(path, header, (size_t)(at - header), 16 * COUNT);
+    ck_refused(alone, opened, path, "adapts more than 4096 modules");
+    free(path);
+    free(header);
+}
+END_TEST
+
 /* The address space in use, in bytes. */
 static size_t address_space(void) {
     unsigned long pages = 0;
@@ -769,6 +791,7 @@ static TCase *lies_case(void) {
     tcase_add_test(tcase, long_names_are_survived);
     tcase_add_test(tcase, many_empty_tensors_are_survived);
     tcase_add_test(tcase, too_many_targets_are_refused);
+    tcase_add_test(tcase, too_many_modules_are_refused);
     tcase_add_test(tcase, the_largest_header_takes_bounded_memory);
     tcase_add_loop_test(tcase, no_index_is_believed, 0, sizeof SHARD_LIES / sizeof *SHARD_LIES);
     tcase_add_test(tcase, no_class_list_is_believed);

@@ -10,6 +10,9 @@
 #include "base/file.h"
 #include "base/real.h"
 
+/* Of a file: names are compared one with another, so it may not hold any number of them. */
+enum { ORTHSR__MAX_TARGETS = 4096 };
+
 struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
     size_t reflections, small, factors; /* of orthsr__form */

@@ -14,7 +14,7 @@
 #define FORMAT "orthsr-adapter"
 #define FILE_NAME "adapter.safetensors"
 #define TARGET "target:"
-enum { VERSION = 2, FIRST = 1, MAX_TARGETS = 4096 }; /* names are compared one with another, so a file may not hold any number of them */
+enum { VERSION = 2, FIRST = 1 };
 
 static const char *const SIDES[] = {"input", "output"};
 #define SCALE ".scale"
@@ -135,9 +135,9 @@ static orthsr_status write_file(const orthsr_adapter *adapter, const char *path,
 orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && path, error, "adapter or path is NULL");
     ORTHSR__REQUIRE(!fingerprint || orthsr__is_utf8(fingerprint), error, "fingerprint is not UTF-8");
-    if (adapter->target_count > MAX_TARGETS)
+    if (adapter->target_count > ORTHSR__MAX_TARGETS)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: the adapter has %zu targets; a file holds at most %d", __func__, adapter->target_count,
-                            MAX_TARGETS);
+                            ORTHSR__MAX_TARGETS);
     char *file;
     ORTHSR__TRY(orthsr__file_to_write(&file, path, FILE_NAME, error));
     orthsr_status status = write_file(adapter, file, fingerprint ? fingerprint : adapter->fingerprint, error);
@@ -267,8 +267,8 @@ static orthsr_status read_targets(orthsr_adapter *adapter, const orthsr__safeten
         if (!key) return orthsr__fail_memory(error, "a metadata key");
         const char *value = orthsr__safetensors_metadata(file, key);
         orthsr_status status = ORTHSR_OK;
-        if (value && adapter->target_count == MAX_TARGETS)
-            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has more than %d targets", file->path, MAX_TARGETS);
+        if (value && adapter->target_count == ORTHSR__MAX_TARGETS)
+            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has more than %d targets", file->path, ORTHSR__MAX_TARGETS);
         else if (value) status = read_target(adapter, file, key, value, error);
         free(key);
         if (status || !value) return status;

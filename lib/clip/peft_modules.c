@@ -206,6 +206,7 @@ static orthsr_status find_place(place *places, size_t *count, const orthsr__tens
                             "'%s': tensor '%.256s' is on no map of a CLIP that is known by its name alone; open it with its model", path, tensor->name);
     size_t i = 0;
     while (i < *count && compare_places(&places[i], &at) != 0) i++;
+    if (i == ORTHSR__MAX_TARGETS) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' adapts more than %d modules", path, ORTHSR__MAX_TARGETS);
     if (i == *count) places[(*count)++] = at;
     if (kind == ORTHSR__PEFT_SCALE) places[i].features[OUT] = tensor->rank > 0 ? tensor->shape[0] : 0;
     else places[i].features[config->output_side ? OUT : IN] = width_of(tensor, kind, config);
