@@ -200,6 +200,9 @@ START_TEST(other_places_are_refused) {
     refused("tests", ORTHSR_ERROR_IO, "vocab.json");
     refused("tests/none.gz", ORTHSR_ERROR_IO, "none.gz");
     refused("README.md", ORTHSR_ERROR_IO, "looked for");
+    const char *pipe = scratch_file("pipe.gz");
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    refused(pipe, ORTHSR_ERROR_IO, "is not a regular file"); /* and not waited for */
     refused(written("vocab.json", "{}", 2), ORTHSR_ERROR_IO, "merges.txt");
     ck_fails(orthsr_tokenizer_open(&tokenizer, NULL, &error), ORTHSR_ERROR_ARGUMENT, "path");
     ck_fails(orthsr_tokenizer_open(NULL, "x", &error), ORTHSR_ERROR_ARGUMENT, "out");

@@ -13,20 +13,32 @@
 #include "base/fail.h"
 #include "base/memory.h"
 
-orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error) {
-    *out = (orthsr__mapping){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer would wait */
-    if (fd < 0) return orthsr__fail_errno(error, "open", path);
+orthsr_status orthsr__open(int *fd, off_t *size, const char *path, orthsr_error *error) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO without a writer would wait */
+    if (*fd < 0) return orthsr__fail_errno(error, "open", path);
     struct stat info;
     orthsr_status status = ORTHSR_OK;
-    if (fstat(fd, &info) != 0) {
-        status = orthsr__fail_errno(error, "inspect", path);
-    } else if (!S_ISREG(info.st_mode)) {
-        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file", path);
-    } else if (info.st_size > 0) {
-        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fstat(*fd, &info) != 0) status = orthsr__fail_errno(error, "inspect", path);
+    else if (!S_ISREG(info.st_mode)) status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file", path);
+    if (status) {
+        close(*fd);
+        *fd = -1;
+        return status;
+    }
+    *size = info.st_size;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error) {
+    *out = (orthsr__mapping){0};
+    int fd;
+    off_t size;
+    ORTHSR__TRY(orthsr__open(&fd, &size, path, error));
+    orthsr_status status = ORTHSR_OK;
+    if (size > 0) {
+        void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) status = orthsr__fail_errno(error, "map", path);
-        else *out = (orthsr__mapping){.data = data, .size = (size_t)info.st_size};
+        else *out = (orthsr__mapping){.data = data, .size = (size_t)size};
     }
     close(fd);
     return status;

@@ -5,8 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <orthsr/status.h>
+
+/* A regular file to read from, *fd -1 on failure: another kind could keep its reader waiting for ever. */
+orthsr_status orthsr__open(int *fd, off_t *size, const char *path, orthsr_error *error);
 
 /* A whole regular file, mapped. data is NULL when size is 0. */
 typedef struct orthsr__mapping {

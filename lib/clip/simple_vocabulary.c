@@ -4,16 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #include "base/fail.h"
 #include "base/memory.h"
+#include "io/gzip.h"
 
 enum { MAX_SIMPLE_MERGES = 49152 - 256 - 2 }; /* how many lines open_clip reads; the file has more */
 
 static orthsr_status gunzip(orthsr__text *out, const char *path, orthsr_error *error) {
-    gzFile file = gzopen(path, "rb");
-    if (!file) return orthsr__fail_errno(error, "open", path);
+    gzFile file;
+    ORTHSR__TRY(orthsr__gzip_open(&file, path, error));
     char block[1 << 14];
     orthsr_status status = ORTHSR_OK;
     int n = 0;

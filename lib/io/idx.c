@@ -1,34 +1,17 @@
 /* idx.c - IDX: 0, 0, element type, rank, then rank big-endian 32-bit extents, then the elements in C order. */
 #include "io/idx.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "io/gzip.h"
 #include "io/lfs.h"
 
 /* A few MB of gzip can hold GiB of zeros: what is read is bounded, and so is what a caller will keep for every item. EMNIST, the largest of MNIST's
  * kind, has 0.8 million items of 784 bytes. */
 enum { FIRST_READ = 1 << 16, MAX_BYTES = 1 << 30, MAX_ITEMS = 1 << 22 };
-
-/* A regular file, opened for zlib: another kind could keep its reader waiting for ever. */
-static orthsr_status open_file(gzFile *out, const char *path, orthsr_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return orthsr__fail_errno(error, "open", path);
-    struct stat info;
-    orthsr_status status = ORTHSR_OK;
-    if (fstat(fd, &info) != 0) status = orthsr__fail_errno(error, "inspect", path);
-    else if (!S_ISREG(info.st_mode)) status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file", path);
-    else if (!(*out = gzdopen(fd, "rb"))) status = orthsr__fail_memory(error, path);
-    if (status) close(fd);
-    return status;
-}
 
 /* Up to n bytes; *got < n only at the end of the file. zlib reads what is not gzip as it is. */
 static orthsr_status read_bytes(gzFile file, uint8_t *to, size_t n, size_t *got, const char *path, orthsr_error *error) {
@@ -102,8 +85,8 @@ static orthsr_status read_elements(orthsr__idx *out, size_t total, gzFile file, 
 
 orthsr_status orthsr__idx_read(orthsr__idx *out, const char *path, size_t max_bytes, orthsr_error *error) {
     *out = (orthsr__idx){0};
-    gzFile file = NULL;
-    ORTHSR__TRY(open_file(&file, path, error));
+    gzFile file;
+    ORTHSR__TRY(orthsr__gzip_open(&file, path, error));
     size_t total = 0;
     orthsr_status status = read_header(out, &total, file, path, max_bytes ? max_bytes : MAX_BYTES, error);
     if (!status) status = read_elements(out, total, file, path, error);
