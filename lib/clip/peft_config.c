@@ -7,7 +7,7 @@
 #include "clip/peft.h"
 #include "io/json.h"
 
-enum { MAX_BYTES = 1 << 20, MAX_TERMS = 100 };
+enum { MAX_TERMS = 100 };
 
 /* Keys that are read below, and keys that say how an adapter was trained, or on which modules. Any other key could change what is computed. */
 static const char *const KNOWN[] = {
@@ -137,7 +137,7 @@ static orthsr_status read_config(orthsr__peft_config *out, const json_t *config,
 
 orthsr_status orthsr__peft_config_read(orthsr__peft_config *out, const char *path, orthsr_error *error) {
     json_t *config;
-    ORTHSR__TRY(orthsr__json_load(&config, path, MAX_BYTES, error));
+    ORTHSR__TRY(orthsr__json_load(&config, path, ORTHSR__CONFIG_LIMIT, error));
     orthsr_status status = read_config(out, config, path, error);
     json_decref(config);
     return status;

@@ -6,8 +6,6 @@
 
 #include "clip/model.h"
 
-enum { ORTHSR__CONFIG_LIMIT = 1 << 20 }; /* bytes of a config file; real ones are a few KB */
-
 /* Fills config->preprocess by config->family: from open_clip_config.json, already read as root from path; from the
  * preprocess files of transformers in the model's directory; or as OpenAI's CLIP. The config is complete but for this.
  * Settings that are well-formed and cannot be done are no error here, but of every later preprocessing: features of ready pixels and texts do not depend on

@@ -13,8 +13,6 @@
 #include "base/file.h"
 #include "io/json.h"
 
-enum { SIZE_LIMIT = 1 << 24 }; /* of an edge, as for the sizes of the architecture */
-
 /* ---- helpers on JSON ---------------------------------------------------------------------------------------------- */
 
 static orthsr_status refuse(const char *path, const char *key, const json_t *value, const char *supported, orthsr_error *error) {
@@ -89,7 +87,7 @@ static orthsr_status flag(bool *out, const json_t *root, const char *key, const 
     return orthsr__json_bool(out, root, key, path, error);
 }
 
-static bool edge(size_t *out, const json_t *value) { return orthsr__json_as_size(out, value) && *out > 0 && *out <= SIZE_LIMIT; }
+static bool edge(size_t *out, const json_t *value) { return orthsr__json_as_size(out, value) && *out > 0 && *out <= ORTHSR__MAX_SIZE; }
 
 /* n, [height, width] or {"height", "width"}. */
 static bool extent(size_t *height, size_t *width, const json_t *value) {

@@ -169,7 +169,7 @@ orthsr_status orthsr__reading_check_token(const orthsr__reading *r, const json_t
     return ORTHSR_OK;
 }
 
-bool orthsr__next_line(orthsr__lines *l, const char **line, size_t *length) {
+bool orthsr__next_line(orthsr__line_cursor *l, const char **line, size_t *length) {
     if (!l->at) return false;
     const char *newline = l->at < l->end ? memchr(l->at, '\n', (size_t)(l->end - l->at)) : NULL;
     *line = l->at;

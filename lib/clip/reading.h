@@ -63,13 +63,13 @@ size_t orthsr__reading_find_token(const orthsr__reading *r, int32_t id);
 orthsr_status orthsr__reading_check_token(const orthsr__reading *r, const json_t *token, const char *content);
 
 /* Lines of a text, as Python's split makes them: text that ends in a newline has an empty line after it. */
-typedef struct orthsr__lines {
+typedef struct orthsr__line_cursor {
     const char *at, *end;
     size_t number; /* of the line last read, from 1 */
-} orthsr__lines;
+} orthsr__line_cursor;
 
 /* The next line without its end; false when there is none. */
-bool orthsr__next_line(orthsr__lines *l, const char **line, size_t *length);
+bool orthsr__next_line(orthsr__line_cursor *l, const char **line, size_t *length);
 
 /* The forms. What is in the tokenizer after a failure is for the caller to free as after success. */
 orthsr_status orthsr__read_simple_vocabulary(orthsr__reading *r, const char *path);

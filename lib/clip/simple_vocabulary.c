@@ -45,7 +45,7 @@ static orthsr_status add_simple_bytes(orthsr__reading *r) {
 
 /* The merges follow a title line, each making the next id. An empty line takes an id as well: it does in open_clip. */
 static orthsr_status read_simple_lines(orthsr__reading *r, const orthsr__text *file) {
-    orthsr__lines l = {.at = file->bytes, .end = file->bytes + file->length};
+    orthsr__line_cursor l = {.at = file->bytes, .end = file->bytes + file->length};
     const char *line;
     size_t length;
     for (orthsr__next_line(&l, &line, &length); l.number <= MAX_SIMPLE_MERGES && orthsr__next_line(&l, &line, &length);) {

@@ -14,31 +14,13 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/memory.h"
-
-enum { MAX_CONFIG_BYTES = 1 << 20 };
-
-/* The object in a file. Numbers are read as floating point: transformers writes 10^30 for a model_max_length without limit. */
-static orthsr_status parse(json_t **out, const char *path, const orthsr__mapping *file, orthsr_error *error) {
-    json_error_t where;
-    if (file->size > MAX_CONFIG_BYTES)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a file has at most %d", path, file->size, MAX_CONFIG_BYTES);
-    if (file->size == 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is empty; a JSON object was expected", path);
-    *out = json_loadb((const char *)file->data, file->size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
-    if (!*out && !where.text[0]) return orthsr__fail_memory(error, path); /* jansson gives no reason when memory is short */
-    if (!*out) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s', line %d, column %d: %s", path, where.line, where.column, where.text);
-    return json_is_object(*out) ? ORTHSR_OK : orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds no JSON object", path);
-}
+#include "io/json.h"
 
 /* *out is NULL when there is no such file. It and *path are for the caller to release, after a failure too. */
 static orthsr_status load(json_t **out, char **path, const orthsr__reading *r, const char *name) {
-    orthsr__mapping file;
     *path = orthsr__join(r->directory, name);
     if (!*path) return orthsr__fail_memory(r->error, "a file name");
-    if (!orthsr__is_file(*path)) return ORTHSR_OK;
-    ORTHSR__TRY(orthsr__map(&file, *path, r->error));
-    orthsr_status status = parse(out, *path, &file, r->error);
-    orthsr__unmap(&file);
-    return status;
+    return orthsr__is_file(*path) ? orthsr__json_load_reals(out, *path, ORTHSR__CONFIG_LIMIT, r->error) : ORTHSR_OK;
 }
 
 static bool is_one_of(const json_t *value, const char *const *texts, size_t n) {

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "io/lfs.h"
 
-orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error) {
+static orthsr_status load(json_t **out, const char *path, size_t max_bytes, size_t flags, orthsr_error *error) {
     *out = NULL;
     orthsr__mapping mapping;
     ORTHSR__TRY(orthsr__map(&mapping, path, error));
@@ -18,7 +18,7 @@ orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes
         status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a file has at most %zu", path, mapping.size, max_bytes);
     } else if (!(status = orthsr__refuse_lfs_pointer(mapping.data, mapping.size, path, error))) {
         json_error_t where;
-        json_t *value = json_loadb((const char *)mapping.data, mapping.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+        json_t *value = json_loadb((const char *)mapping.data, mapping.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
         if (!value && !where.text[0]) { /* jansson gives no reason when memory is short */
             status = orthsr__fail_memory(error, path);
         } else if (!value) {
@@ -32,6 +32,12 @@ orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes
     }
     orthsr__unmap(&mapping);
     return status;
+}
+
+orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error) { return load(out, path, max_bytes, 0, error); }
+
+orthsr_status orthsr__json_load_reals(json_t **out, const char *path, size_t max_bytes, orthsr_error *error) {
+    return load(out, path, max_bytes, JSON_DECODE_INT_AS_REAL, error);
 }
 
 bool orthsr__json_as_size(size_t *out, const json_t *value) {

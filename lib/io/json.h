@@ -11,6 +11,11 @@
 /* The whole file as one JSON object; at most max_bytes. *out is a new reference (json_decref). Errors: IO, FORMAT (line and column named), MEMORY. */
 orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error);
 
+/* The same with every number as a real: transformers writes 10^30 for a length without limit, which no integer holds. */
+orthsr_status orthsr__json_load_reals(json_t **out, const char *path, size_t max_bytes, orthsr_error *error);
+
+enum { ORTHSR__CONFIG_LIMIT = 1 << 20 }; /* bytes of a config file; real ones are a few KB */
+
 /* True, and *out set, when value is a JSON integer that a size_t holds. */
 bool orthsr__json_as_size(size_t *out, const json_t *value);
 
