@@ -38,6 +38,26 @@ char *orthsr__strndup(const char *text, size_t length) {
 
 char *orthsr__strdup(const char *text) { return orthsr__strndup(text, strlen(text)); }
 
+char **orthsr__copy_texts(const char *const *texts, size_t n) {
+    char **copies = orthsr__calloc(n, sizeof *copies);
+    bool ok = copies != NULL;
+    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(texts[i])) != NULL;
+    if (ok) return copies;
+    orthsr__free_texts(copies, n);
+    return NULL;
+}
+
+void orthsr__free_texts(char **texts, size_t n) {
+    for (size_t i = 0; texts && i < n; i++) free(texts[i]);
+    free(texts);
+}
+
+char *orthsr__spaced(char *text) {
+    for (char *c = text; c && *c; c++)
+        if (*c == '_') *c = ' ';
+    return text;
+}
+
 bool orthsr__ends_with(const char *text, const char *suffix) {
     size_t length = strlen(text), tail = strlen(suffix);
     return length >= tail && strcmp(text + length - tail, suffix) == 0;

@@ -23,6 +23,13 @@ bool orthsr__reserve(void **items, size_t *capacity, size_t n, size_t size);
 char *orthsr__strdup(const char *text);
 char *orthsr__strndup(const char *text, size_t length);
 
+/* Fresh copies of n texts in a fresh array (n); NULL when memory is short. And its release, text by text; texts may be NULL. */
+char **orthsr__copy_texts(const char *const *texts, size_t n);
+void orthsr__free_texts(char **texts, size_t n);
+
+/* text with spaces in place of underscores, as class names are read ("sea_lion"); returns text, which may be NULL. */
+char *orthsr__spaced(char *text);
+
 bool orthsr__ends_with(const char *text, const char *suffix);
 
 /* printf into fresh memory; NULL when memory is short. */

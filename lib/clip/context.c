@@ -16,21 +16,6 @@
 static const char default_init[] = "a photo of a";
 static const double deviation = 0.02; /* CoOp's, and that of CLIP's own token embeddings when their training began */
 
-static void free_names(char **names, size_t n) {
-    for (size_t i = 0; names && i < n; i++) free(names[i]);
-    free(names);
-}
-
-/* n copies in fresh memory; NULL when memory is short. */
-static char **copy_names(const char *const *names, size_t n) {
-    char **copies = orthsr__calloc(n, sizeof *copies);
-    bool ok = copies != NULL;
-    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(names[i])) != NULL;
-    if (ok) return copies;
-    free_names(copies, n);
-    return NULL;
-}
-
 /* ---- options ------------------------------------------------------------------------------------------------------------------ */
 
 orthsr_status orthsr_prompt_options_new(orthsr_prompt_options **out, orthsr_error *error) {
@@ -49,16 +34,14 @@ orthsr_status orthsr_prompt_options_new(orthsr_prompt_options **out, orthsr_erro
 void orthsr_prompt_options_free(orthsr_prompt_options *options) {
     if (!options) return;
     free(options->init);
-    free_names(options->names, options->classes);
+    orthsr__free_texts(options->names, options->classes);
     free(options);
 }
 
 orthsr_status orthsr_prompt_options_set_init(orthsr_prompt_options *options, const char *text, orthsr_error *error) {
     ORTHSR__REQUIRE(options && text, error, "an argument is NULL");
-    char *copy = orthsr__strdup(text);
+    char *copy = orthsr__spaced(orthsr__strdup(text));
     if (!copy) return orthsr__fail_memory(error, "a prompt's words");
-    for (char *c = copy; *c; c++)
-        if (*c == '_') *c = ' ';
     free(options->init);
     options->init = copy;
     options->words = 0;
@@ -100,9 +83,9 @@ static orthsr_status check_names(const char *const *names, size_t n, orthsr_erro
 orthsr_status orthsr_prompt_options_set_classes(orthsr_prompt_options *options, const char *const *names, size_t n, orthsr_error *error) {
     ORTHSR__REQUIRE(options && (names || n == 0), error, "an argument is NULL");
     ORTHSR__TRY(check_names(names, n, error));
-    char **copies = n > 0 ? copy_names(names, n) : NULL;
+    char **copies = n > 0 ? orthsr__copy_texts(names, n) : NULL;
     if (n > 0 && !copies) return orthsr__fail_memory(error, "class names");
-    free_names(options->names, options->classes);
+    orthsr__free_texts(options->names, options->classes);
     options->names = copies;
     options->classes = n;
     return ORTHSR_OK;
@@ -117,7 +100,7 @@ orthsr_status orthsr__prompt_allocate(orthsr_prompt **out, size_t words, size_t 
     prompt->words = words;
     prompt->width = width;
     bool ok = orthsr__mul(&prompt->count, words, width) && orthsr__mul(&prompt->count, prompt->count, classes > 0 ? classes : 1);
-    if (ok && classes > 0) ok = (prompt->names = copy_names(names, classes)) != NULL;
+    if (ok && classes > 0) ok = (prompt->names = orthsr__copy_texts(names, classes)) != NULL;
     prompt->classes = ok ? classes : 0;
     if (ok) ok = (prompt->context = orthsr__calloc(prompt->count, sizeof *prompt->context)) != NULL;
     if (ok) ok = (prompt->fingerprint = orthsr__strdup(fingerprint)) != NULL;
@@ -131,7 +114,7 @@ orthsr_status orthsr__prompt_allocate(orthsr_prompt **out, size_t words, size_t 
 
 void orthsr_prompt_free(orthsr_prompt *prompt) {
     if (!prompt) return;
-    free_names(prompt->names, prompt->classes);
+    orthsr__free_texts(prompt->names, prompt->classes);
     free(prompt->context);
     free(prompt->fingerprint);
     free(prompt);
@@ -272,16 +255,9 @@ static void lay_out(int32_t *row, const orthsr_prompt *prompt, const orthsr_mode
     while (at < model->config.context_length) row[at++] = orthsr_tokenizer_pad_id(model->tokenizer);
 }
 
-/* The name with spaces for underscores, as templates have it, and ending in what is given; NULL when memory is short. */
-static char *spoken(const char *name, const char *ending) {
-    char *text = orthsr__format("%s%s", name, ending);
-    for (char *c = text; c && *c; c++)
-        if (*c == '_') *c = ' ';
-    return text;
-}
-
+/* The ids of a name as templates have it, with spaces for underscores, and ending in what is given. */
 static orthsr_status encode_name(int32_t **ids, size_t *n, const orthsr_model *model, const char *name, const char *ending, orthsr_error *error) {
-    char *text = spoken(name, ending);
+    char *text = orthsr__spaced(orthsr__format("%s%s", name, ending));
     orthsr_status status = text ? encode(ids, n, model, text, error) : orthsr__fail_memory(error, "a class name");
     free(text);
     return status;

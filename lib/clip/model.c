@@ -212,8 +212,7 @@ void orthsr_model_free(orthsr_model *model) {
     if (!model) return;
     for (size_t i = 0; i < model->owned_count; i++) free(model->owned[i]);
     free(model->owned);
-    for (size_t i = 0; model->map_names && i < model->map_count; i++) free(model->map_names[i]);
-    free(model->map_names);
+    orthsr__free_texts(model->map_names, model->map_count);
     free(model->expected);
     free(model->image.layer);
     free(model->text.layer);

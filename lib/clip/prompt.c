@@ -55,9 +55,8 @@ orthsr_status orthsr__check_templates(const char *const *templates, size_t n, or
 static char *fill(const char *template, const char *name) {
     const char *slot = strstr(template, "{}");
     size_t before = (size_t)(slot - template);
-    char *text = orthsr__format("%.*s%s%s", (int)before, template, name, slot + 2);
-    for (size_t i = before; text && i < before + strlen(name); i++)
-        if (text[i] == '_') text[i] = ' ';
+    char *spoken = orthsr__spaced(orthsr__strdup(name)), *text = spoken ? orthsr__format("%.*s%s%s", (int)before, template, spoken, slot + 2) : NULL;
+    free(spoken);
     return text;
 }
 

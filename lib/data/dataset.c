@@ -28,8 +28,7 @@ void orthsr_dataset_free(orthsr_dataset *dataset) {
     if (!dataset) return;
     if (dataset->owner) {
         for (size_t i = 0; i < dataset->count; i++) free(dataset->items[i].name);
-        for (size_t i = 0; i < dataset->n_classes; i++) free(dataset->class_names[i]);
-        free(dataset->class_names);
+        orthsr__free_texts(dataset->class_names, dataset->n_classes);
         free(dataset->pixels);
     }
     free(dataset->items);

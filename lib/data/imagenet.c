@@ -31,28 +31,21 @@ static bool is_class_list(const char *path) {
     return is_class_line(line);
 }
 
-static bool has_folder(const char *directory, const char *name) {
-    char *path = orthsr__join(directory, name);
-    bool found = path && orthsr__is_directory(path);
-    free(path);
-    return found;
-}
-
 static const char *const variants[] = {"imagenetv2-matched-frequency-format-val", "imagenet-a", "imagenet-r"};
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
 /* The folder with the images of a directory that has no train/ and val/; NULL when memory is short. */
 static char *variant_folder(const char *directory) {
     for (size_t i = 0; i < VARIANTS; i++)
-        if (has_folder(directory, variants[i])) return orthsr__join(directory, variants[i]);
-    return has_folder(directory, "images") ? orthsr__join(directory, "images") : orthsr__strdup(directory);
+        if (orthsr__has_folder(directory, variants[i])) return orthsr__join(directory, variants[i]);
+    return orthsr__has_folder(directory, "images") ? orthsr__join(directory, "images") : orthsr__strdup(directory);
 }
 
 /* CoOp has a copy of classnames.txt in each variant's directory; the one of imagenet/ beside it serves as well. */
 static char *find_list(const char *directory) {
     char *own = orthsr__join(directory, "classnames.txt"), *beside = orthsr__join(directory, "../imagenet/classnames.txt");
-    bool variant = has_folder(directory, "images/n01440764"); /* imagenet-sketch, by its first class */
-    for (size_t i = 0; i < VARIANTS; i++) variant |= has_folder(directory, variants[i]);
+    bool variant = orthsr__has_folder(directory, "images/n01440764"); /* imagenet-sketch, by its first class */
+    for (size_t i = 0; i < VARIANTS; i++) variant |= orthsr__has_folder(directory, variants[i]);
     char *found = own && is_class_list(own) ? own : beside && variant && is_class_list(beside) ? beside : NULL;
     if (found != own) free(own);
     if (found != beside) free(beside);
@@ -62,8 +55,8 @@ static char *find_list(const char *directory) {
 orthsr_status orthsr__imagenet_find(orthsr__imagenet *out, const char *directory, orthsr_error *error) {
     *out = (orthsr__imagenet){.list = find_list(directory)};
     if (!out->list) return ORTHSR_OK;
-    bool below = has_folder(directory, "images/train") || has_folder(directory, "images/val");
-    out->has_parts = below || has_folder(directory, "train") || has_folder(directory, "val");
+    bool below = orthsr__has_folder(directory, "images/train") || orthsr__has_folder(directory, "images/val");
+    out->has_parts = below || orthsr__has_folder(directory, "train") || orthsr__has_folder(directory, "val");
     out->images = below ? orthsr__join(directory, "images") : out->has_parts ? orthsr__strdup(directory) : variant_folder(directory);
     return out->images ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
 }
@@ -76,7 +69,7 @@ void orthsr__imagenet_free(orthsr__imagenet *imagenet) {
 /* As usual, what is called val is the test part; there are no labels for ImageNet's own. */
 bool orthsr__imagenet_has(const orthsr__imagenet *imagenet, const char *split) {
     if (!imagenet->has_parts) return strcmp(split, "test") == 0;
-    return has_folder(imagenet->images, strcmp(split, "train") == 0 ? "train" : "val");
+    return orthsr__has_folder(imagenet->images, strcmp(split, "train") == 0 ? "train" : "val");
 }
 
 /* ---- reading it ----------------------------------------------------------------------------------------------------- */

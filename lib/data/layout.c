@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/layouts.h"
+#include "data/names.h"
 
 typedef enum kind { SPLIT_FILE, AIRCRAFT, IMAGENET, PLAIN } kind;
 
@@ -22,9 +23,8 @@ static void layout_free(layout *found) {
 }
 
 static bool is_split_file_name(const char *name) {
-    static const char prefix[] = "split_zhou_", suffix[] = ".json";
-    size_t n = strlen(name);
-    return n >= sizeof prefix + sizeof suffix - 2 && strncmp(name, prefix, sizeof prefix - 1) == 0 && strcmp(name + n - (sizeof suffix - 1), suffix) == 0;
+    static const char prefix[] = "split_zhou_";
+    return strncmp(name, prefix, sizeof prefix - 1) == 0 && orthsr__ends_with(name, ".json");
 }
 
 /* *out is NULL when there is none. */
@@ -47,8 +47,7 @@ static orthsr_status find_split_file(char **out, const char *directory, orthsr_e
 static orthsr_status layout_find(layout *out, const char *path, orthsr_error *error) {
     *out = (layout){.kind = PLAIN};
     if (orthsr__is_file(path)) {
-        size_t n = strlen(path);
-        if (n < 5 || strcmp(path + n - 5, ".json") != 0)
+        if (!orthsr__ends_with(path, ".json"))
             return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no directory '%s': it is a file, and of files only split files (.json) are data sets", path);
         out->split_file = orthsr__strdup(path);
         out->kind = SPLIT_FILE;
@@ -69,16 +68,9 @@ static orthsr_status layout_find(layout *out, const char *path, orthsr_error *er
     return ORTHSR_OK;
 }
 
-static bool has_folder(const char *directory, const char *split) {
-    char *folder = orthsr__join(directory, split);
-    bool found = folder && orthsr__is_directory(folder);
-    free(folder);
-    return found;
-}
-
 static orthsr_status open_plain(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
     if (!split) return orthsr__dataset_open_folder(out, directory, error);
-    if (!has_folder(directory, split)) return orthsr__idx_open(out, directory, split, error);
+    if (!orthsr__has_folder(directory, split)) return orthsr__idx_open(out, directory, split, error);
     char *folder = orthsr__join(directory, split);
     orthsr_status status = folder ? orthsr__dataset_open_folder(out, folder, error) : orthsr__fail_memory(error, "a file name");
     free(folder);
@@ -124,7 +116,7 @@ int orthsr_dataset_has_split(const char *directory, const char *split) {
         case SPLIT_FILE: has = orthsr__split_file_has(found.split_file, split); break;
         case AIRCRAFT: has = orthsr__aircraft_has(directory, split); break;
         case IMAGENET: has = orthsr__imagenet_has(&found.imagenet, split); break;
-        case PLAIN: has = has_folder(directory, split) || orthsr__idx_has(directory, split); break;
+        case PLAIN: has = orthsr__has_folder(directory, split) || orthsr__idx_has(directory, split); break;
         }
     layout_free(&found);
     return has;
@@ -133,7 +125,7 @@ int orthsr_dataset_has_split(const char *directory, const char *split) {
 static const char *describe_plain(const char *directory) {
     static const char *const parts[] = {"train", "test", "val"};
     for (size_t i = 0; i < 3; i++) {
-        if (has_folder(directory, parts[i])) return "folders";
+        if (orthsr__has_folder(directory, parts[i])) return "folders";
         if (orthsr__idx_has(directory, parts[i])) return "idx";
     }
     return "class folders";

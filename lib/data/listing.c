@@ -65,9 +65,8 @@ orthsr_status orthsr__listing_finish(orthsr_dataset **out, orthsr__listing *list
 
 void orthsr__listing_free(orthsr__listing *listing) {
     for (size_t i = 0; i < listing->count; i++) free(listing->items[i].name);
-    for (size_t i = 0; i < listing->n_classes; i++) free(listing->class_names[i]);
     free(listing->items);
-    free(listing->class_names);
+    orthsr__free_texts(listing->class_names, listing->n_classes);
 }
 
 bool orthsr__is_inner_path(const char *path) {

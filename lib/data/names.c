@@ -9,11 +9,16 @@
 #include <sys/stat.h>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "base/memory.h"
 
-void orthsr__names_free(orthsr__names *names) {
-    for (size_t i = 0; i < names->count; i++) free(names->list[i]);
-    free(names->list);
+void orthsr__names_free(orthsr__names *names) { orthsr__free_texts(names->list, names->count); }
+
+bool orthsr__has_folder(const char *directory, const char *name) {
+    char *path = orthsr__join(directory, name);
+    bool found = path && orthsr__is_directory(path);
+    free(path);
+    return found;
 }
 
 static bool add(orthsr__names *names, const char *name) {

@@ -66,14 +66,6 @@ static orthsr_status collect_classes(class_entry *classes, size_t room, size_t *
     return ORTHSR_OK;
 }
 
-/* "_" in names stands for a blank, as it does in prompts. */
-static char *spaced(const char *name) {
-    char *copy = orthsr__strdup(name);
-    for (char *c = copy; c && *c; c++)
-        if (*c == '_') *c = ' ';
-    return copy;
-}
-
 static orthsr_status list_classes(orthsr__listing *listing, const json_t *root, const char *file, orthsr_error *error) {
     size_t room = 0, n_classes = 0;
     for (size_t p = 0; p < PARTS; p++) room += json_array_size(json_object_get(root, parts[p]));
@@ -84,7 +76,7 @@ static orthsr_status list_classes(orthsr__listing *listing, const json_t *root, 
         if (!classes[c].name)
             status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': no image has label %zu, though labels go up to %zu; they must leave no gap", file, c,
                                   n_classes - 1);
-        else if (!orthsr__listing_add_class(listing, spaced(classes[c].name))) status = orthsr__fail_memory(error, "class names");
+        else if (!orthsr__listing_add_class(listing, orthsr__spaced(orthsr__strdup(classes[c].name)))) status = orthsr__fail_memory(error, "class names");
     }
     free(classes);
     return status ? status : orthsr__check_class_names((const char *const *)listing->class_names, listing->n_classes, file, ORTHSR_ERROR_FORMAT, error);

@@ -41,11 +41,6 @@ static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .cutout_holes = 1,
                                             .seed = 1};
 
-static void free_templates(char **templates, size_t n) {
-    for (size_t i = 0; templates && i < n; i++) free(templates[i]);
-    free(templates);
-}
-
 orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = orthsr__calloc(1, sizeof **out);
@@ -61,8 +56,8 @@ orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_er
 
 void orthsr_trainer_options_free(orthsr_trainer_options *options) {
     if (!options) return;
-    free_templates(options->templates, options->template_count);
-    free_templates(options->frozen_templates, options->frozen_template_count);
+    orthsr__free_texts(options->templates, options->template_count);
+    orthsr__free_texts(options->frozen_templates, options->frozen_template_count);
     free(options);
 }
 
@@ -180,14 +175,9 @@ orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, u
 }
 
 orthsr_status orthsr__templates_replace(char ***templates, size_t *count, const char *const *others, size_t n, orthsr_error *error) {
-    char **copies = orthsr__calloc(n, sizeof *copies);
-    bool ok = copies != NULL;
-    for (size_t i = 0; ok && i < n; i++) ok = (copies[i] = orthsr__strdup(others[i])) != NULL;
-    if (!ok) {
-        free_templates(copies, n);
-        return orthsr__fail_memory(error, "templates");
-    }
-    free_templates(*templates, *count);
+    char **copies = orthsr__copy_texts(others, n);
+    if (!copies) return orthsr__fail_memory(error, "templates");
+    orthsr__free_texts(*templates, *count);
     *templates = copies;
     *count = n;
     return ORTHSR_OK;
