@@ -127,6 +127,15 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error) {
+    const orthsr__config *config = &encoder->model->config;
+    size_t tile = orthsr__text_tile(encoder->model);
+    for (size_t i = 0; i < n; i += tile)
+        ORTHSR__TRY(
+            orthsr__encode_text_tile(encoder, features + i * config->embed_dim, tokens + i * config->context_length, n - i < tile ? n - i : tile, error));
+    return ORTHSR_OK;
+}
+
 void orthsr__text_tile_backward(orthsr__encoder *encoder, const real *grad_features, size_t n, real *grad_rotations) {
     size_t t = encoder->text_length;
     orthsr__pool_backward(&encoder->text, grad_features, &encoder->model->final_norm, &encoder->model->text_projection, n, n * t);

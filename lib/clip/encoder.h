@@ -38,6 +38,8 @@ orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features
 /* features (n, embed) of tokens (n, context_length), ids checked by the caller, n <= orthsr__text_tile. Rows past the last read position are not computed:
  * the mask is causal. */
 orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
+/* The same of any n, tile by tile. */
+orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
 
 /* For the tile last encoded: ADDS to grad_rotations (adapter's rotation_count) from grad_features (n, embed). */
 void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, size_t n, real *grad_rotations);

@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "train/optimizer.h"
 
+/* Adam's, as its paper and torch.optim have them. */
+static const float BETA1 = 0.9f, BETA2 = 0.999f, EPS = 1e-8f;
+
 static bool is_riemannian(orthsr_optimizer_kind kind) { return kind == ORTHSR_RSGD || kind == ORTHSR_RADAM; }
 
 orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error) {
@@ -32,16 +35,20 @@ static orthsr_status manifold_optimizer(orthsr_optimizer **out, orthsr_optimizer
         for (size_t k = 0; k < adapter->targets[t].blocks; k++) blocks[at++] = (orthsr_stiefel){adapter->targets[t].block, adapter->targets[t].block};
     orthsr_status status = kind == ORTHSR_RSGD
                                ? orthsr_optimizer_rsgd(out, blocks, count, options->momentum, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error)
-                               : orthsr_optimizer_radam(out, blocks, count, 0.9f, 0.999f, 1e-8f, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error);
+                               : orthsr_optimizer_radam(out, blocks, count, BETA1, BETA2, EPS, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error);
     free(blocks);
     return status;
+}
+
+orthsr_status orthsr__plain_optimizer(orthsr_optimizer **out, bool sgd, size_t size, const orthsr_trainer_options *options, orthsr_error *error) {
+    if (sgd) return orthsr_optimizer_sgd(out, size, options->momentum, options->weight_decay, error);
+    return orthsr_optimizer_adamw(out, size, BETA1, BETA2, EPS, options->weight_decay, error);
 }
 
 orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
                                         const orthsr_adapter *adapter, orthsr_error *error) {
     if (is_riemannian(kind)) return manifold_optimizer(out, kind, options, adapter, error);
-    if (kind == ORTHSR_SGD) return orthsr_optimizer_sgd(out, adapter->parameter_count, options->momentum, options->weight_decay, error);
-    return orthsr_optimizer_adamw(out, adapter->parameter_count, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+    return orthsr__plain_optimizer(out, kind == ORTHSR_SGD, adapter->parameter_count, options, error);
 }
 
 /* Adam moves every parameter by about lr. Near A = I this moves a block by |dA|_F = 2 lr b for Cayley (A = I - 2S + ...), lr b for the exponential and free

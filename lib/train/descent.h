@@ -8,6 +8,9 @@
 /* The kind that was chosen, or AdamW, or RAdam for an adapter on the manifold. ARGUMENT when the choice cannot train this adapter. */
 orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error);
 
+/* SGD or AdamW of `size` parameters, by the options. */
+orthsr_status orthsr__plain_optimizer(orthsr_optimizer **out, bool sgd, size_t size, const orthsr_trainer_options *options, orthsr_error *error);
+
 orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
                                         const orthsr_adapter *adapter, orthsr_error *error);
 

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/memory.h"
 #include "clip/encoder.h"
+#include "data/dataset.h"
 
 struct orthsr_evaluation {
     size_t items, classes, correct;
@@ -45,15 +46,6 @@ typedef struct run {
     float *features; /* (tile, embed) */
     float *classes;  /* (classes, embed), unit */
 } run;
-
-static orthsr_status encode_class_names(const run *r, size_t classes, const char *const *templates, size_t n_templates, orthsr_error *error) {
-    const char **names = orthsr__calloc(classes, sizeof *names);
-    if (!names) return orthsr__fail_memory(error, "class names");
-    for (size_t c = 0; c < classes; c++) names[c] = orthsr_dataset_class_name(r->dataset, c);
-    orthsr_status status = orthsr_session_encode_classes(r->session, r->classes, names, classes, templates, n_templates, error);
-    free(names);
-    return status;
-}
 
 /* Items first .. first + n - 1. The image's own norm does not move the arg-max, so raw features serve. */
 static orthsr_status classify(const run *r, orthsr_evaluation *result, size_t first, size_t n, orthsr_error *error) {
@@ -100,7 +92,9 @@ orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session *session, 
         result->class_correct = orthsr__calloc(classes, sizeof(size_t));
     }
     bool ok = r.pixels && r.features && r.classes && result && result->prediction && result->class_items && result->class_correct;
-    orthsr_status status = ok ? encode_class_names(&r, classes, templates, n_templates, error) : orthsr__fail_memory(error, "an evaluation");
+    orthsr_status status =
+        ok ? orthsr_session_encode_classes(session, r.classes, (const char *const *)dataset->class_names, classes, templates, n_templates, error)
+           : orthsr__fail_memory(error, "an evaluation");
     for (size_t i = 0; i < items && !status; i += r.tile) {
         size_t n = items - i < r.tile ? items - i : r.tile;
         status = classify(&r, result, i, n, error);

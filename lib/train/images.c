@@ -117,20 +117,16 @@ static orthsr_status look_at_all(orthsr__images *images, orthsr_error *error) {
 
 /* The frozen branch's class features, from prompts of its own templates. */
 static orthsr_status encode_classes(orthsr__images *images, const char *const *templates, size_t n_templates, orthsr_error *error) {
-    size_t classes = images->anchor.classes, embed = images->anchor.embed, prompts = classes * n_templates, context = images->model->config.context_length;
-    size_t tile = orthsr__text_tile(images->model), room;
-    const char **names = orthsr__calloc(classes, sizeof *names);
-    real *features = orthsr__mul(&room, prompts, embed) ? orthsr__aligned(room, sizeof *features) : NULL;
+    size_t classes = images->anchor.classes, prompts = classes * n_templates, room;
+    real *features = orthsr__mul(&room, prompts, images->anchor.embed) ? orthsr__aligned(room, sizeof *features) : NULL; /* (prompts, embed) */
     int32_t *tokens = NULL;
-    for (size_t c = 0; names && c < classes; c++) names[c] = orthsr_dataset_class_name(images->dataset, c);
-    orthsr_status status = names && features ? orthsr__tokenize_classes(&tokens, images->model, names, classes, templates, n_templates, error)
-                                             : orthsr__fail_memory(error, "class prompts");
-    for (size_t i = 0; i < prompts && !status; i += tile)
-        status = orthsr__encode_text_tile(&images->frozen, features + i * embed, tokens + i * context, prompts - i < tile ? prompts - i : tile, error);
+    orthsr_status status =
+        features ? orthsr__tokenize_classes(&tokens, images->model, (const char *const *)images->dataset->class_names, classes, templates, n_templates, error)
+                 : orthsr__fail_memory(error, "class prompts");
+    if (!status) status = orthsr__encode_texts(&images->frozen, features, tokens, prompts, error);
     if (!status) orthsr__objective_begin(&images->anchor, features);
     free(tokens);
     free(features);
-    free(names);
     return status;
 }
 

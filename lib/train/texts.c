@@ -7,17 +7,8 @@
 #include "base/fail.h"
 #include "base/memory.h"
 #include "clip/prompt.h"
-
-static orthsr_status tokenize(orthsr__texts *texts, const orthsr_dataset *dataset, const orthsr_trainer_options *options, orthsr_error *error) {
-    const char **names = orthsr__calloc(texts->classes, sizeof *names);
-    if (!names) return orthsr__fail_memory(error, "class names");
-    for (size_t c = 0; c < texts->classes; c++) names[c] = orthsr_dataset_class_name(dataset, c);
-    orthsr_status status = texts->prompt ? orthsr__prompt_tokens(&texts->tokens, texts->prompt, texts->model, names, texts->classes, error)
-                                         : orthsr__tokenize_classes(&texts->tokens, texts->model, names, texts->classes,
-                                                                    (const char *const *)options->templates, texts->templates, error);
-    free(names);
-    return status;
-}
+#include "data/dataset.h"
+#include "train/descent.h"
 
 orthsr_status orthsr__texts_new(orthsr__texts *texts, const orthsr_model *model, orthsr_prompt *prompt, const orthsr_dataset *dataset,
                                 const orthsr_trainer_options *options, orthsr_error *error) {
@@ -35,7 +26,9 @@ orthsr_status orthsr__texts_new(orthsr__texts *texts, const orthsr_model *model,
     texts->grad_context = orthsr__aligned(context, sizeof(real));
     texts->next_context = orthsr__aligned(context, sizeof(real));
     if (!texts->features || !texts->grad_features || !texts->grad_context || !texts->next_context) return orthsr__fail_memory(error, "prompts");
-    return tokenize(texts, dataset, options, error);
+    const char *const *names = (const char *const *)dataset->class_names;
+    if (prompt) return orthsr__prompt_tokens(&texts->tokens, prompt, model, names, texts->classes, error);
+    return orthsr__tokenize_classes(&texts->tokens, model, names, texts->classes, (const char *const *)options->templates, texts->templates, error);
 }
 
 void orthsr__texts_free(orthsr__texts *texts) {
@@ -56,21 +49,13 @@ orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_o
     double own = (double)options->context_learning_rate, shared = alone ? (double)options->learning_rate : 0;
     bool sgd = kind == ORTHSR_SGD || kind == ORTHSR_RSGD; /* a context is on no manifold */
     texts->learning_rate = own > 0 ? own : shared > 0 ? shared : default_rate(sgd);
-    if (sgd) return orthsr_optimizer_sgd(&texts->optimizer, texts->prompt->count, options->momentum, options->weight_decay, error);
-    return orthsr_optimizer_adamw(&texts->optimizer, texts->prompt->count, 0.9f, 0.999f, 1e-8f, options->weight_decay, error);
+    return orthsr__plain_optimizer(&texts->optimizer, sgd, texts->prompt->count, options, error);
 }
 
 /* ---- features and back ------------------------------------------------------------------------------------------------------------ */
 
-static orthsr_status encode_tile(orthsr__texts *texts, orthsr__encoder *encoder, size_t first, size_t n, orthsr_error *error) {
-    encoder->context = texts->prompt ? texts->prompt->context : NULL;
-    return orthsr__encode_text_tile(encoder, texts->features + first * texts->embed, texts->tokens + first * texts->model->config.context_length, n, error);
-}
-
 orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(texts->model);
-    for (size_t i = 0; i < texts->prompts; i += tile) ORTHSR__TRY(encode_tile(texts, encoder, i, texts->prompts - i < tile ? texts->prompts - i : tile, error));
-    return ORTHSR_OK;
+    return orthsr__encode_texts(encoder, texts->features, texts->tokens, texts->prompts, error);
 }
 
 /* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
@@ -79,7 +64,7 @@ orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *enco
     if (texts->prompt) memset(texts->grad_context, 0, texts->prompt->count * sizeof(real));
     for (size_t i = 0; i < texts->prompts; i += tile) {
         size_t n = texts->prompts - i < tile ? texts->prompts - i : tile;
-        if (texts->prompts > tile) ORTHSR__TRY(encode_tile(texts, encoder, i, n, error));
+        if (texts->prompts > tile) ORTHSR__TRY(orthsr__encode_text_tile(encoder, texts->features + i * texts->embed, texts->tokens + i * context, n, error));
         orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, n, grad_rotations);
         if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, n, texts->grad_context);
     }

@@ -27,7 +27,7 @@ void orthsr__texts_free(orthsr__texts *texts); /* safe on a zeroed struct */
 /* The optimizer of the context, by the adapter's kind: SGD or AdamW. alone: nothing else is trained, so that the options' learning rate is the context's. */
 orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_options *options, orthsr_optimizer_kind kind, bool alone, orthsr_error *error);
 
-/* All prompts' raw features into texts->features, tile by tile. */
+/* All prompts' raw features into texts->features. encoder->context is the learned prompt's. */
 orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error);
 
 /* From texts->grad_features: ADDS to grad_rotations, fills texts->grad_context. The encoder's last texts were these. */

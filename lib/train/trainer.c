@@ -117,6 +117,7 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     }
     if (!status) status = make_optimizers(trainer, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
+    trainer->encoder.context = prompt ? prompt->context : NULL;
     trainer->encoder.context_gradients = prompt != NULL;
     trainer->objective.templates = trainer->texts.templates;
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
