@@ -217,9 +217,9 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
 static orthsr_status wrong_shape(const orthsr_adapter *adapter, const orthsr__target *target, const orthsr__tensor *tensor, const orthsr__safetensors *file,
                                  orthsr_error *error) {
     size_t shape[4], rank = shape_of(shape, adapter, target);
-    char text[4 * 24] = "";
-    for (size_t i = 0, n = 0; i < rank; i++) n += (size_t)snprintf(text + n, sizeof text - n, "%s%zu", i ? ", " : "", shape[i]);
-    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have (%s)", file->path, tensor->name,
+    char text[128];
+    orthsr__shape_text(text, sizeof text, shape, rank);
+    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have %s", file->path, tensor->name,
                         target->blocks, adapter->by->name, target->block, text);
 }
 

@@ -137,17 +137,20 @@ static void fill_normal(real *values, size_t n, uint64_t seed) {
     }
 }
 
-/* Ids of a text without start and end: *ids in fresh memory, *n of them; at most context_length - 2, which is more than a prompt has room for. */
+/* Ids of a text without start and end, by the tokenizer that the model has: *ids in fresh memory, *n of them; at most context_length - 2, which is more than a
+ * prompt has room for. */
 static orthsr_status encode(int32_t **ids, size_t *n, const orthsr_model *model, const char *text, orthsr_error *error) {
-    size_t used;
-    ORTHSR__TRY(orthsr__tokenize(ids, model, &text, 1, error));
-    orthsr_status status = orthsr_tokenizer_encode(model->tokenizer, text, strlen(text), 0, *ids, model->config.context_length, &used, error);
+    size_t used, context = model->config.context_length;
+    int32_t *row = orthsr__aligned(context, sizeof *row);
+    if (!row) return orthsr__fail_memory(error, "tokens");
+    orthsr_status status = orthsr_tokenizer_encode(model->tokenizer, text, strlen(text), 0, row, context, &used, error);
     if (status) {
-        free(*ids);
+        free(row);
         return status;
     }
     *n = used - 2;
-    memmove(*ids, *ids + 1, *n * sizeof **ids);
+    memmove(row, row + 1, *n * sizeof *row);
+    *ids = row;
     return ORTHSR_OK;
 }
 

@@ -64,16 +64,10 @@ __attribute__((format(printf, 2, 3))) static void add_fault(loader *load, const 
     else *end = '\0';
 }
 
-static void describe_shape(char *text, size_t size, const size_t *shape, size_t rank) {
-    size_t at = (size_t)snprintf(text, size, "(");
-    for (size_t i = 0; i < rank && at < size; i++) at += (size_t)snprintf(text + at, size - at, "%s%zu", i ? ", " : "", shape[i]);
-    if (at < size) snprintf(text + at, size - at, ")");
-}
-
 static void add_misshapen(loader *load, const orthsr__tensor *tensor, const size_t *shape, size_t rank) {
     char have[128], want[128];
-    describe_shape(have, sizeof have, tensor->shape, tensor->rank);
-    describe_shape(want, sizeof want, shape, rank);
+    orthsr__shape_text(have, sizeof have, tensor->shape, tensor->rank);
+    orthsr__shape_text(want, sizeof want, shape, rank);
     add_fault(load, "tensor '%.256s' has shape %s where the architecture needs %s", tensor->name, have, want);
 }
 

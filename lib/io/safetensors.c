@@ -2,6 +2,7 @@
 #include "io/safetensors.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,12 @@ static const struct {
     [ORTHSR__I32] = {"I32", 4}, [ORTHSR__I16] = {"I16", 2}, [ORTHSR__I8] = {"I8", 1},     [ORTHSR__U64] = {"U64", 8}, [ORTHSR__U32] = {"U32", 4},
     [ORTHSR__U16] = {"U16", 2}, [ORTHSR__U8] = {"U8", 1},   [ORTHSR__BOOL] = {"BOOL", 1},
 };
+
+void orthsr__shape_text(char *text, size_t size, const size_t *shape, size_t rank) {
+    size_t at = (size_t)snprintf(text, size, "(");
+    for (size_t i = 0; i < rank && at < size; i++) at += (size_t)snprintf(text + at, size - at, "%s%zu", i ? ", " : "", shape[i]);
+    if (at < size) snprintf(text + at, size - at, ")");
+}
 
 size_t orthsr__dtype_size(orthsr__dtype dtype) { return dtype < ORTHSR__OTHER_DTYPE ? dtypes[dtype].size : 0; }
 

@@ -68,6 +68,9 @@ const char *orthsr__safetensors_metadata(const orthsr__safetensors *file, const 
 /* Converts F32, F16, BF16 or F64 data to real (elements). UNSUPPORTED (naming tensor, dtype and file) for other dtypes. */
 orthsr_status orthsr__tensor_to_real(real *out, const orthsr__tensor *tensor, const char *path, orthsr_error *error);
 
+/* "(4, 3)" into text (size), for messages: cut where there is no room. */
+void orthsr__shape_text(char *text, size_t size, const size_t *shape, size_t rank);
+
 /* Bytes of one element of the dtype; 0 for ORTHSR__OTHER_DTYPE. */
 size_t orthsr__dtype_size(orthsr__dtype dtype);
 

@@ -34,7 +34,7 @@ struct orthsr_trainer {
     orthsr__encoder encoder;
     orthsr__objective objective;
     orthsr__images images;
-    size_t items, classes, embed;
+    size_t items;
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;
     size_t *order;                      /* (items): of the current epoch */
@@ -57,24 +57,21 @@ static orthsr_status make_optimizers(orthsr_trainer *trainer, orthsr_error *erro
 }
 
 static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
-    size_t tile = orthsr__image_tile(trainer->model), embed = trainer->embed;
-    ORTHSR__TRY(orthsr__objective_new(&trainer->objective, trainer->classes, trainer->options->template_count, embed, tile, error));
+    const orthsr_adapter *adapter = trainer->adapter;
     const struct {
         void **array;
-        size_t n, m, size;
+        size_t n, size;
     } parts[] = {
-        {(void **)&trainer->order, trainer->items, 1, sizeof(size_t)},
-        {(void **)&trainer->grad_rotations, trainer->adapter->rotation_count, 1, sizeof(real)},
-        {(void **)&trainer->grad_parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
-        {(void **)&trainer->parameters, trainer->adapter->parameter_count, 1, sizeof(real)},
-        {(void **)&trainer->work, orthsr__adapter_work_size(trainer->adapter), 1, sizeof(real)},
+        {(void **)&trainer->order, trainer->items, sizeof(size_t)},
+        {(void **)&trainer->grad_rotations, adapter->rotation_count, sizeof(real)},
+        {(void **)&trainer->grad_parameters, adapter->parameter_count, sizeof(real)},
+        {(void **)&trainer->parameters, adapter->parameter_count, sizeof(real)},
+        {(void **)&trainer->work, orthsr__adapter_work_size(adapter), sizeof(real)},
     };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        size_t count;
-        if (!orthsr__mul(&count, parts[i].n, parts[i].m) || !(*parts[i].array = orthsr__aligned(count, parts[i].size)))
-            return orthsr__fail_memory(error, "training");
-    }
-    return ORTHSR_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!(*parts[i].array = orthsr__aligned(parts[i].n, parts[i].size))) return orthsr__fail_memory(error, "training");
+    return orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
+                                 orthsr__image_tile(trainer->model), error);
 }
 
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
@@ -104,22 +101,19 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     if (!status) {
         options = trainer->options;
         trainer->items = orthsr_dataset_count(dataset);
-        trainer->classes = orthsr_dataset_class_count(dataset);
-        trainer->embed = model->config.embed_dim;
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        status = allocate(trainer, error);
+        status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
+    if (!status) status = allocate(trainer, error);
     if (!status) {
         orthsr__objective_options(&trainer->objective, options);
         trainer->objective.scale = model->logit_scale;
-        status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
+        status = make_optimizers(trainer, error);
     }
-    if (!status) status = make_optimizers(trainer, error);
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
     trainer->encoder.context = prompt ? prompt->context : NULL;
     trainer->encoder.context_gradients = prompt != NULL;
-    trainer->objective.templates = trainer->texts.templates;
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
         status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
     if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, error);
