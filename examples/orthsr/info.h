@@ -6,6 +6,10 @@
 
 #include <orthsr/orthsr.h>
 
+/* Members of such an object. */
+static inline size_t count_of(const json_t *object, const char *key) { return (size_t)json_integer_value(json_object_get(object, key)); }
+static inline const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
+
 json_t *info_model_json(const orthsr_model *model, const char *path);
 void info_model_print(json_t *object);
 

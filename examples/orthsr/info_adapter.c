@@ -74,9 +74,6 @@ json_t *info_adapter_json(const orthsr_adapter *adapter, const char *path, doubl
 
 /* ---- as text: from the same object, so that both say the same ---- */
 
-static size_t count_of(const json_t *object, const char *key) { return (size_t)json_integer_value(json_object_get(object, key)); }
-static const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
-
 static void print_peft(const json_t *peft, int cayley) {
     const char *version = text_of(peft, "peft_version"), *base = text_of(peft, "base_model_name_or_path");
     char text[256];

@@ -121,9 +121,6 @@ json_t *info_model_json(const orthsr_model *model, const char *path) {
 
 /* ---- as text: from the same object, so that both say the same ---- */
 
-static size_t count_of(const json_t *object, const char *key) { return (size_t)json_integer_value(json_object_get(object, key)); }
-static const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
-
 static void print_tower(const json_t *object, const char *name) {
     const json_t *tower = json_object_get(json_object_get(object, "towers"), name);
     printf("%-5s tower  %zu layers, width %zu, %zu heads, MLP %zu", name, count_of(tower, "layers"), count_of(tower, "width"), count_of(tower, "heads"),

@@ -47,11 +47,11 @@ json_t *info_prompt_json(const orthsr_prompt *prompt, const char *path, const or
 void info_prompt_print(json_t *object) {
     const json_t *classes = json_object_get(object, "classes"), *same = json_object_get(object, "trained_on_this_model");
     char name[256];
-    printf("prompt           %s\n", json_string_value(json_object_get(object, "path")));
-    printf("context          %lld words of width %lld, the class name at the %s\n", json_integer_value(json_object_get(object, "words")),
-           json_integer_value(json_object_get(object, "width")), json_string_value(json_object_get(object, "position")));
-    printf("parameters       %lld\n", json_integer_value(json_object_get(object, "parameters")));
-    printf("trained on       %s%s\n", json_string_value(json_object_get(object, "fingerprint")),
+    printf("prompt           %s\n", text_of(object, "path"));
+    printf("context          %zu words of width %zu, the class name at the %s\n", count_of(object, "words"), count_of(object, "width"),
+           text_of(object, "position"));
+    printf("parameters       %zu\n", count_of(object, "parameters"));
+    printf("trained on       %s%s\n", text_of(object, "fingerprint"),
            !same                ? ""
            : json_is_true(same) ? ": this very model"
                                 : ": other weights than this model's");

@@ -41,7 +41,7 @@ void inputs_close(inputs *in);
 /* Opens the model at path with --image-size and --interpolation. */
 orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error);
 
-/* "cayley" or "free", as the adapter's file says it. */
+/* "cayley", "free", ...: as the adapter's file says it. */
 const char *parametrization_name(const orthsr_adapter *adapter);
 
 /* Loads an adapter and says so on stderr when it was trained on other weights than the model's (NULL: any), and when a learned prompt beside it is left. */
