@@ -7,13 +7,6 @@
 
 static orthsr_error error;
 
-static double *numbers(size_t n, double scale, unsigned long seed) {
-    double *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = scale * noise(&seed);
-    return x;
-}
-
 static double norm(const double *x, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
@@ -28,7 +21,7 @@ static double inner(const double *x, const double *y, size_t n) {
 
 /* e (q, q) = exp(a) by 30 terms of its series: for norms below 1. */
 static void series(double *e, const double *a, size_t q) {
-    double *term = numbers(q * q, 0, 1), *next = numbers(q * q, 0, 1);
+    double *term = doubles(q * q, 0, 1), *next = doubles(q * q, 0, 1);
     for (size_t i = 0; i < q * q; i++) e[i] = term[i] = i % (q + 1) == 0;
     for (int k = 1; k <= 30; k++) {
         orthsr__gemm(false, false, q, q, q, 1.0 / k, term, q, a, q, 0, next, q);
@@ -42,8 +35,8 @@ static void series(double *e, const double *a, size_t q) {
 /* y = Exp_X(t U) for the Euclidean metric (Edelman, Arias, Smith 1998): [X U] exp(t [A, -S; I, A]) [exp(-tA); 0], A = X^T U, S = U^T U. */
 static void euclidean_exponential(double *y, const double *x, const double *u, double t, size_t n, size_t p) {
     size_t q = 2 * p;
-    double *a = numbers(p * p, 0, 1), *s = numbers(p * p, 0, 1), *w = numbers(q * q, 0, 1), *e = numbers(q * q, 0, 1), *back = numbers(p * p, 0, 1),
-           *xu = numbers(n * q, 0, 1), *left = numbers(n * q, 0, 1);
+    double *a = doubles(p * p, 0, 1), *s = doubles(p * p, 0, 1), *w = doubles(q * q, 0, 1), *e = doubles(q * q, 0, 1), *back = doubles(p * p, 0, 1),
+           *xu = doubles(n * q, 0, 1), *left = doubles(n * q, 0, 1);
     orthsr__gemm(true, false, p, p, n, t, x, p, u, p, 0, a, p);
     orthsr__gemm(true, false, p, p, n, t * t, u, p, u, p, 0, s, p);
     for (size_t i = 0; i < p; i++)
@@ -75,7 +68,7 @@ static void euclidean_exponential(double *y, const double *x, const double *u, d
 
 /* y = Exp_X(t U) for the canonical metric: exp(tW) X with W = P U X^T - X U^T P, P = I - X X^T / 2. */
 static void canonical_exponential(double *y, const double *x, const double *u, double t, size_t n, size_t p) {
-    double *a = numbers(p * p, 0, 1), *pu = numbers(n * p, 0, 1), *w = numbers(n * n, 0, 1), *e = numbers(n * n, 0, 1);
+    double *a = doubles(p * p, 0, 1), *pu = doubles(n * p, 0, 1), *w = doubles(n * n, 0, 1), *e = doubles(n * n, 0, 1);
     memcpy(pu, u, n * p * sizeof *u);
     orthsr__gemm(true, false, p, p, n, 1, x, p, u, p, 0, a, p);
     orthsr__gemm(false, false, n, p, p, -0.5, x, p, a, p, 1, pu, p);
@@ -91,9 +84,9 @@ static void canonical_exponential(double *y, const double *x, const double *u, d
 
 /* A point and a tangent of length 1 at it. */
 static void point(double **x, double **u, size_t n, size_t p) {
-    double *work = numbers(p * p, 0, 1);
-    *x = numbers(n * p, 1, 3);
-    *u = numbers(n * p, 1, 4);
+    double *work = doubles(p * p, 0, 1);
+    *x = doubles(n * p, 1, 3);
+    *u = doubles(n * p, 1, 4);
     ck_ok(orthsr__retract_qr(*x, n, p, &error));
     orthsr__tangent_project(*u, *u, *x, n, p, work);
     double length = norm(*u, n * p);
@@ -102,7 +95,7 @@ static void point(double **x, double **u, size_t n, size_t p) {
 }
 
 static double distance(const double *x, const double *u, double t, size_t n, size_t p, orthsr_retraction retraction) {
-    double *y = numbers(n * p, 0, 1), *exact = numbers(n * p, 0, 1), *step = numbers(n * p, 0, 1);
+    double *y = doubles(n * p, 0, 1), *exact = doubles(n * p, 0, 1), *step = doubles(n * p, 0, 1);
     memcpy(y, x, n * p * sizeof *y);
     for (size_t i = 0; i < n * p; i++) step[i] = t * u[i];
     ck_ok(orthsr__retract(y, NULL, step, n, p, retraction, &error));
@@ -137,7 +130,7 @@ END_TEST
 /* Idempotent; orthogonal: G - proj G is normal to every tangent; the image is tangent; both gradients represent the differential in their metric. */
 START_TEST(tangent_geometry) {
     size_t n = SHAPES[_i][0], p = SHAPES[_i][1], size = n * p;
-    double *x, *u, *g = numbers(size, 1, 8), *projected = numbers(size, 0, 1), *again = numbers(size, 0, 1), *work = numbers(p * p, 0, 1), *sum;
+    double *x, *u, *g = doubles(size, 1, 8), *projected = doubles(size, 0, 1), *again = doubles(size, 0, 1), *work = doubles(p * p, 0, 1), *sum;
     point(&x, &u, n, p);
     orthsr__tangent_project(projected, g, x, n, p, work);
     orthsr__tangent_project(again, projected, x, n, p, work);
@@ -168,7 +161,7 @@ END_TEST
 START_TEST(transport) {
     size_t n = SHAPES[_i][0], p = SHAPES[_i][1], size = n * p;
     for (int r = 0; r < 4; r++) {
-        double *x, *u, *v = numbers(size, 1, 9), *again = numbers(size, 0, 1), *work = numbers(p * p, 0, 1);
+        double *x, *u, *v = doubles(size, 1, 9), *again = doubles(size, 0, 1), *work = doubles(p * p, 0, 1);
         point(&x, &u, n, p);
         orthsr__tangent_project(v, v, x, n, p, work);
         double before = orthsr__squared_length(v, x, n, p, ORTHSR_GEOMETRY_CANONICAL, work);

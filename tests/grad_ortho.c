@@ -12,13 +12,6 @@
 static orthsr_error error;
 static const double STEP = 1e-5; /* truncation of order STEP^2, rounding of order 1e-16 / STEP */
 
-static double *numbers(size_t n, double scale, unsigned long seed) {
-    double *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = scale * noise(&seed);
-    return x;
-}
-
 static double dot(const double *a, const double *b, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
@@ -61,8 +54,8 @@ static double cayley_loss(void *context) {
 
 static void check_block(size_t b, double scale, bool cayley) {
     size_t n = orthsr__skew_size(b);
-    block k = {b, numbers(n, scale, b), numbers(b * b, 1, 2), numbers(b * b, 0, 1), numbers(b * b, 0, 1)};
-    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *work = numbers(2 * b * b, 0, 1);
+    block k = {b, doubles(n, scale, b), doubles(b * b, 1, 2), doubles(b * b, 0, 1), doubles(b * b, 0, 1)};
+    double *numeric = doubles(n, 0, 1), *ours = doubles(n, 0, 1), *work = doubles(2 * b * b, 0, 1);
     differences(numeric, k.v, n, cayley ? cayley_loss : skew_loss, &k);
     for (size_t i = 0; i < n; i++) ours[i] = 1; /* adjoints add */
     if (cayley) {
@@ -120,11 +113,11 @@ static double butterfly_loss(void *context) {
 /* Central differences of loss and the adjoint, which adds; A orthogonal, and the identity for p = 0. */
 static void check_form(form f, size_t n, size_t kept, double scale, double (*loss)(void *), size_t work_size) {
     size_t squared = f.b * f.b;
-    f.p = numbers(n, scale, f.b);
-    f.G = numbers(squared, 1, 2);
-    f.A = numbers(squared, 0, 1);
-    f.kept = numbers(kept, 0, 1);
-    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *work = numbers(work_size, 0, 1), defect;
+    f.p = doubles(n, scale, f.b);
+    f.G = doubles(squared, 1, 2);
+    f.A = doubles(squared, 0, 1);
+    f.kept = doubles(kept, 0, 1);
+    double *numeric = doubles(n, 0, 1), *ours = doubles(n, 0, 1), *work = doubles(work_size, 0, 1), defect;
     differences(numeric, f.p, n, loss, &f);
     loss(&f);
     for (size_t i = 0; i < n; i++) ours[i] = 1;
@@ -204,20 +197,20 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization) {
     ck_ok(orthsr_adapter_add_target(c.adapter, "first", IN0, 5, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "second", IN1, 7, &error));
     size_t n = c.adapter->parameter_count;
-    c.parameters = numbers(n, 0.5, 3);
-    c.y = numbers(ROWS * IN1, 0, 1);
+    c.parameters = doubles(n, 0.5, 3);
+    c.y = doubles(ROWS * IN1, 0, 1);
     for (size_t t = 0; t < COUNT; t++) {
-        c.x[t] = numbers(ROWS * IN[t], 1, 5 + t);
-        c.G[t] = numbers(ROWS * IN[t], 1, 8 + t);
+        c.x[t] = doubles(ROWS * IN[t], 1, 5 + t);
+        c.G[t] = doubles(ROWS * IN[t], 1, 8 + t);
     }
 
-    double *numeric = numbers(n, 0, 1), *ours = numbers(n, 0, 1), *grad_rotations = numbers(c.adapter->rotation_count, 0, 1),
-           *work = numbers(orthsr__adapter_work_size(c.adapter), 0, 1);
+    double *numeric = doubles(n, 0, 1), *ours = doubles(n, 0, 1), *grad_rotations = doubles(c.adapter->rotation_count, 0, 1),
+           *work = doubles(orthsr__adapter_work_size(c.adapter), 0, 1);
     differences(numeric, c.parameters, n, chain_loss, &c);
     chain_loss(&c); /* the adapter at the point itself */
     for (size_t t = 0; t < COUNT; t++) {
         const orthsr__target *target = &c.adapter->targets[t];
-        double *grad_x = numbers(ROWS * IN[t], 1, 1), *numeric_x = numbers(ROWS * IN[t], 0, 1); /* grad_x is written, not added to */
+        double *grad_x = doubles(ROWS * IN[t], 1, 1), *numeric_x = doubles(ROWS * IN[t], 0, 1); /* grad_x is written, not added to */
         orthsr__rotate_adjoint(c.adapter, target, grad_x, grad_rotations + target->rotation_offset, c.G[t], c.x[t], ROWS);
         differences(numeric_x, c.x[t], ROWS * IN[t], chain_loss, &c);
         ck_assert_double_le(max_relative_double(grad_x, numeric_x, ROWS * IN[t]), 1e-6); /* observed: 1.3e-10 */

@@ -9,13 +9,6 @@
 
 static orthsr_error error;
 
-static float *numbers(size_t n, double scale, unsigned long seed) {
-    float *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * noise(&seed));
-    return x;
-}
-
 /* Every block of the parameters, I + what is there, <- the orthogonal matrix nearest to it: parameters that ORTHSR_MANIFOLD can have. */
 static void orthogonalise(const orthsr_adapter *adapter, float *parameters) {
     for (size_t t = 0; t < orthsr_adapter_target_count(adapter); t++) {
@@ -41,7 +34,7 @@ static orthsr_adapter *make(size_t blocks, orthsr_parametrization parametrizatio
     ck_ok(orthsr_adapter_add_target(adapter, "first", 12, 5, &error));
     ck_ok(orthsr_adapter_add_target(adapter, "second, wider", 24, 7, &error));
     size_t n = orthsr_adapter_parameter_count(adapter);
-    float *parameters = numbers(n, scale, 11);
+    float *parameters = floats(n, scale, 11);
     if (parametrization == ORTHSR_MANIFOLD) orthogonalise(adapter, parameters);
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
     free(parameters);
@@ -75,7 +68,7 @@ START_TEST(rotating_is_merging) {
     orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3);
     for (size_t t = 0; t < 2; t++) {
         size_t in = orthsr_adapter_in_features(adapter, t), out = orthsr_adapter_out_features(adapter, t);
-        float *W = numbers(out * LD, 1, 21), *kept = numbers(out * LD, 1, 21), *x = numbers(ROWS * in, 1, 22), *xA = numbers(ROWS * in, 0, 1);
+        float *W = floats(out * LD, 1, 21), *kept = floats(out * LD, 1, 21), *x = floats(ROWS * in, 1, 22), *xA = floats(ROWS * in, 0, 1);
         ck_ok(orthsr_adapter_rotate(adapter, t, xA, x, ROWS, &error));
         float *rotated = linear(xA, W, ROWS, in, out, LD);
         ck_ok(orthsr_adapter_merge(adapter, t, W, LD, &error));
@@ -108,7 +101,7 @@ static orthsr_adapter *make_sided(orthsr_side side, bool scaled, orthsr_parametr
     orthsr_adapter_options_free(options);
     ck_ok(orthsr_adapter_add_target(adapter, "map", 8, 12, &error));
     size_t n = orthsr_adapter_parameter_count(adapter);
-    float *parameters = numbers(n, 0.3, 31), *scale = numbers(12, 0.5, 32);
+    float *parameters = floats(n, 0.3, 31), *scale = floats(12, 0.5, 32);
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
     for (size_t i = 0; i < 12; i++) scale[i] += 1;
     if (scaled) ck_ok(orthsr_adapter_set_scale(adapter, 0, scale, &error));
@@ -126,8 +119,7 @@ START_TEST(sides_and_scales) {
     ck_assert_int_eq(orthsr_adapter_side(adapter), side);
     ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0), scaled);
     ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), (side == ORTHSR_SIDE_OUTPUT ? 3 : 2) * (_i / 4 ? 16 : 6));
-    float *W = numbers(OUT * IN, 1, 21), *kept = numbers(OUT * IN, 1, 21), *x = numbers(ROWS * IN, 1, 22), turned[ROWS * OUT], *y,
-          *scale = numbers(OUT, 0.5, 32);
+    float *W = floats(OUT * IN, 1, 21), *kept = floats(OUT * IN, 1, 21), *x = floats(ROWS * IN, 1, 22), turned[ROWS * OUT], *y, *scale = floats(OUT, 0.5, 32);
     if (side == ORTHSR_SIDE_OUTPUT) {
         float *product = linear(x, W, ROWS, IN, OUT, IN);
         y = malloc(ROWS * OUT * sizeof *y);
@@ -204,7 +196,7 @@ END_TEST
 START_TEST(blocks_are_in_order) {
     orthsr_adapter *adapter = make(3, ORTHSR_CAYLEY, 0);
     size_t n = orthsr_adapter_parameter_count(adapter), b = orthsr_adapter_block_size(adapter, 1), skew = orthsr_skew_size(b);
-    float *parameters = numbers(n, 0, 1), *v = numbers(skew, 0.5, 2), R[64], y[24];
+    float *parameters = floats(n, 0, 1), *v = floats(skew, 0.5, 2), R[64], y[24];
     ck_assert_uint_eq(b, 8);
     memcpy(parameters + 3 * orthsr_skew_size(4) + skew, v, skew * sizeof *v); /* the second target's second block */
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
@@ -225,7 +217,7 @@ END_TEST
 START_TEST(adjoint_adds_in_place) {
     orthsr_adapter *adapter = make(3, KINDS[_i].parametrization, 0.3);
     size_t n = orthsr_adapter_parameter_count(adapter), first = orthsr_adapter_parametrization(adapter) == ORTHSR_CAYLEY ? 18 : 48;
-    float *once = numbers(n, 0, 1), *twice = numbers(n, 0, 1), *x = numbers(48, 1, 5), *g = numbers(48, 1, 6), grad_x[48];
+    float *once = floats(n, 0, 1), *twice = floats(n, 0, 1), *x = floats(48, 1, 5), *g = floats(48, 1, 6), grad_x[48];
     ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, grad_x, once, g, x, 2, &error));
     ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, NULL, twice, g, x, 2, &error));
     ck_ok(orthsr_adapter_rotate_adjoint(adapter, 1, NULL, twice, g, x, 2, &error));
@@ -266,7 +258,7 @@ END_TEST
 START_TEST(singular_factor) {
     orthsr_adapter *adapter = make(12, ORTHSR_FREE, 0);
     size_t n = orthsr_adapter_parameter_count(adapter);
-    float *parameters = numbers(n, 0, 1), W[60] = {3};
+    float *parameters = floats(n, 0, 1), W[60] = {3};
     parameters[5] = -1;
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
     ck_fails(orthsr_adapter_unmerge(adapter, 0, W, 12, &error), ORTHSR_ERROR_NUMERIC, "block 5: the factor is singular");
@@ -332,7 +324,7 @@ START_TEST(starts_at_the_identity) {
     size_t n = orthsr_adapter_parameter_count(adapter);
     ck_assert_uint_eq(n, counts[_i]);
     ck_assert_double_eq(orthsr_adapter_distance(adapter, 0), 0);
-    float *parameters = numbers(n, 1, 1);
+    float *parameters = floats(n, 1, 1);
     ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
     for (size_t i = 0; i < n; i++) ck_assert_float_eq(parameters[i], kind == ORTHSR_MANIFOLD && i % 576 % 25 == 0);
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
@@ -381,7 +373,7 @@ START_TEST(coft) {
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     ck_ok(orthsr_adapter_add_target(adapter, "map", 16, 3, &error)); /* 4 blocks of 4, bound 0.2 */
     size_t n = orthsr_adapter_parameter_count(adapter), block = n / 4;
-    float *given = numbers(n, 1, 3), *got = numbers(n, 0, 1);
+    float *given = floats(n, 1, 3), *got = floats(n, 0, 1);
     for (size_t i = 0; i < block; i++) given[i] *= 0.01f;
     ck_ok(orthsr_adapter_set_parameters(adapter, given, n, &error));
     ck_ok(orthsr_adapter_get_parameters(adapter, got, n, &error));
@@ -456,7 +448,7 @@ END_TEST
 START_TEST(failed_set_changes_nothing) {
     orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3);
     size_t n = orthsr_adapter_parameter_count(adapter);
-    float *before = numbers(n, 0, 1), *bad = numbers(n, 0.7, 9), *after = numbers(n, 0, 1), *x = numbers(24, 1, 4), y[24], z[24];
+    float *before = floats(n, 0, 1), *bad = floats(n, 0.7, 9), *after = floats(n, 0, 1), *x = floats(24, 1, 4), y[24], z[24];
     ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
     ck_ok(orthsr_adapter_rotate(adapter, 1, y, x, 1, &error));
     if (KINDS[_i].parametrization == ORTHSR_MANIFOLD) orthogonalise(adapter, bad);
@@ -521,7 +513,7 @@ static void check_equal(const orthsr_adapter *a, const orthsr_adapter *b) {
         ck_assert_uint_eq(orthsr_adapter_out_features(a, t), orthsr_adapter_out_features(b, t));
         ck_assert_uint_eq(orthsr_adapter_block_size(a, t), orthsr_adapter_block_size(b, t));
     }
-    float *p = numbers(n, 0, 1), *q = numbers(n, 0, 1), *x = numbers(24, 1, 8), y[24], z[24];
+    float *p = floats(n, 0, 1), *q = floats(n, 0, 1), *x = floats(24, 1, 8), y[24], z[24];
     ck_ok(orthsr_adapter_get_parameters(a, p, n, &error));
     ck_ok(orthsr_adapter_get_parameters(b, q, n, &error));
     ck_assert_mem_eq(p, q, n * sizeof *p);
@@ -567,7 +559,7 @@ START_TEST(round_trip_of_odd_adapters) {
     static const char *const names[] = {"zz", "\"quoted\\", "a.skew", "a", "\xc3\xa9,1", "t5", "t6", "t7", "t8", "t9", "t10", "t11"};
     for (size_t i = 0; i < 12; i++) ck_ok(orthsr_adapter_add_target(a, names[i], 2 * (i + 1), 1, &error));
     size_t n = orthsr_adapter_parameter_count(a);
-    float *p = numbers(n, 1, 3), *q = numbers(n, 0, 1);
+    float *p = floats(n, 1, 3), *q = floats(n, 0, 1);
     ck_ok(orthsr_adapter_set_parameters(a, p, n, &error));
     ck_ok(orthsr_adapter_save(a, scratch_file("odd.safetensors"), NULL, &error));
     ck_ok(orthsr_adapter_load(&b, scratch_file("odd.safetensors"), &error));

@@ -4,13 +4,6 @@
 
 static orthsr_error error;
 
-static float *numbers(size_t n, double scale, unsigned long seed) {
-    float *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * noise(&seed));
-    return x;
-}
-
 static double defect_of(const float *X, size_t n, size_t p) {
     double defect;
     ck_ok(orthsr_orthogonality_defect(&defect, X, n, p, &error));
@@ -24,8 +17,8 @@ static bool under_valgrind(void) { /* where the large ones take minutes */
 
 /* A point X (n, p) and a tangent U at it with entries of about scale. */
 static void point(float **X, float **U, size_t n, size_t p, double scale) {
-    float *G = numbers(n * p, scale, 17);
-    *X = numbers(n * p, 1, 5);
+    float *G = floats(n * p, scale, 17);
+    *X = floats(n * p, 1, 5);
     *U = malloc(n * p * sizeof **U);
     ck_ok(orthsr_retract_qr(*X, n, p, &error));
     ck_ok(orthsr_tangent_project(*U, G, *X, n, p, &error));
@@ -43,7 +36,7 @@ START_TEST(stays_on_the_manifold) {
     if (n > 100 && under_valgrind()) return;
     float *X, *U;
     point(&X, &U, n, p, 1 / sqrt((double)n));
-    float *kept = malloc(n * p * sizeof *kept), *zero = numbers(n * p, 0, 1);
+    float *kept = malloc(n * p * sizeof *kept), *zero = floats(n * p, 0, 1);
     memcpy(kept, X, n * p * sizeof *kept);
     ck_ok(orthsr_retract(X, U, n, p, retraction, &error));
     double defect = defect_of(X, n, p);
@@ -62,7 +55,7 @@ END_TEST
 /* Both QR retractions are one map, and polar is the nearest point: no other has a smaller distance. */
 START_TEST(from_anywhere) {
     enum { N = 60, P = 20 };
-    float *X = numbers(N * P, 1, 3), *householder = numbers(N * P, 1, 3), *cholesky = numbers(N * P, 1, 3), *polar = numbers(N * P, 1, 3);
+    float *X = floats(N * P, 1, 3), *householder = floats(N * P, 1, 3), *cholesky = floats(N * P, 1, 3), *polar = floats(N * P, 1, 3);
     ck_ok(orthsr_retract_qr(householder, N, P, &error));
     ck_ok(orthsr_retract_cholesky_qr(cholesky, N, P, &error));
     ck_ok(orthsr_retract_polar(polar, N, P, &error));
@@ -91,7 +84,7 @@ END_TEST
 START_TEST(far_from_full_rank) {
     enum { N = 30, P = 10 };
     for (int kind = 0; kind < 3; kind++) {
-        float *X = numbers(N * P, kind == 2 ? 1e-15 : 1, 3), *Y;
+        float *X = floats(N * P, kind == 2 ? 1e-15 : 1, 3), *Y;
         for (size_t i = 0; i < N && kind < 2; i++) X[i * P + 4] = X[i * P + 3] * (1 + (kind ? 1e-5f * (float)i : 0));
         Y = malloc(N * P * sizeof *Y);
         memcpy(Y, X, N * P * sizeof *Y);

@@ -5,13 +5,6 @@
 
 static orthsr_error error;
 
-static float *numbers(size_t n, double scale, unsigned long seed) {
-    float *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * noise(&seed));
-    return x;
-}
-
 /* ---- Cayley -------------------------------------------------------------------------------------------------------- */
 
 static const size_t SIZES[] = {1, 2, 8, 64, 384, 768};
@@ -19,7 +12,7 @@ static const size_t SIZES[] = {1, 2, 8, 64, 384, 768};
 /* norm: the Frobenius norm of v; 5 turns far beyond anything training reaches. */
 static void check_orthogonal(size_t b, double norm) {
     size_t n = orthsr_skew_size(b);
-    float *v = numbers(n, 1, b), *R = numbers(b * b, 0, 1);
+    float *v = floats(n, 1, b), *R = floats(b * b, 0, 1);
     double sum = 0, defect;
     for (size_t i = 0; i < n; i++) sum += (double)v[i] * v[i];
     for (size_t i = 0; i < n; i++) v[i] = (float)(v[i] * norm / sqrt(sum));
@@ -84,7 +77,7 @@ static double determinant(const float *a, size_t b) {
 
 START_TEST(cayley_has_determinant_one) {
     for (size_t b = 2; b <= 8; b++) {
-        float *v = numbers(orthsr_skew_size(b), 2, b), R[64];
+        float *v = floats(orthsr_skew_size(b), 2, b), R[64];
         ck_ok(orthsr_cayley(R, v, b, &error));
         ck_close(determinant(R, b), 1, 1e-5);
         free(v);
@@ -139,7 +132,7 @@ static const size_t SHAPES[][2] = {{1, 1}, {2, 2}, {7, 7}, {64, 64}, {5, 1}, {40
 
 START_TEST(retraction_is_signed_qr) {
     size_t n = SHAPES[_i][0], p = SHAPES[_i][1];
-    float *X = numbers(n * p, 1, 3), *Q = numbers(n * p, 1, 3);
+    float *X = floats(n * p, 1, 3), *Q = floats(n * p, 1, 3);
     double defect;
     ck_ok(orthsr_retract_qr(Q, n, p, &error));
     ck_ok(orthsr_orthogonality_defect(&defect, Q, n, p, &error));

@@ -9,13 +9,6 @@
 
 static orthsr_error error;
 
-static float *numbers(size_t n, double scale, unsigned long seed) {
-    float *x = malloc((n ? n : 1) * sizeof *x);
-    ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * noise(&seed));
-    return x;
-}
-
 static void check_orthogonal(const float *A, size_t b) {
     double defect;
     ck_ok(orthsr_orthogonality_defect(&defect, A, b, b, &error));
@@ -29,9 +22,9 @@ START_TEST(orthogonal_at_every_width) {
     size_t b = WIDTHS[_i], s = b < 8 ? 2 : 8, m = b < 8 ? 1 : 3, k = b < 8 ? 2 : 8;
     const char *fork = getenv("CK_FORK"); /* "no" under valgrind */
     if (b > 64 && fork && strcmp(fork, "no") == 0) return;
-    float *A = numbers(b * b, 0, 1), *kept = numbers((b + k + 1) * b * m, 0, 1);
+    float *A = floats(b * b, 0, 1), *kept = floats((b + k + 1) * b * m, 0, 1);
     for (double scale = 1e-5; scale < 2; scale *= 10) {
-        float *v = numbers(b * b * m, scale, b);
+        float *v = floats(b * b * m, scale, b);
         ck_ok(orthsr__expm_forward(A, kept, v, b, &error));
         check_orthogonal(A, b);
         ck_ok(orthsr__householder_forward(A, kept, v, b, k, &error));
@@ -57,7 +50,7 @@ START_TEST(expm_against_torch) {
 #define VALUES(what) (snprintf(name, sizeof name, "expm.%zu.%s", b, what), fixture_floats(&f, name, &n))
     const float *G = VALUES("G"), *A = VALUES("A"), *grad = VALUES("grad"), *v = VALUES("v");
     ck_assert_uint_eq(n, orthsr_skew_size(b));
-    float *ours = numbers(b * b, 0, 1), *kept = numbers(b * b, 0, 1), *ours_grad = numbers(n, 0, 1), *work = numbers(orthsr__expm_work(b), 0, 1);
+    float *ours = floats(b * b, 0, 1), *kept = floats(b * b, 0, 1), *ours_grad = floats(n, 0, 1), *work = floats(orthsr__expm_work(b), 0, 1);
     ck_ok(orthsr__expm_forward(ours, kept, v, b, &error));
     ck_assert_double_le(max_relative(ours, A, b * b), bounds[_i]);
     orthsr__expm_adjoint(ours_grad, G, v, kept, b, work);

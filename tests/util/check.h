@@ -55,6 +55,17 @@ static inline double noise(unsigned long *state) {
     return (double)(long)(*state >> 11) / (double)(1L << 52) - 1.0;
 }
 
+/* n of them times scale, in fresh memory. */
+#define DEFINE_NUMBERS(name, type)                                                                                                                             \
+    static inline type *name(size_t n, double scale, unsigned long seed) {                                                                                     \
+        type *x = malloc((n ? n : 1) * sizeof *x);                                                                                                             \
+        ck_assert_ptr_nonnull(x);                                                                                                                              \
+        for (size_t i = 0; i < n; i++) x[i] = (type)(scale * noise(&seed));                                                                                    \
+        return x;                                                                                                                                              \
+    }
+DEFINE_NUMBERS(floats, float)
+DEFINE_NUMBERS(doubles, double)
+
 /* Tests run from the repository root; fixtures lie in tests/data. Files they write go into a fresh directory that is removed at exit. */
 static inline char *scratch_directory(void) {
     static char path[] = "/tmp/orthsr-test-XXXXXX";
