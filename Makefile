@@ -138,12 +138,12 @@ $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 	@mkdir -p $(@D)
 	$(CC) -DORTHSR_DOUBLE $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE64) $(PC_LIBS) $(CHECK_LIBS)
 
-$B/bench/%: tests/bench/%.c $(CORE)
+$B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
 
 # How the demo's settings were chosen; run by hand, it takes some minutes.
-$B/bench/choose: tests/bench/choose.c examples/demo/fashion.c examples/demo/camera.c $(CORE)
+$B/bench/choose: tests/bench/choose.c tests/bench/bench.h examples/demo/fashion.c examples/demo/camera.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(PC_LIBS)
 

@@ -6,23 +6,15 @@
  *
  * usage: build/bench/choose [BLOCK_SIZE] [EPOCHS]        (0: the default 4 blocks per map)
  */
+#include "bench.h"
+
 #include <math.h>
-#include <orthsr/orthsr.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "../../examples/demo/fashion.h"
 
 enum { BASE = 5, SHOTS = 16, HELD_OUT = 50, SEEDS = 3 };
 
 static const char *const template = "a photo of a {}.";
-static orthsr_error error;
-
-static void must(orthsr_status status) {
-    if (!status) return;
-    fprintf(stderr, "%s\n", error.message);
-    exit(1);
-}
 
 static double accuracy(const orthsr_model *model, const orthsr_adapter *adapter, const orthsr_dataset *part) {
     orthsr_session *session;

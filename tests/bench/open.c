@@ -3,33 +3,15 @@
  * usage: build/bench/open [MODEL]        (default: a float32 ViT-B/16 of 600 MB in Hugging Face's names, made under /tmp and removed; its weights are
  * zeros that the file system need not store, but that are mapped and checked like any others)
  */
-#include <orthsr/orthsr.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "bench.h"
+
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "io/safetensors.h"
 
 enum { REPETITIONS = 9, MAX_TENSORS = 512 };
-
-static orthsr_error error;
-
-static void must(orthsr_status status) {
-    if (!status) return;
-    fprintf(stderr, "%s\n", error.message);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
 
 /* ---- a checkpoint of the right shape -------------------------------------------------------------------------------------- */
 

@@ -2,27 +2,9 @@
  *
  * usage: build/bench/step [MODEL] [IMAGES] [REPETITIONS]        (default examples/data/mini 80 15)
  */
-#include <orthsr/orthsr.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "bench.h"
+
 #include <string.h>
-#include <time.h>
-
-static orthsr_error error;
-
-static void must(orthsr_status status) {
-    if (!status) return;
-    fprintf(stderr, "%s\n", error.message);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b; }
 
 static void report(const char *what, double *seconds, size_t n, double per_call) {
     qsort(seconds, n, sizeof *seconds, ascending);
