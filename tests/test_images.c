@@ -2,13 +2,11 @@
 #include <stdarg.h>
 
 #include "adapter/adapter.h"
-#include "util/fixture.h"
+#include "util/tiny.h"
 
 static orthsr_error error;
 
 /* ---- a small run ----------------------------------------------------------------------------------------------------------------------- */
-
-enum { ITEMS = 12 };
 
 /* The tiny Hugging Face model with the images and labels of the trajectory fixture. */
 typedef struct scene {
@@ -22,13 +20,9 @@ typedef struct scene {
 
 static scene scene_new(const char *towers, bool black) {
     scene s = {0};
-    const char *names[] = {"cat", "dog", "t-shirt"};
     orthsr_adapter_options *options;
-    static const uint8_t nothing[ITEMS * 16 * 16 * 3];
-    fixture_open(&s.f, "tests/data/clip/hf/trajectory.safetensors");
-    ck_ok(orthsr_model_open(&s.model, "tests/data/clip/hf", &error));
-    ck_ok(orthsr_dataset_new(&s.dataset, black ? nothing : fixture_raw(&s.f, "images", 1, NULL), ITEMS, 16, 16, 3, fixture_raw(&s.f, "labels", 4, NULL), names,
-                             3, &error));
+    static const uint8_t nothing[TINY_ITEMS * TINY_SIZE * TINY_SIZE * 3];
+    tiny_open(&s.f, &s.model, &s.dataset, black ? nothing : NULL);
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_towers(options, towers, &error));
     ck_ok(orthsr_model_adapter(s.model, &s.adapter, options, &error));
@@ -42,9 +36,7 @@ static void scene_free(scene *s) {
     orthsr_trainer_free(s->trainer);
     orthsr_trainer_options_free(s->options);
     orthsr_adapter_free(s->adapter);
-    orthsr_dataset_free(s->dataset);
-    orthsr_model_free(s->model);
-    fixture_close(&s->f);
+    tiny_close(&s->f, s->model, s->dataset);
 }
 
 static void begin(scene *s) { ck_ok(orthsr_trainer_new(&s->trainer, s->model, s->adapter, s->dataset, s->options, &error)); }
@@ -59,9 +51,9 @@ static void first_epoch(scene *s, size_t batch, double *means) {
     ck_ok(orthsr_trainer_options_set_learning_rate(s->options, 1e-20f, &error));
     begin(s);
     memset(means, 0, 4 * sizeof *means);
-    size_t steps = (ITEMS + batch - 1) / batch;
+    size_t steps = (TINY_ITEMS + batch - 1) / batch;
     for (size_t i = 0; i < steps; i++) {
-        double share = (double)(i + 1 < steps ? batch : ITEMS - batch * i) / ITEMS;
+        double share = (double)(i + 1 < steps ? batch : TINY_ITEMS - batch * i) / TINY_ITEMS;
         ck_ok(orthsr_trainer_step(s->trainer, &error));
         for (size_t j = 0; j < 4; j++) means[j] += share * metric(s, terms[j]);
     }
@@ -157,7 +149,7 @@ START_TEST(draws_belong_to_items) {
     for (size_t run = 0; run < 3; run++) {
         scene s = scene_of(set);
         ck_ok(orthsr_trainer_options_set_seed(s.options, run == 2 ? 8 : 7, &error));
-        first_epoch(&s, run == 1 ? 5 : ITEMS, means[run]);
+        first_epoch(&s, run == 1 ? 5 : TINY_ITEMS, means[run]);
         scene_free(&s);
     }
     double moved = 0;
@@ -176,7 +168,7 @@ START_TEST(starts_at_the_frozen_model) {
     const setting *set = &settings[_i];
     double means[4];
     scene s = scene_of(set);
-    first_epoch(&s, ITEMS, means);
+    first_epoch(&s, TINY_ITEMS, means);
     if (set->own_frozen) ck_assert_double_gt(means[1], 1e-3);
     else ck_assert_double_le(fabs(means[1]), 1e-6);
     if (set->cutout == ORTHSR_CUTOUT_OFF) ck_assert(means[2] == 0 && means[3] == 0);
@@ -195,8 +187,8 @@ START_TEST(whole_image_cut) {
     scene s = scene_new("image,text", false), t = scene_new("image,text", true);
     ck_ok(orthsr_trainer_options_set_cutout(s.options, ORTHSR_CUTOUT_ATTENTIVE, &error));
     ck_ok(orthsr_trainer_options_set_cutout_size(s.options, 1, &error));
-    first_epoch(&s, ITEMS, cut);
-    first_epoch(&t, ITEMS, black);
+    first_epoch(&s, TINY_ITEMS, cut);
+    first_epoch(&t, TINY_ITEMS, black);
     ck_close(cut[2], black[0], 1e-6);
     ck_assert_double_gt(fabs(cut[2] - cut[0]), 1e-2);
     scene_free(&s);
@@ -213,7 +205,7 @@ START_TEST(probability) {
         scene s = scene_new("image,text", false);
         ck_ok(orthsr_trainer_options_set_cutout(s.options, ORTHSR_CUTOUT_ATTENTIVE, &error));
         ck_ok(orthsr_trainer_options_set_cutout_probability(s.options, probabilities[i], &error));
-        first_epoch(&s, ITEMS, means[i]);
+        first_epoch(&s, TINY_ITEMS, means[i]);
         scene_free(&s);
     }
     ck_assert(never[2] == never[0]);
@@ -250,7 +242,7 @@ START_TEST(frozen_templates) {
     double means[4];
     scene s = scene_new("image,text", false);
     ck_ok(orthsr_trainer_options_set_frozen_templates(s.options, same, 1, &error));
-    first_epoch(&s, ITEMS, means);
+    first_epoch(&s, TINY_ITEMS, means);
     ck_assert_double_le(fabs(means[1]), 1e-6);
     scene_free(&s);
 }

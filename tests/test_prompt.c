@@ -1,12 +1,9 @@
 /* test_prompt.c - learned prompts: CoOp's trajectory in PyTorch, what a step promises, files, names laid out, sessions, template presets. */
 #include "clip/context.h"
 #include "train/optimizer.h"
-#include "util/fixture.h"
-
-#define MODEL "tests/data/clip/hf"
+#include "util/tiny.h"
 
 static orthsr_error error;
-static const char *const names[] = {"cat", "dog", "t-shirt"};
 
 /* The tiny Hugging Face model with the images and labels of its trajectory fixture. */
 typedef struct scene {
@@ -21,9 +18,7 @@ typedef struct scene {
 
 static scene scene_new(void) {
     scene s = {0};
-    fixture_open(&s.f, MODEL "/trajectory.safetensors");
-    ck_ok(orthsr_model_open(&s.model, MODEL, &error));
-    ck_ok(orthsr_dataset_new(&s.dataset, fixture_raw(&s.f, "images", 1, NULL), 12, 16, 16, 3, fixture_raw(&s.f, "labels", 4, NULL), names, 3, &error));
+    tiny_open(&s.f, &s.model, &s.dataset, NULL);
     ck_ok(orthsr_model_adapter(s.model, &s.adapter, NULL, &error));
     ck_ok(orthsr_prompt_options_new(&s.prompt_options, &error));
     ck_ok(orthsr_trainer_options_new(&s.options, &error));
@@ -35,9 +30,7 @@ static void scene_free(scene *s) {
     orthsr_prompt_options_free(s->prompt_options);
     orthsr_prompt_free(s->prompt);
     orthsr_adapter_free(s->adapter);
-    orthsr_dataset_free(s->dataset);
-    orthsr_model_free(s->model);
-    fixture_close(&s->f);
+    tiny_close(&s->f, s->model, s->dataset);
 }
 
 static float *context_of(const orthsr_prompt *prompt) {
@@ -58,7 +51,7 @@ static void check_trajectory(const char *name, orthsr_class_position position, b
     size_t n;
     const float *settings = fixture_floats(&f, "settings", NULL), *loss = fixture_floats(&f, "loss", NULL);
     ck_ok(orthsr_prompt_options_set_position(s.prompt_options, position, &error));
-    if (specific) ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, names, 3, &error));
+    if (specific) ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, tiny_names, 3, &error));
     ck_ok(orthsr_prompt_new(&s.prompt, s.model, s.prompt_options, &error));
     ck_ok(orthsr_trainer_options_set_method(s.options, ORTHSR_METHOD_COOP, &error));
     ck_ok(orthsr_trainer_options_set_learning_rate(s.options, settings[0], &error));
@@ -88,7 +81,7 @@ static void check_trajectory(const char *name, orthsr_class_position position, b
     orthsr_session *session;
     ck_ok(orthsr_session_new(&session, s.model, NULL, &error));
     ck_ok(orthsr_session_set_prompt(session, s.prompt, &error));
-    ck_ok(orthsr_session_encode_classes(session, features, specific ? names : unseen, specific ? 3 : 2, NULL, 0, &error));
+    ck_ok(orthsr_session_encode_classes(session, features, specific ? tiny_names : unseen, specific ? 3 : 2, NULL, 0, &error));
     expected = fixture_floats(&f, "features", &n);
     ck_assert_double_le(max_relative(features, expected, n), 1e-4);
     free(context);
@@ -276,7 +269,7 @@ START_TEST(beginnings) {
     orthsr_prompt_free(s.prompt);
 
     ck_ok(orthsr_prompt_options_set_words(s.prompt_options, 15, &error));
-    ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, names, 3, &error));
+    ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, tiny_names, 3, &error));
     ck_ok(orthsr_prompt_new(&s.prompt, s.model, s.prompt_options, &error));
     ck_ok(orthsr_prompt_new(&again, s.model, s.prompt_options, &error));
     ck_assert_uint_eq(s.prompt->count, 3 * 15 * 24);
@@ -372,7 +365,7 @@ START_TEST(files) {
         orthsr_prompt *loaded;
         ck_ok(orthsr_prompt_options_set_words(s.prompt_options, 3, &error));
         ck_ok(orthsr_prompt_options_set_position(s.prompt_options, ORTHSR_CLASS_MIDDLE, &error));
-        if (specific) ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, names, 3, &error));
+        if (specific) ck_ok(orthsr_prompt_options_set_classes(s.prompt_options, tiny_names, 3, &error));
         ck_ok(orthsr_prompt_new(&s.prompt, s.model, s.prompt_options, &error));
         ck_ok(orthsr_prompt_save(s.prompt, scratch_file("both"), &error));
         ck_ok(orthsr_adapter_save(s.adapter, scratch_file("both"), NULL, &error)); /* side by side */

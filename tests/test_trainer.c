@@ -3,7 +3,7 @@
 #include "train/descent.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
-#include "util/fixture.h"
+#include "util/tiny.h"
 
 static orthsr_error error;
 
@@ -18,10 +18,7 @@ typedef struct scene {
 
 static scene scene_new(void) {
     scene s = {0};
-    const char *names[] = {"cat", "dog", "t-shirt"};
-    fixture_open(&s.f, "tests/data/clip/hf/trajectory.safetensors");
-    ck_ok(orthsr_model_open(&s.model, "tests/data/clip/hf", &error));
-    ck_ok(orthsr_dataset_new(&s.dataset, fixture_raw(&s.f, "images", 1, NULL), 12, 16, 16, 3, fixture_raw(&s.f, "labels", 4, NULL), names, 3, &error));
+    tiny_open(&s.f, &s.model, &s.dataset, NULL);
     ck_ok(orthsr_model_adapter(s.model, &s.adapter, NULL, &error)); /* the defaults: 4 blocks on fc1 and fc2 of both towers, Cayley */
     ck_ok(orthsr_trainer_options_new(&s.options, &error));
     return s;
@@ -30,9 +27,7 @@ static scene scene_new(void) {
 static void scene_free(scene *s) {
     orthsr_trainer_options_free(s->options);
     orthsr_adapter_free(s->adapter);
-    orthsr_dataset_free(s->dataset);
-    orthsr_model_free(s->model);
-    fixture_close(&s->f);
+    tiny_close(&s->f, s->model, s->dataset);
 }
 
 static float *parameters_of(const orthsr_adapter *adapter) {
@@ -382,11 +377,11 @@ START_TEST(evaluation_equals_features) {
     scene s = scene_new();
     orthsr_session *session;
     orthsr_evaluation *evaluation;
-    const char *template = "a photo of a {}.", *names[] = {"cat", "dog", "t-shirt"};
+    const char *template = "a photo of a {}.";
     ck_ok(orthsr_session_new(&session, s.model, NULL, &error));
     ck_ok(orthsr_evaluate(&evaluation, session, s.dataset, &template, 1, NULL, NULL, &error));
     float classes[3 * 16], pixels[3 * 16 * 16], feature[16];
-    ck_ok(orthsr_session_encode_classes(session, classes, names, 3, &template, 1, &error));
+    ck_ok(orthsr_session_encode_classes(session, classes, tiny_names, TINY_CLASSES, &template, 1, &error));
     size_t correct = 0, per_class[3] = {0};
     for (size_t i = 0; i < 12; i++) {
         ck_ok(orthsr_dataset_pixels(s.dataset, i, s.model, pixels, &error));
