@@ -994,7 +994,8 @@ START_TEST(test_bad_prompts) {
     unsigned long state = 1;
     write_png("knitwear/coat/0.png", 1, &state);
     write_png("knitwear/striped jumper/0.png", 2, &state);
-    outcome o = run("train --model " MODEL " --data @/knitwear --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
+    outcome o =
+        run("train --model " MODEL " --data @/knitwear --shots 1 --method coop --context-words 20 --out @/none"); /* it has said what it trains by then */
     ck_assert_msg(o.code == 1 && strstr(o.err, "the prompt of class 'striped jumper' does not fit"), "%s", o.err);
     expect_failure(run("zeroshot --model " MODEL " --data @/knitwear --adapter @/narrow/adapter"), 1, "no context for class 'striped jumper'");
     expect_failure(run("zeroshot --model tests/data/clip/hf --data @/knitwear --adapter @/narrow/adapter"), 1, "width 128, the model's text tower 24");

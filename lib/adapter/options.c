@@ -1,5 +1,4 @@
 /* options.c - what an adapter is to look like. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +52,7 @@ orthsr_status orthsr_adapter_options_set_butterfly(orthsr_adapter_options *optio
 
 orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options *options, float eps, orthsr_error *error) {
     ORTHSR__REQUIRE(options, error, "options is NULL");
-    ORTHSR__REQUIRE(eps >= 0 && isfinite(eps), error, "eps is negative or not finite");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(eps), error, "eps is negative or not finite");
     options->coft = eps;
     return ORTHSR_OK;
 }

@@ -7,6 +7,7 @@
 #define ORTHSR_BASE_REAL_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef ORTHSR_DOUBLE
@@ -30,6 +31,9 @@ typedef float real;
 #else
 #define ORTHSR__INLINE static inline
 #endif
+
+/* For arguments. Comparisons are written so that NaN fails them. */
+static inline bool orthsr__at_least_zero(float value) { return value >= 0 && isfinite(value); }
 
 static inline void orthsr__real_from_float(real *to, const float *from, size_t n) {
     for (size_t i = 0; i < n; i++) to[i] = (real)from[i];

@@ -1,8 +1,8 @@
 /* loss_options.c - setters of what is minimised: the four terms, the frozen branch, augmentation and CutOut. */
 #include <math.h>
-#include <stdbool.h>
 
 #include "base/fail.h"
+#include "base/real.h"
 #include "clip/prompt.h"
 #include "train/options.h"
 
@@ -18,26 +18,23 @@ float orthsr__cutout_size(const orthsr_trainer_options *options) {
     return options->cutout == ORTHSR_CUTOUT_RANDOM ? 16.0f / 224 : 0.4f;
 }
 
-/* Comparisons are written so that NaN fails them. */
-static bool is_weight(float value) { return value >= 0 && isfinite(value); }
-
 orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(is_weight(weight), error, "the KL weight must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(weight), error, "the KL weight must be finite and not negative");
     options->kl_weight = weight;
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr_trainer_options_set_ce_cut_weight(orthsr_trainer_options *options, float weight, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(is_weight(weight), error, "the weight of the cut images' cross-entropy must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(weight), error, "the weight of the cut images' cross-entropy must be finite and not negative");
     options->ce_cut_weight = weight;
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr_trainer_options_set_kl_cut_weight(orthsr_trainer_options *options, float weight, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(is_weight(weight), error, "the weight of the cut images' KL must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(weight), error, "the weight of the cut images' KL must be finite and not negative");
     options->kl_cut_weight = weight;
     return ORTHSR_OK;
 }

@@ -31,14 +31,12 @@ static orthsr_status make(orthsr_optimizer **out, orthsr_optimizer settings, ort
     return ORTHSR_OK;
 }
 
-static bool is_decay(float weight_decay) { return weight_decay >= 0 && isfinite(weight_decay); }
-
 orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t size, float momentum, float weight_decay, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
     *out = NULL;
     ORTHSR__REQUIRE(size > 0, error, "size is 0");
     ORTHSR__REQUIRE(momentum >= 0 && momentum < 1, error, "momentum is outside [0, 1)");
-    ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(weight_decay), error, "weight_decay is negative or not finite");
     return make(
         out,
         (orthsr_optimizer){.rule = ORTHSR__RULE_SGD, .momentum = (double)momentum, .weight_decay = (double)weight_decay, .size = size, .slots = momentum != 0},
@@ -51,7 +49,7 @@ orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float 
     ORTHSR__REQUIRE(size > 0, error, "size is 0");
     ORTHSR__REQUIRE(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, error, "a beta is outside [0, 1)");
     ORTHSR__REQUIRE(eps > 0 && isfinite(eps), error, "eps is not above 0");
-    ORTHSR__REQUIRE(is_decay(weight_decay), error, "weight_decay is negative or not finite");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(weight_decay), error, "weight_decay is negative or not finite");
     orthsr_optimizer settings = {.rule = ORTHSR__RULE_ADAMW,
                                  .beta1 = (double)beta1,
                                  .beta2 = (double)beta2,

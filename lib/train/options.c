@@ -1,12 +1,12 @@
 /* options.c - training options and their setters. */
 #include "train/options.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "base/real.h"
 #include "clip/prompt.h"
 
 static const char *const default_template = "a photo of a {}.";
@@ -111,19 +111,16 @@ orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options,
     return ORTHSR_OK;
 }
 
-/* Comparisons are written so that NaN fails them. */
-static bool at_least_zero(float value) { return value >= 0 && isfinite(value); }
-
 orthsr_status orthsr_trainer_options_set_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(at_least_zero(lr), error, "the learning rate must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(lr), error, "the learning rate must be finite and not negative");
     options->learning_rate = lr;
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr_trainer_options_set_context_learning_rate(orthsr_trainer_options *options, float lr, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(at_least_zero(lr), error, "the context's learning rate must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(lr), error, "the context's learning rate must be finite and not negative");
     options->context_learning_rate = lr;
     return ORTHSR_OK;
 }
@@ -137,7 +134,7 @@ orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *option
 
 orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
-    ORTHSR__REQUIRE(at_least_zero(decay), error, "weight decay must be finite and not negative");
+    ORTHSR__REQUIRE(orthsr__at_least_zero(decay), error, "weight decay must be finite and not negative");
     options->weight_decay = decay;
     return ORTHSR_OK;
 }
