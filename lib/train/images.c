@@ -15,6 +15,11 @@
 static bool is_augmented(const orthsr__images *images) { return images->options->augmentation != ORTHSR_AUGMENT_NONE; }
 static bool is_attentive(const orthsr__images *images) { return images->options->cutout == ORTHSR_CUTOUT_ATTENTIVE; }
 
+/* The holes are the same in every epoch: nothing about them is drawn. */
+static bool cut_stays(const orthsr__images *images) {
+    return !is_augmented(images) && is_attentive(images) && images->options->cutout_probability >= 1 && images->options->cutout_fill != ORTHSR_CUTOUT_NOISE;
+}
+
 /* ---- a tile ------------------------------------------------------------------------------------------------------------------------ */
 
 static orthsr_status load(orthsr__images *images, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
@@ -73,13 +78,27 @@ static void copy_rows(void *to, size_t row, const void *from, size_t from_row, s
     if (to && from) memcpy((char *)to + row * bytes, (const char *)from + from_row * bytes, bytes);
 }
 
-/* The tile's features, log-probabilities and maps from those of all items. */
-static void recall(orthsr__images *images, const size_t *items, size_t n) {
+/* The tile's features and log-probabilities from those of all items, and the other way. */
+static void recall(orthsr__images *images, orthsr__part part, const size_t *items, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        copy_rows(images->features, i, images->all_features, items[i], images->anchor.embed * sizeof(real));
-        copy_rows(images->log_p, i, images->all_log_p, items[i], images->anchor.classes * sizeof(real));
-        copy_rows(images->maps, i, images->all_maps, items[i], images->grid * images->grid * sizeof(float));
+        copy_rows(images->features, i, images->seen[part].features, items[i], images->anchor.embed * sizeof(real));
+        copy_rows(images->log_p, i, images->seen[part].log_p, items[i], images->anchor.classes * sizeof(real));
     }
+}
+
+static orthsr_status remember(orthsr__images *images, orthsr__part part, const size_t *items, size_t n, orthsr_error *error) {
+    for (size_t i = 0; i < n; i++) {
+        if (!orthsr__all_finite(images->log_p + i * images->anchor.classes, images->anchor.classes))
+            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s%s are not finite",
+                                orthsr_dataset_item_name(images->dataset, items[i]), part == ORTHSR__CUT ? " with holes" : "");
+        copy_rows(images->seen[part].features, items[i], images->features, i, images->anchor.embed * sizeof(real));
+        copy_rows(images->seen[part].log_p, items[i], images->log_p, i, images->anchor.classes * sizeof(real));
+    }
+    return ORTHSR_OK;
+}
+
+static void recall_maps(orthsr__images *images, const size_t *items, size_t n) {
+    for (size_t i = 0; i < n; i++) copy_rows(images->maps, i, images->all_maps, items[i], images->grid * images->grid * sizeof(float));
 }
 
 static void label(orthsr__images *images, const size_t *items, size_t n) {
@@ -92,15 +111,12 @@ static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n
     ORTHSR__TRY(load(images, items, n, 0, error));
     ORTHSR__TRY(look(images, n, error));
     ORTHSR__TRY(map(images, n, error));
-    for (size_t i = 0; i < n; i++) {
-        if (!orthsr__all_finite(images->log_p + i * images->anchor.classes, images->anchor.classes))
-            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s are not finite",
-                                orthsr_dataset_item_name(images->dataset, first + i));
-        copy_rows(images->all_features, first + i, images->features, i, images->anchor.embed * sizeof(real));
-        copy_rows(images->all_log_p, first + i, images->log_p, i, images->anchor.classes * sizeof(real));
-        copy_rows(images->all_maps, first + i, images->maps, i, images->grid * images->grid * sizeof(float));
-    }
-    return ORTHSR_OK;
+    ORTHSR__TRY(remember(images, ORTHSR__WHOLE, items, n, error));
+    for (size_t i = 0; i < n; i++) copy_rows(images->all_maps, items[i], images->maps, i, images->grid * images->grid * sizeof(float));
+    if (!cut_stays(images)) return ORTHSR_OK;
+    ORTHSR__TRY(cut(images, items, n, 0, error));
+    ORTHSR__TRY(look(images, n, error));
+    return remember(images, ORTHSR__CUT, items, n, error);
 }
 
 /* One pass of the frozen model over all items. */
@@ -132,7 +148,8 @@ static orthsr_status encode_classes(orthsr__images *images, const char *const *t
 
 static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
     size_t tile = images->tile, patches = images->grid * images->grid, embed = images->anchor.embed, classes = images->anchor.classes;
-    size_t kept = is_augmented(images) ? 0 : images->items, mapped = is_attentive(images) ? tile : 0;
+    size_t kept = is_augmented(images) ? 0 : images->items, mapped = is_attentive(images) ? tile : 0, kept_cut = cut_stays(images) ? images->items : 0;
+    orthsr__seen *whole = &images->seen[ORTHSR__WHOLE], *holes = &images->seen[ORTHSR__CUT];
     const struct {
         void **array;
         size_t n, m, size;
@@ -143,8 +160,10 @@ static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
         {(void **)&images->features, tile, embed, sizeof(real)},
         {(void **)&images->log_p, tile, classes, sizeof(real)},
         {(void **)&images->tuned, tile, embed, sizeof(real)},
-        {(void **)&images->all_features, kept, embed, sizeof(real)},
-        {(void **)&images->all_log_p, kept, classes, sizeof(real)},
+        {(void **)&whole->features, kept, embed, sizeof(real)},
+        {(void **)&whole->log_p, kept, classes, sizeof(real)},
+        {(void **)&holes->features, kept_cut, embed, sizeof(real)},
+        {(void **)&holes->log_p, kept_cut, classes, sizeof(real)},
         {(void **)&images->all_maps, mapped ? kept : 0, patches, sizeof(float)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -177,15 +196,16 @@ orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *mod
     if (!status) status = encode_classes(images, templates, n_templates, error);
     if (!status && !is_augmented(images)) status = look_at_all(images, error);
     if (status) orthsr__images_free(images);
-    else if (!is_augmented(images) && options->cutout == ORTHSR_CUTOUT_OFF) orthsr__encoder_free(&images->frozen);
+    else if (!is_augmented(images) && (options->cutout == ORTHSR_CUTOUT_OFF || cut_stays(images))) orthsr__encoder_free(&images->frozen);
     return status;
 }
 
 void orthsr__images_free(orthsr__images *images) {
     orthsr__encoder_free(&images->frozen);
     orthsr__objective_free(&images->anchor);
-    void *const arrays[] = {images->labels, images->pixels,       images->maps,      images->features, images->log_p,
-                            images->tuned,  images->all_features, images->all_log_p, images->all_maps};
+    orthsr__seen *whole = &images->seen[ORTHSR__WHOLE], *holes = &images->seen[ORTHSR__CUT];
+    void *const arrays[] = {images->labels,  images->pixels, images->maps,    images->features, images->log_p,   images->tuned,
+                            whole->features, whole->log_p,   holes->features, holes->log_p,     images->all_maps};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     *images = (orthsr__images){0};
 }
@@ -205,21 +225,24 @@ static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, 
 
 orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
                                       size_t epoch, real *grad_rotations, orthsr_error *error) {
-    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF;
+    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
+    bool adapted = orthsr__image_adapted(encoder);
     for (size_t i = 0; i < n; i += images->tile, items += images->tile) {
         size_t count = n - i < images->tile ? n - i : images->tile;
         label(images, items, count);
-        if (augmented || has_cut || orthsr__image_adapted(encoder)) ORTHSR__TRY(load(images, items, count, epoch, error));
+        if (augmented || adapted || (has_cut && !stays)) ORTHSR__TRY(load(images, items, count, epoch, error));
         if (augmented) {
             ORTHSR__TRY(look(images, count, error));
             ORTHSR__TRY(map(images, count, error));
         } else {
-            recall(images, items, count);
+            recall(images, ORTHSR__WHOLE, items, count);
+            recall_maps(images, items, count);
         }
         ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, count, n, grad_rotations, error));
         if (!has_cut) continue;
-        ORTHSR__TRY(cut(images, items, count, epoch, error));
-        ORTHSR__TRY(look(images, count, error));
+        if (adapted || !stays) ORTHSR__TRY(cut(images, items, count, epoch, error));
+        if (stays) recall(images, ORTHSR__CUT, items, count);
+        else ORTHSR__TRY(look(images, count, error));
         ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, count, n, grad_rotations, error));
     }
     return ORTHSR_OK;

@@ -1,7 +1,7 @@
 /* images.h - the image side of a training step: images as they are and cut, seen by the frozen model and by the tuned one.
  *
- * The frozen model's log-probabilities of an image that is the same in every epoch are formed once. Of augmented and of cut images they are formed in the step,
- * from the very pixels that the tuned model sees.
+ * The frozen model's log-probabilities of an image that is the same in every epoch are formed once; so are those of the image with its holes, where these stay,
+ * too. Else they are formed in the step, from the very pixels that the tuned model sees.
  */
 #ifndef ORTHSR_TRAIN_IMAGES_H
 #define ORTHSR_TRAIN_IMAGES_H
@@ -9,6 +9,11 @@
 #include "clip/encoder.h"
 #include "train/objective.h"
 #include "train/options.h"
+
+/* What the frozen model says of all items. */
+typedef struct orthsr__seen {
+    real *features, *log_p; /* (items, embed), (items, classes); NULL where they change with the epoch */
+} orthsr__seen;
 
 typedef struct orthsr__images {
     const orthsr_model *model;
@@ -22,8 +27,8 @@ typedef struct orthsr__images {
     float *maps;                           /* (tile, grid, grid) */
     real *features, *log_p;                /* (tile, embed), (tile, classes): the frozen model's */
     real *tuned;                           /* (tile, embed): the tuned model's features, then their gradients */
-    real *all_features, *all_log_p;        /* (items, embed), (items, classes): without augmentation */
-    float *all_maps;                       /* (items, grid, grid): the same, with attentive CutOut */
+    orthsr__seen seen[ORTHSR__PARTS];      /* of the images as they are, without augmentation; and cut, see cut_stays */
+    float *all_maps;                       /* (items, grid, grid): without augmentation, with attentive CutOut */
 } orthsr__images;
 
 /* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
