@@ -143,6 +143,10 @@ $B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
 
 # How the demo's settings were chosen; run by hand, it takes some minutes.
+$B/bench/method: tests/bench/method.c tests/bench/bench.h examples/demo/fashion.c examples/demo/camera.c $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(PC_LIBS)
+
 $B/bench/choose: tests/bench/choose.c tests/bench/bench.h examples/demo/fashion.c examples/demo/camera.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(PC_LIBS)

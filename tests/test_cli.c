@@ -523,7 +523,7 @@ START_TEST(test_train_cutout) {
         "--cutout attentive",
         "--cutout random --cutout-size 0.3 --cutout-holes 2 --cutout-probability 0.8 --cutout-fill mean",
         "--cutout attentive --cutout-source attention --cutout-fill noise --ce-cut-weight 0.5 --kl-cut-weight 2",
-        "--cutout off --augment standard --kl-weight 0.5 --kl-temperature 2 --kl-reduction mean",
+        "--cutout off --augment standard --kl-weight 0.5 --kl-temperature 2 --kl-reduction mean --kl-schedule cosine --kl-confidence",
         "--frozen-template 'a photo of a {}.' --frozen-template '{}' --augment standard --kl-direction tuned-frozen",
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {

@@ -277,6 +277,47 @@ START_TEST(explosion) {
 }
 END_TEST
 
+/* Four epochs of one step with the KL falling to (1 + cos(3 pi / 4)) / 2 of its weight: the loss is what the metrics and that weight say (observed: 8e-8). */
+START_TEST(anchor_lets_go) {
+    scene s = scene_new("image,text", false);
+    ck_ok(orthsr_trainer_options_set_kl_schedule(s.options, ORTHSR_SCHEDULE_COSINE, &error));
+    ck_ok(orthsr_trainer_options_set_kl_confidence(s.options, 1, &error));
+    ck_ok(orthsr_trainer_options_set_kl_weight(s.options, 2, &error));
+    ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 5e-2f, &error));
+    ck_ok(orthsr_trainer_options_set_epochs(s.options, 4, &error));
+    begin(&s);
+    for (size_t epoch = 0; epoch < 4; epoch++) {
+        ck_ok(orthsr_trainer_step(s.trainer, &error));
+        double weight = 1 + cos(3.14159265358979323846 * (double)epoch / 4); /* 2 times the half cosine */
+        ck_close(metric(&s, ORTHSR_METRIC_LOSS), metric(&s, ORTHSR_METRIC_CE) + weight * metric(&s, ORTHSR_METRIC_KL), 1e-6);
+    }
+    ck_assert_double_ge(metric(&s, ORTHSR_METRIC_KL), 1e-3);
+    scene_free(&s);
+}
+END_TEST
+
+/* Holes that stay are shown to the frozen model once, before the first step; a probability just below 1 cuts the same ones, and has them shown in every step.
+ * The same run, then (observed: equal). */
+START_TEST(remembered_holes) {
+    scene s[2];
+    for (size_t i = 0; i < 2; i++) {
+        s[i] = scene_new("image,text", false);
+        ck_ok(orthsr_trainer_options_set_cutout(s[i].options, ORTHSR_CUTOUT_ATTENTIVE, &error));
+        ck_ok(orthsr_trainer_options_set_cutout_probability(s[i].options, i ? nextafterf(1, 0) : 1, &error));
+        ck_ok(orthsr_trainer_options_set_learning_rate(s[i].options, 5e-2f, &error));
+        ck_ok(orthsr_trainer_options_set_batch_size(s[i].options, 5, &error));
+        ck_ok(orthsr_trainer_options_set_epochs(s[i].options, 2, &error));
+        begin(&s[i]);
+    }
+    for (size_t step = 0; step < orthsr_trainer_step_total(s[0].trainer); step++) {
+        for (size_t i = 0; i < 2; i++) ck_ok(orthsr_trainer_step(s[i].trainer, &error));
+        for (size_t j = 0; j < 4; j++) ck_close(metric(&s[0], terms[j]), metric(&s[1], terms[j]), 1e-6);
+    }
+    ck_assert_double_ge(metric(&s[0], ORTHSR_METRIC_KL_CUT), 1e-5);
+    for (size_t i = 0; i < 2; i++) scene_free(&s[i]);
+}
+END_TEST
+
 START_TEST(setters) {
     const char *bad[] = {"a photo"};
     scene s = scene_new("image,text", false);
@@ -286,6 +327,7 @@ START_TEST(setters) {
     ck_fails(orthsr_trainer_options_set_kl_cut_weight(o, INFINITY, &error), ORTHSR_ERROR_ARGUMENT, "KL");
     ck_fails(orthsr_trainer_options_set_kl_temperature(o, 0, &error), ORTHSR_ERROR_ARGUMENT, "temperature");
     ck_fails(orthsr_trainer_options_set_kl_reduction(o, (orthsr_kl_reduction)2, &error), ORTHSR_ERROR_ARGUMENT, "reduction");
+    ck_fails(orthsr_trainer_options_set_kl_schedule(o, (orthsr_schedule)2, &error), ORTHSR_ERROR_ARGUMENT, "schedule");
     ck_fails(orthsr_trainer_options_set_augmentation(o, (orthsr_augmentation)2, &error), ORTHSR_ERROR_ARGUMENT, "augmentation");
     ck_fails(orthsr_trainer_options_set_cutout(o, (orthsr_cutout)3, &error), ORTHSR_ERROR_ARGUMENT, "CutOut");
     ck_fails(orthsr_trainer_options_set_cutout_source(o, (orthsr_cutout_source)2, &error), ORTHSR_ERROR_ARGUMENT, "source");
@@ -312,6 +354,8 @@ static TCase *all(void) {
     tcase_add_test(tc, weights);
     tcase_add_test(tc, frozen_templates);
     tcase_add_test(tc, explosion);
+    tcase_add_test(tc, anchor_lets_go);
+    tcase_add_test(tc, remembered_holes);
     tcase_add_test(tc, setters);
     return tc;
 }

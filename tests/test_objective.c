@@ -14,12 +14,10 @@ static real *named(fixture *f, const char *prefix, const char *name) {
 }
 
 /* One case; the batch in tiles of `tile` images. Observed relative to the largest: values 3e-7, gradients 5e-7. */
-static void check(size_t tile, int direction, int reduction, int temperature) {
+static void check(size_t tile, const char *name, int direction, int reduction, int temperature, bool confidence, double kl_factor) {
     fixture f;
     orthsr__objective objective, anchor;
-    char name[8];
     fixture_open(&f, "tests/data/loss.safetensors");
-    snprintf(name, sizeof name, "%d%d%d", direction, reduction, temperature);
     const real *images[] = {fixture_reals(&f, "images", NULL), fixture_reals(&f, "cut", NULL)};
     const real *frozen[] = {fixture_reals(&f, "frozen_images", NULL), fixture_reals(&f, "frozen_cut", NULL)};
     const real *expected_grad[] = {named(&f, name, "gimages"), named(&f, name, "gcut")};
@@ -35,6 +33,8 @@ static void check(size_t tile, int direction, int reduction, int temperature) {
     objective.temperature = anchor.temperature = temperatures[temperature];
     objective.direction = (orthsr_kl_direction)direction;
     objective.reduction = (orthsr_kl_reduction)reduction;
+    objective.confidence = confidence;
+    objective.kl_factor = kl_factor;
     objective.term[ORTHSR__WHOLE] = (orthsr__term){.ce_weight = 1, .kl_weight = 1.5};
     objective.term[ORTHSR__CUT] = (orthsr__term){.ce_weight = 0.8f, .kl_weight = 1.25};
     orthsr__objective_begin(&anchor, fixture_reals(&f, "frozen_prompts", NULL));
@@ -57,15 +57,26 @@ static void check(size_t tile, int direction, int reduction, int temperature) {
     fixture_close(&f);
 }
 
-START_TEST(as_in_pytorch) { check(IMAGES, _i >> 2, _i >> 1 & 1, _i & 1); }
+/* i: three bits, direction, reduction and temperature. */
+static void check_case(size_t tile, int i) {
+    int direction = i >> 2, reduction = i >> 1 & 1, temperature = i & 1;
+    char name[8];
+    snprintf(name, sizeof name, "%d%d%d", direction, reduction, temperature);
+    check(tile, name, direction, reduction, temperature, false, 1);
+}
+
+START_TEST(as_in_pytorch) { check_case(IMAGES, _i); }
 END_TEST
-START_TEST(in_tiles) { check(2, _i >> 2, _i >> 1 & 1, _i & 1); }
+START_TEST(in_tiles) { check_case(2, _i); }
+END_TEST
+START_TEST(by_confidence_and_annealed) { check(2, "confidence", 0, 0, 0, true, 0.3); }
 END_TEST
 
 static TCase *all(void) {
     TCase *tc = tcase_create("the complete loss");
     tcase_add_loop_test(tc, as_in_pytorch, 0, 8);
     tcase_add_loop_test(tc, in_tiles, 0, 8);
+    tcase_add_test(tc, by_confidence_and_annealed);
     return tc;
 }
 TEST_MAIN("objective", all)

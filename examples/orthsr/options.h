@@ -49,9 +49,9 @@ typedef struct settings {
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
         context_words, cutout_holes; /* shots 0: all */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
-    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, side,
+    int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, context_position;
-    int raw, deep, json, help, class_specific;
+    int raw, deep, json, help, class_specific, kl_confidence;
 } settings;
 
 enum formats { TO_ORTHSR, TO_PEFT };                                                 /* the order of --to's row */

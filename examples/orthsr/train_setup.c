@@ -54,6 +54,8 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
     SET(s->ce_cut_weight.given, orthsr_trainer_options_set_ce_cut_weight(options, (float)s->ce_cut_weight.value, error));
     SET(s->kl_cut_weight.given, orthsr_trainer_options_set_kl_cut_weight(options, (float)s->kl_cut_weight.value, error));
     SET(s->kl_temperature.given, orthsr_trainer_options_set_kl_temperature(options, (float)s->kl_temperature.value, error));
+    SET(s->kl_schedule >= 0, orthsr_trainer_options_set_kl_schedule(options, (orthsr_schedule)s->kl_schedule, error));
+    SET(s->kl_confidence, orthsr_trainer_options_set_kl_confidence(options, 1, error));
     SET(s->kl_reduction >= 0, orthsr_trainer_options_set_kl_reduction(options, (orthsr_kl_reduction)s->kl_reduction, error));
     SET(1, orthsr_trainer_options_set_templates(options, templates, n_templates, error));
     SET(s->frozen_templates.count > 0, orthsr_trainer_options_set_frozen_templates(options, s->frozen_templates.items, s->frozen_templates.count, error));

@@ -86,6 +86,12 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_cut_weight(orthsr_trainer
 /* T > 0: T^2 KL of softmax(z / T). */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_temperature(orthsr_trainer_options *options, float temperature, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_reduction(orthsr_trainer_options *options, orthsr_kl_reduction reduction, orthsr_error *error);
+/* How both KL weights run over the epochs: constant (the default), or with COSINE falling from what is set towards 0, weight (1 + cos(pi epoch / epochs)) / 2:
+ * first stay near the frozen model, then fit the shots. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error);
+/* confidence != 0: each image's KL, in the metrics too, counts times the probability that the frozen model gives to the image's class, at the temperature: the
+ * anchor holds where the frozen model is right. Default: 0. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_confidence(orthsr_trainer_options *options, int confidence, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_direction(orthsr_trainer_options *options, orthsr_kl_direction direction, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_augmentation(orthsr_trainer_options *options, orthsr_augmentation augmentation, orthsr_error *error);
 /* CutOut: which, from what map (ATTENTIVE only), how many holes (1 to 64) of what size (a fraction of the side, in (0, 1]; 0 = 0.4, and 16 / 224 for

@@ -60,6 +60,19 @@ orthsr_status orthsr_trainer_options_set_kl_reduction(orthsr_trainer_options *op
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_trainer_options_set_kl_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(schedule == ORTHSR_SCHEDULE_CONSTANT || schedule == ORTHSR_SCHEDULE_COSINE, error, "unknown schedule of the KL weight");
+    options->kl_schedule = schedule;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_kl_confidence(orthsr_trainer_options *options, int confidence, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->kl_confidence = confidence != 0;
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error) {
     ORTHSR__REQUIRE(options && templates, error, "an argument is NULL");
     ORTHSR__REQUIRE(n >= 1, error, "at least one template is needed");

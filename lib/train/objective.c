@@ -1,6 +1,7 @@
 /* objective.c - the loss of OrthSR on features: cross-entropy and anchor, for images as they are and cut. */
 #include "train/objective.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 #include "ops/ops.h"
 
 orthsr_status orthsr__objective_new(orthsr__objective *objective, size_t classes, size_t templates, size_t embed, size_t tile, orthsr_error *error) {
-    *objective = (orthsr__objective){.classes = classes, .templates = templates, .embed = embed, .tile = tile, .temperature = 1};
+    *objective = (orthsr__objective){.classes = classes, .templates = templates, .embed = embed, .tile = tile, .temperature = 1, .kl_factor = 1};
     size_t prompts = classes * templates;
     const struct {
         real **array;
@@ -40,6 +41,7 @@ void orthsr__objective_options(orthsr__objective *objective, const orthsr_traine
     objective->temperature = (real)options->kl_temperature;
     objective->direction = options->kl_direction;
     objective->reduction = options->kl_reduction;
+    objective->confidence = options->kl_confidence;
 }
 
 void orthsr__objective_free(orthsr__objective *objective) {
@@ -84,14 +86,20 @@ void orthsr__objective_log_probabilities(orthsr__objective *objective, real *log
     soften(log_p, objective->logits, n, objective->classes, objective->temperature);
 }
 
-/* d/dz of T^2 KL(z / T) is T times that of the KL in its own logits. The value returned has T^2 and the reduction in it. */
-static double add_kl(orthsr__objective *objective, const real *frozen, size_t n, real weight) {
+/* d/dz of T^2 KL(z / T) is T times that of the KL in its own logits. The value returned has T^2, the reduction and the confidence in it. */
+static double add_kl(orthsr__objective *objective, const real *frozen, const size_t *labels, size_t n, real weight) {
     size_t classes = objective->classes;
     real t = objective->temperature, share = objective->reduction == ORTHSR_KL_MEAN ? 1 / (real)classes : 1;
     if (t != 1) soften(objective->log_p, objective->logits, n, classes, t);
     double (*kl)(real *, const real *, const real *, size_t, size_t, real) =
         objective->direction == ORTHSR_KL_FROZEN_TUNED ? orthsr__kl_forward : orthsr__kl_reverse;
-    return (double)(t * t * share) * kl(objective->grad_logits, objective->log_p, frozen, n, classes, weight * t * share);
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double trust = objective->confidence ? exp((double)frozen[i * classes + labels[i]]) : 1;
+        sum += trust *
+               kl(objective->grad_logits + i * classes, objective->log_p + i * classes, frozen + i * classes, 1, classes, (real)trust * weight * t * share);
+    }
+    return (double)(t * t * share) * sum;
 }
 
 void orthsr__objective_tile(orthsr__objective *objective, orthsr__part part, real *grad_images, const real *images, const size_t *labels, const real *frozen,
@@ -109,7 +117,7 @@ void orthsr__objective_tile(orthsr__objective *objective, orthsr__part part, rea
     }
     memset(grad, 0, n * classes * sizeof(real));
     term->ce += orthsr__cross_entropy(grad, log_p, labels, n, classes, weight * term->ce_weight);
-    term->kl += add_kl(objective, frozen, n, weight * term->kl_weight);
+    term->kl += add_kl(objective, frozen, labels, n, weight * (real)objective->kl_factor * term->kl_weight);
     orthsr__gemm(true, false, classes, embed, n, objective->scale, grad, classes, objective->unit_images, embed, 1, objective->grad_classes, embed);
     orthsr__gemm(false, false, n, embed, classes, objective->scale, grad, classes, objective->class_features, embed, 0, grad_images, embed);
     orthsr__normalize_backward(grad_images, grad_images, objective->unit_images, objective->image_norms, n, embed);
@@ -119,7 +127,7 @@ double orthsr__objective_loss(const orthsr__objective *objective, size_t n) {
     double loss = 0;
     for (size_t i = 0; i < ORTHSR__PARTS; i++) {
         const orthsr__term *term = &objective->term[i];
-        loss += ((double)term->ce_weight * term->ce + (double)term->kl_weight * term->kl) / (double)n;
+        loss += ((double)term->ce_weight * term->ce + objective->kl_factor * (double)term->kl_weight * term->kl) / (double)n;
     }
     return loss;
 }

@@ -1,7 +1,7 @@
 /* objective.h - from raw features of images and class prompts to the loss, and its gradients back to them.
  *
  * class feature = unit(mean over templates of unit(prompt feature)); z = scale unit(image feature) . class feature;
- * loss = sum over the terms, the images as they are and the same with holes, of  ce_weight mean CE(z) + kl_weight mean KL,
+ * loss = sum over the terms, the images as they are and the same with holes, of  ce_weight mean CE(z) + kl_factor kl_weight mean KL,
  * KL = T^2 KL(softmax(frozen z / T) || softmax(z / T)) or its reverse, summed over classes or their mean.
  */
 #ifndef ORTHSR_TRAIN_OBJECTIVE_H
@@ -17,7 +17,7 @@ typedef enum orthsr__part { ORTHSR__WHOLE, ORTHSR__CUT, ORTHSR__PARTS } orthsr__
 
 typedef struct orthsr__term {
     real ce_weight, kl_weight;
-    double ce, kl; /* sums over the batch so far, unweighted */
+    double ce, kl; /* sums over the batch so far, unweighted but for the confidence */
     size_t correct;
 } orthsr__term;
 
@@ -27,6 +27,8 @@ typedef struct orthsr__objective {
     real temperature;                       /* of the KL */
     orthsr_kl_direction direction;
     orthsr_kl_reduction reduction;
+    bool confidence;  /* an image's KL counts times the frozen probability of its label */
+    double kl_factor; /* of both KL weights in this step */
     orthsr__term term[ORTHSR__PARTS];
     real *memory;                       /* all of the below */
     real *unit_prompts, *prompt_norms;  /* (classes templates, embed), (classes templates) */

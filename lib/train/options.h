@@ -22,6 +22,8 @@ struct orthsr_trainer_options {
     float ce_cut_weight, kl_cut_weight, kl_temperature;
     orthsr_kl_direction kl_direction;
     orthsr_kl_reduction kl_reduction;
+    orthsr_schedule kl_schedule;
+    bool kl_confidence;
     orthsr_augmentation augmentation;
     orthsr_cutout cutout;
     orthsr_cutout_source cutout_source;

@@ -156,6 +156,7 @@ static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items
     bool text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     memset(trainer->grad_rotations, 0, trainer->adapter->rotation_count * sizeof(real));
     if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
+    trainer->objective.kl_factor = orthsr__kl_factor(trainer->options, epoch);
     orthsr__objective_begin(&trainer->objective, texts->features);
     ORTHSR__TRY(orthsr__images_gradient(&trainer->images, &trainer->encoder, &trainer->objective, items, n, epoch, trainer->grad_rotations, error));
     orthsr__objective_end(&trainer->objective, texts->grad_features);
