@@ -372,6 +372,35 @@ START_TEST(schedules) {
 }
 END_TEST
 
+/* Adam's first step moves every parameter that has a gradient by the rate: 0.01 / b of each target's own block where none is set, else what is set (observed:
+ * the largest of each target within 3e-4 of it; nearer to the eps of Adam a gradient moves less). */
+START_TEST(rate_of_every_block) {
+    const float rates[] = {0, 1e-3f};
+    for (size_t r = 0; r < 2; r++) {
+        scene s = scene_new();
+        orthsr_trainer *trainer;
+        ck_ok(orthsr_trainer_options_set_learning_rate(s.options, rates[r], &error));
+        ck_ok(orthsr_trainer_options_set_kl_weight(s.options, 0, &error));
+        ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, s.options, &error));
+        ck_ok(orthsr_trainer_step(trainer, &error));
+        float *parameters = parameters_of(s.adapter);
+        size_t at = 0, widths = 0;
+        for (size_t t = 0; t < orthsr_adapter_target_count(s.adapter); t++) {
+            size_t b = orthsr_adapter_block_size(s.adapter, t), count = orthsr_adapter_in_features(s.adapter, t) / b * (b * (b - 1) / 2);
+            double largest = 0, rate = r == 0 ? 0.01 / (double)b : (double)rates[r];
+            for (size_t i = at; i < at + count; i++) largest = fmax(largest, fabs((double)parameters[i]));
+            ck_close(largest, rate, 1e-3 * rate);
+            widths |= b;
+            at += count;
+        }
+        ck_assert_uint_gt(widths & (widths - 1), 0); /* blocks of several sizes took part */
+        free(parameters);
+        orthsr_trainer_free(trainer);
+        scene_free(&s);
+    }
+}
+END_TEST
+
 /* Against predictions recomputed here from features. */
 START_TEST(evaluation_equals_features) {
     scene s = scene_new();
@@ -430,6 +459,7 @@ static TCase *training(void) {
     tcase_add_test(tc, one_tower_only);
     tcase_add_test(tc, arguments);
     tcase_add_test(tc, schedules);
+    tcase_add_test(tc, rate_of_every_block);
     return tc;
 }
 

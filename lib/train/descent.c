@@ -55,20 +55,24 @@ orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer
  * matrices, 4 lr sqrt(bk/2) for k reflections in pairs, 2 lr sqrt(bsm) for m factors of small blocks s, and RAdam by lr itself: the rates make that 0.02 for
  * each (free: 0.01), a turn that 60 steps can make good use of and no single step can ruin. SGD's step scales with the gradient, which falls with b by
  * itself: dA = -8, -2, -1 lr times the Riemannian gradient for Cayley, the exponential and RSGD, and the rates make that 0.8 for each. */
-double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *widest) {
-    double b = (double)widest->b;
+double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *form) {
+    double b = (double)form->b;
     if (kind == ORTHSR_RSGD) return 0.8;
     if (kind == ORTHSR_RADAM) return 0.02;
     if (kind == ORTHSR_SGD) return parametrization == ORTHSR_EXPM ? 0.4 : parametrization == ORTHSR_HOUSEHOLDER ? 0.05 : 0.1;
     if (parametrization == ORTHSR_EXPM) return 0.02 / b;
-    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.005 / sqrt(b * (double)widest->reflections / 2);
-    if (parametrization == ORTHSR_BUTTERFLY) return 0.01 / sqrt(b * (double)(widest->small * widest->factors));
+    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.005 / sqrt(b * (double)form->reflections / 2);
+    if (parametrization == ORTHSR_BUTTERFLY) return 0.01 / sqrt(b * (double)(form->small * form->factors));
     return 0.01 / b;
 }
 
+double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target) {
+    return orthsr__default_learning_rate(kind, adapter->parametrization, &adapter->targets[target].form);
+}
+
 double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter) {
-    const orthsr__form *widest = &adapter->targets[0].form;
+    size_t widest = 0;
     for (size_t t = 1; t < adapter->target_count; t++)
-        if (adapter->targets[t].form.b > widest->b) widest = &adapter->targets[t].form;
-    return orthsr__default_learning_rate(kind, adapter->parametrization, widest);
+        if (adapter->targets[t].form.b > adapter->targets[widest].form.b) widest = t;
+    return orthsr__target_rate(kind, adapter, widest);
 }

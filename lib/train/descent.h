@@ -14,10 +14,11 @@ orthsr_status orthsr__plain_optimizer(orthsr_optimizer **out, bool sgd, size_t s
 orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
                                         const orthsr_adapter *adapter, orthsr_error *error);
 
-/* By optimizer, parametrisation and the form of the widest block. */
-double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *widest);
+/* By optimizer, parametrisation and the form of the block. */
+double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *form);
 
-/* The same for this adapter. */
+/* The same for a target of this adapter, and for the adapter as a whole: that of its widest block. */
+double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target);
 double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter);
 
 #endif

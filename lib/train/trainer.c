@@ -36,7 +36,8 @@ struct orthsr_trainer {
     orthsr__images images;
     size_t items;
     size_t batch, steps_per_epoch, step, epoch;
-    double learning_rate;
+    double learning_rate;               /* of the widest block, where the rates are the default ones */
+    double *rate_factor;                /* (target_count): of each target, times the learning rate */
     size_t *order;                      /* (items): of the current epoch */
     real *grad_rotations;               /* (rotation_count) */
     real *grad_parameters, *parameters; /* (parameter_count) */
@@ -52,7 +53,10 @@ static orthsr_status make_optimizers(orthsr_trainer *trainer, orthsr_error *erro
     ORTHSR__TRY(orthsr__descent_kind(&kind, options, trainer->adapter, error));
     ORTHSR__TRY(orthsr__texts_descend(&trainer->texts, options, kind, trainer->own_adapter != NULL, error));
     if (trainer->own_adapter) return ORTHSR_OK;
-    trainer->learning_rate = options->learning_rate > 0 ? (double)options->learning_rate : orthsr__descent_rate(kind, trainer->adapter);
+    bool given = options->learning_rate > 0;
+    trainer->learning_rate = given ? (double)options->learning_rate : orthsr__descent_rate(kind, trainer->adapter);
+    for (size_t t = 0; t < trainer->adapter->target_count; t++)
+        trainer->rate_factor[t] = given ? 1 : orthsr__target_rate(kind, trainer->adapter, t) / trainer->learning_rate;
     return orthsr__descent_optimizer(&trainer->optimizer, kind, options, trainer->adapter, error);
 }
 
@@ -63,6 +67,7 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
         size_t n, size;
     } parts[] = {
         {(void **)&trainer->order, trainer->items, sizeof(size_t)},
+        {(void **)&trainer->rate_factor, adapter->target_count, sizeof(double)},
         {(void **)&trainer->grad_rotations, adapter->rotation_count, sizeof(real)},
         {(void **)&trainer->grad_parameters, adapter->parameter_count, sizeof(real)},
         {(void **)&trainer->parameters, adapter->parameter_count, sizeof(real)},
@@ -134,7 +139,7 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr_adapter_free(trainer->own_adapter);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters, trainer->work};
+    void *const arrays[] = {trainer->order, trainer->rate_factor, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters, trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -178,12 +183,26 @@ static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error 
     return ORTHSR_OK;
 }
 
+/* The step of a narrow block goes further than the widest one's, where each has its own rate: AdamW and SGD move every parameter by itself, in proportion to
+ * the rate. */
+static void stretch_step(orthsr_trainer *trainer) {
+    const orthsr_adapter *adapter = trainer->adapter;
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        if (trainer->rate_factor[t] == 1) continue;
+        const orthsr__target *target = &adapter->targets[t];
+        const real *before = adapter->parameters + target->parameter_offset;
+        real *after = trainer->parameters + target->parameter_offset, factor = (real)trainer->rate_factor[t];
+        for (size_t i = 0; i < target->parameter_count; i++) after[i] = before[i] + factor * (after[i] - before[i]);
+    }
+}
+
 static orthsr_status move_adapter(orthsr_trainer *trainer, double lr, double *defect, orthsr_error *error) {
     orthsr_adapter *adapter = trainer->adapter;
     *defect = 0;
     if (adapter->parameter_count == 0) return ORTHSR_OK;
     memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
     ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
+    stretch_step(trainer);
     orthsr_error why;
     orthsr_status status = orthsr__adapter_update(adapter, trainer->parameters, &why);
     if (status) {
