@@ -284,6 +284,7 @@ START_TEST(anchor_lets_go) {
     ck_ok(orthsr_trainer_options_set_kl_confidence(s.options, 1, &error));
     ck_ok(orthsr_trainer_options_set_kl_weight(s.options, 2, &error));
     ck_ok(orthsr_trainer_options_set_learning_rate(s.options, 5e-2f, &error));
+    ck_ok(orthsr_trainer_options_set_batch_size(s.options, 0, &error));
     ck_ok(orthsr_trainer_options_set_epochs(s.options, 4, &error));
     begin(&s);
     for (size_t epoch = 0; epoch < 4; epoch++) {

@@ -362,6 +362,10 @@ START_TEST(schedules) {
     ck_assert_double_gt(orthsr__schedule(o, 2e-3, 49), 0);
     ck_ok(orthsr_trainer_options_set_schedule(options, ORTHSR_SCHEDULE_CONSTANT, &error));
     ck_close(orthsr__schedule(o, 2e-3, 30), 2e-3, 0);
+    ck_assert_uint_eq(orthsr__default_epochs(20), 5);
+    ck_assert_uint_eq(orthsr__default_epochs(1000), 5);
+    ck_assert_uint_eq(orthsr__default_epochs(12), 9); /* 108 steps */
+    ck_assert_uint_eq(orthsr__default_epochs(1), 50);
     const orthsr__form form = {.b = 32, .reflections = 8, .small = 4, .factors = 2};
     ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_CAYLEY, &form), 3.125e-4, 1e-12);
     ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_FREE, &form), 3.125e-4, 1e-12);

@@ -53,9 +53,9 @@ typedef struct orthsr_trainer_options orthsr_trainer_options;
 typedef struct orthsr_trainer orthsr_trainer;
 
 /* Defaults: AdamW (0.9, 0.999, 1e-8), or for ORTHSR_MANIFOLD RAdam with the QR retraction; learning rate 0 = by parametrisation and each target's block size,
- * see docs/training.md; weight decay 0.01 (the Riemannian optimizers have none); cosine over all epochs, no warm-up; 60 epochs; one batch of all items up to
- * 128; seed 1; template "a photo of a {}.", in the frozen branch too; no augmentation and no CutOut, kl_weight 1; with CutOut the paper's weights 1.5 and, of
- * the cut images, 1 and 1; one hole in every image, black; KL summed over classes at temperature 1. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ * see docs/training.md; weight decay 0.01 (the Riemannian optimizers have none); cosine over all epochs, no warm-up; batches of 4; 5 epochs, or as many as make
+ * 100 steps but at most 50; seed 1; template "a photo of a {}.", in the frozen branch too; no augmentation and no CutOut, kl_weight 1; with CutOut the paper's
+ * weights 1.5 and, of the cut images, 1 and 1; one hole in every image, black; KL summed over classes at temperature 1. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options);
 

@@ -16,9 +16,9 @@ struct orthsr_trainer_options {
     float context_learning_rate;        /* 0: by the optimizer */
     float momentum, weight_decay;
     orthsr_schedule schedule;
-    size_t warmup_epochs, epochs;
-    size_t batch_size; /* 0: all items */
-    float kl_weight;   /* negative: orthsr__kl_weight's choice */
+    size_t warmup_epochs, epochs; /* epochs 0: orthsr__default_epochs */
+    size_t batch_size;            /* 0: all items */
+    float kl_weight;              /* negative: orthsr__kl_weight's choice */
     float ce_cut_weight, kl_cut_weight, kl_temperature;
     orthsr_kl_direction kl_direction;
     orthsr_kl_reduction kl_reduction;

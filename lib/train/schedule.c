@@ -1,4 +1,4 @@
-/* schedule.c - the learning rate, and the anchor's weight, of each epoch. */
+/* schedule.c - the learning rate, and the anchor's weight, of each epoch; and how many there are. */
 #include "train/schedule.h"
 
 #include <math.h>
@@ -14,4 +14,10 @@ double orthsr__schedule(const orthsr_trainer_options *options, double lr, size_t
 
 double orthsr__kl_factor(const orthsr_trainer_options *options, size_t epoch) {
     return options->kl_schedule == ORTHSR_SCHEDULE_CONSTANT ? 1 : half_cosine(epoch, options->epochs);
+}
+
+size_t orthsr__default_epochs(size_t steps_per_epoch) {
+    enum { LEAST = 5, MOST = 50, STEPS = 100 };
+    size_t epochs = (STEPS + steps_per_epoch - 1) / steps_per_epoch;
+    return epochs < LEAST ? LEAST : epochs > MOST ? MOST : epochs;
 }

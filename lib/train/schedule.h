@@ -1,4 +1,4 @@
-/* schedule.h - the learning rate, and the anchor's weight, of each epoch. */
+/* schedule.h - the learning rate, and the anchor's weight, of each epoch; and how many there are. */
 #ifndef ORTHSR_TRAIN_SCHEDULE_H
 #define ORTHSR_TRAIN_SCHEDULE_H
 
@@ -10,5 +10,8 @@ double orthsr__schedule(const orthsr_trainer_options *options, double lr, size_t
 
 /* Of both KL weights, 0 to 1: their half cosine has no warm-up. */
 double orthsr__kl_factor(const orthsr_trainer_options *options, size_t epoch);
+
+/* Five passes, as MaPLe makes; or as many as make 100 steps, where there are few items, but not more than the 50 that CoOp makes of one shot. */
+size_t orthsr__default_epochs(size_t steps_per_epoch);
 
 #endif

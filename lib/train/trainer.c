@@ -108,6 +108,7 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         trainer->items = orthsr_dataset_count(dataset);
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
+        if (options->epochs == 0) trainer->options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
         status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     }
     if (!status) status = allocate(trainer, error);

@@ -1,5 +1,7 @@
 /* method.c - the comparison tables: every arm trained on the shots of every data set and seed, and measured.
  *
+ * The file's columns: data set, arm, seed, base, new, H, all (0 to 1), base images, new images, seconds. tests/bench/method.awk makes a table of it.
+ *
  * An arm is a line of settings (tests/bench/arms/): a name, then key=value. A run's line goes to the CSV file as soon as it is known, and what
  * is there already is not run again, so a table can be interrupted, and made by several processes that take different seeds.
  *
@@ -166,6 +168,7 @@ static void close_scene(scene *s) {
 
 typedef struct scores {
     double base, novel, h, all;
+    size_t base_images, new_images; /* measured */
 } scores;
 
 /* Accuracy on the images labelled first ... last - 1 among these classes. */
@@ -199,8 +202,11 @@ static scores measure(const orthsr_model *model, const orthsr_adapter *adapter, 
     must(orthsr_session_set_prompt(session, prompt, &error));
     must(orthsr_session_encode_pixels(session, images, s->pixels, n, &error));
     must(orthsr_session_encode_classes(session, classes, names, s->classes, &template, 1, &error));
-    scores result = {among(s, images, classes, dim, 0, s->base), among(s, images, classes, dim, s->base, s->classes), 0,
-                     among(s, images, classes, dim, 0, s->classes)};
+    scores result = {.base = among(s, images, classes, dim, 0, s->base),
+                     .novel = among(s, images, classes, dim, s->base, s->classes),
+                     .all = among(s, images, classes, dim, 0, s->classes)};
+    for (size_t i = 0; i < n; i++) result.base_images += orthsr_dataset_label(s->measured, i) < s->base;
+    result.new_images = n - result.base_images;
     result.h = orthsr_harmonic_mean(result.base, result.novel);
     orthsr_session_free(session);
     free(images);
@@ -216,7 +222,7 @@ static scores run(const orthsr_model *model, const arm *a, const scene *s, uint6
     if (a->adapts) must(orthsr_model_adapter(model, &adapter, a->adapter, &error));
     if (a->learns) must(orthsr_prompt_new(&prompt, model, a->prompt, &error));
     must(orthsr_trainer_new_with_prompt(&trainer, model, adapter, prompt, s->shots, a->trainer, &error));
-    scores result = {NAN, NAN, NAN, NAN};
+    scores result = {NAN, NAN, NAN, NAN, 0, 0};
     if (orthsr_trainer_run(trainer, NULL, NULL, &error)) fprintf(stderr, "%s: %s\n", a->name, error.message); /* a rate that is too large ends so */
     else result = measure(model, adapter, prompt, s);
     orthsr_trainer_free(trainer);
@@ -248,7 +254,7 @@ static void write_run(const char *path, const char *name, scores r, double secon
         perror(path);
         exit(1);
     }
-    fprintf(f, "%s%.6f,%.6f,%.6f,%.6f,%.1f\n", name, r.base, r.novel, r.h, r.all, seconds);
+    fprintf(f, "%s%.6f,%.6f,%.6f,%.6f,%zu,%zu,%.1f\n", name, r.base, r.novel, r.h, r.all, r.base_images, r.new_images, seconds);
     fclose(f);
     printf("%s base %.2f new %.2f H %.2f all %.2f  (%.0f s)\n", name, 100 * r.base, 100 * r.novel, 100 * r.h, 100 * r.all, seconds);
     fflush(stdout);
