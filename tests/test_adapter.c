@@ -311,6 +311,39 @@ START_TEST(options_errors) {
 }
 END_TEST
 
+START_TEST(lists_of_layers) {
+    static const char *const good[] = {"0", "0-5,11", "3-3", "6-", "all", "0-5,all", "image:6-11,text:all", "text:0,2,image:1", "0,image:7", "999999", NULL};
+    static const char *const bad[][2] = {
+        {"", "'' is none of"},
+        {"1,", "'' is none of"},
+        {",1", "'' is none of"},
+        {"3-1", "'3-1' goes down"},
+        {"a", "'a' is none of a layer (3), some of them (0-5, 6-) and all"},
+        {"-1", "'-1' is none of"},
+        {"-", "'-' is none of"},
+        {"1-2-3", "'1-2-3' is none of"},
+        {"1--3", "'1--3' is none of"},
+        {"0 -5", "'0 -5' is none of"},
+        {"+1", "'+1' is none of"},
+        {"1000000", "'1000000' is none of"},
+        {"0-99999999999999999999999", "is none of"},
+        {"All", "'All' is none of"},
+        {"all-", "'all-' is none of"},
+        {"image:", "'' is none of"},
+        {"sound:3", "'sound' is no tower; they are image and text"},
+        {":3", "'' is no tower"},
+        {"image:text:3", "'text:3' is none of"},
+        {"0-3,text", "layers \"0-3,text\": 'text' is none of"},
+    };
+    orthsr_adapter_options *o;
+    ck_ok(orthsr_adapter_options_new(&o, &error));
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) ck_ok(orthsr_adapter_options_set_layers(o, good[i], &error));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) ck_fails(orthsr_adapter_options_set_layers(o, bad[i][0], &error), ORTHSR_ERROR_ARGUMENT, bad[i][1]);
+    ck_fails(orthsr_adapter_options_set_layers(NULL, "0", &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    orthsr_adapter_options_free(o);
+}
+END_TEST
+
 /* A starts at I exactly, whatever it is made of; the parameters of ORTHSR_MANIFOLD then are I, those of the others 0. */
 START_TEST(starts_at_the_identity) {
     orthsr_parametrization kind = (orthsr_parametrization)_i;
@@ -491,6 +524,7 @@ END_TEST
 static TCase *handling_case(void) {
     TCase *tcase = tcase_create("handling");
     tcase_add_test(tcase, options_errors);
+    tcase_add_test(tcase, lists_of_layers);
     tcase_add_test(tcase, targets);
     tcase_add_loop_test(tcase, starts_at_the_identity, 0, 6);
     tcase_add_test(tcase, forms_that_cannot_be);

@@ -321,6 +321,55 @@ START_TEST(one_tower_only) {
 }
 END_TEST
 
+/* One step of SGD from A = I below layer 1 and something else from there on; parameters (of all targets), after minus before, go to moved. */
+static orthsr_adapter *step_of_layers(const scene *s, const char *layers, float *moved) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    orthsr_trainer *trainer;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_layers(options, layers, &error));
+    ck_ok(orthsr_model_adapter(s->model, &adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    float *before = parameters_of(adapter);
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        const orthsr__target *target = &adapter->targets[t];
+        for (size_t i = 0; i < target->parameter_count && strstr(target->name, ".1."); i++)
+            before[target->parameter_offset + i] = 0.1f * sinf((float)(target->in + i * (target->out + 1)));
+    }
+    ck_ok(orthsr_adapter_set_parameters(adapter, before, adapter->parameter_count, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s->model, adapter, s->dataset, s->options, &error));
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    float *after = parameters_of(adapter);
+    for (size_t i = 0; i < adapter->parameter_count; i++) moved[i] = after[i] - before[i];
+    free(before);
+    free(after);
+    orthsr_trainer_free(trainer);
+    return adapter;
+}
+
+/* An adapter of the upper layers alone moves as these layers of an adapter on all do, whose lower ones are at A = I: bit for bit. */
+START_TEST(upper_layers_only) {
+    scene s = scene_new();
+    static float all[1 << 16], upper[1 << 16];
+    ck_ok(orthsr_trainer_options_set_optimizer(s.options, ORTHSR_SGD, &error));
+    orthsr_adapter *full = step_of_layers(&s, "all", all), *part = step_of_layers(&s, "1-", upper);
+    ck_assert_uint_eq(full->target_count, 8);
+    ck_assert_uint_eq(part->target_count, 4);
+    ck_assert_uint_le(full->parameter_count, sizeof all / sizeof *all);
+    for (size_t t = 0; t < part->target_count; t++) {
+        const orthsr__target *target = &part->targets[t], *same = &full->targets[orthsr__adapter_find(full, target->name)];
+        const float *own = upper + target->parameter_offset, *reference = all + same->parameter_offset;
+        double largest = 0;
+        ck_assert_mem_eq(own, reference, target->parameter_count * sizeof *own);
+        for (size_t i = 0; i < target->parameter_count; i++) largest = fmax(largest, fabs((double)own[i]));
+        ck_assert_double_gt(largest, 1e-4);
+    }
+    orthsr_adapter_free(full);
+    orthsr_adapter_free(part);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(arguments) {
     scene s = scene_new();
     orthsr_trainer *trainer;
@@ -457,6 +506,7 @@ static TCase *training(void) {
     tcase_add_test(tc, coft_bounds_a_run);
     tcase_add_test(tc, a_step_that_cannot_be_taken_is_taken_back);
     tcase_add_test(tc, one_tower_only);
+    tcase_add_test(tc, upper_layers_only);
     tcase_add_test(tc, arguments);
     tcase_add_test(tc, schedules);
     tcase_add_test(tc, rate_of_every_block);

@@ -99,6 +99,8 @@ const option_row option_rows[] = {
      "a prompt of the frozen model; repeat it for an ensemble (default: those of --template)"},
     {"targets", "LIST", OPTION_TEXT, AT(targets), TRAIN, 0, NULL, "adapted maps, of q,k,v,out,fc1,fc2 (default: fc1,fc2)"},
     {"towers", "LIST", OPTION_TEXT, AT(towers), TRAIN, 0, NULL, "adapted towers, of image,text (default: image,text)"},
+    {"layers", "LIST", OPTION_TEXT, AT(layers), TRAIN, 0, NULL,
+     "adapted layers, from 0: \"0-5,11\", \"6-\" (to the last), or for each tower \"image:6-11,text:all\" (default: all)"},
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
     {"block-size", "B", OPTION_WHOLE, AT(block_size), TRAIN, 0, NULL, "or the size of its blocks"},
     {"side", "input|output", OPTION_CHOICE, AT(side), TRAIN, 0, NULL, "the side of the map that is rotated (default: input)"},

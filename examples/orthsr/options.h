@@ -45,7 +45,7 @@ typedef struct command command;
 typedef struct settings {
     const command *command;
     list positional, adapters, images, templates, frozen_templates, datasets;
-    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *source, *csv, *context_init, *image, *classes_file, *class_name;
+    const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
         context_words, cutout_holes; /* shots 0: all */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;

@@ -27,6 +27,7 @@ static orthsr_status set_adapter(orthsr_adapter_options *options, const settings
     SET(s->targets, orthsr_adapter_options_set_maps(options, s->targets, error));
     SET(s->towers, orthsr_adapter_options_set_towers(options, s->towers, error));
     return status;
+    SET(s->layers, orthsr_adapter_options_set_layers(options, s->layers, error));
 }
 
 static orthsr_status set_descent(orthsr_trainer_options *options, const settings *s, orthsr_error *error) {

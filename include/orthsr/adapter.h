@@ -66,6 +66,10 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_option
 /* An adapter without targets, taking parametrisation, side and blocks from options (NULL: the defaults).
  * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT (also COFT with a parametrisation it is not for), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
+/* Which layers orthsr_model_adapter targets, counted from 0: a comma-separated list of layers ("3"), ranges ("0-5"; "6-": to the last) and "all". It is for
+ * both towers; from "image:" or "text:" before an item on, for that one: "image:6-11,text:all". A tower that the list does not name has all its layers. NULL:
+ * all, the default. Whether a model has such layers orthsr_model_adapter tells. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_layers(orthsr_adapter_options *options, const char *layers, orthsr_error *error);
 
 /* Adds a target with A = I; other parameters keep their values. Its index is the former orthsr_adapter_target_count.
  * Errors: ARGUMENT (NULL, an extent of 0 or beyond 2^31 - 1, a name that is empty, not UTF-8 or used already, blocks that do not divide

@@ -13,6 +13,15 @@
 /* Of a file: names are compared one with another, so it may not hold any number of them. */
 enum { ORTHSR__MAX_TARGETS = 4096 };
 
+enum { ORTHSR__IMAGE_TOWER, ORTHSR__TEXT_TOWER, ORTHSR__TOWERS };
+extern const char *const orthsr__tower_names[ORTHSR__TOWERS];
+
+/* Layers first to last, of these towers. */
+typedef struct orthsr__layer_range {
+    bool tower[ORTHSR__TOWERS];
+    size_t first, last; /* last SIZE_MAX: to the top */
+} orthsr__layer_range;
+
 struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
     size_t reflections, small, factors; /* of orthsr__form */
@@ -20,8 +29,10 @@ struct orthsr_adapter_options {
     size_t blocks;                      /* per map; 0 when block_size rules */
     size_t block_size;                  /* 0 when blocks rules */
     orthsr_side side;
-    bool maps[6];     /* q, k, v, out, fc1, fc2: see clip */
-    bool image, text; /* towers */
+    bool maps[6]; /* q, k, v, out, fc1, fc2: see clip */
+    bool towers[ORTHSR__TOWERS];
+    orthsr__layer_range *layers; /* (layer_count): what set_layers was given; all layers of a tower that none is for */
+    size_t layer_count;
 };
 
 /* One orthogonal factor on one linear map. Offsets count reals in the adapter's flat arrays. */
@@ -59,6 +70,10 @@ struct orthsr_adapter {
 
 /* Names and fingerprints go into JSON: both must be UTF-8. */
 bool orthsr__is_utf8(const char *text);
+
+/* Of a model's tower with so many layers: ARGUMENT when options ask for one above them, or for some of a tower they leave out; whether they ask for a layer. */
+orthsr_status orthsr__layers_check(const orthsr_adapter_options *options, size_t tower, size_t layers, orthsr_error *error);
+bool orthsr__layers_hold(const orthsr_adapter_options *options, size_t tower, size_t layer);
 
 /* Everything else of a target that has name, in and out, as the next one of the adapter. ARGUMENT when it cannot be laid out. */
 orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__target *target, orthsr_error *error);
