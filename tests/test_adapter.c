@@ -610,6 +610,7 @@ END_TEST
 
 /* One departure from a valid file: two targets, "a" (4 to 3) and "b" (6 to 2), two Cayley blocks each. */
 typedef struct malformed {
+    const char *version;        /* NULL: 1 */
     const char *key, *value;    /* metadata set to value, or removed when that is NULL; key NULL: none */
     const char *tensor, *dtype; /* what "a.skew" is called, and its dtype */
     size_t rank, shape[3];      /* its shape */
@@ -642,6 +643,10 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
     {FINE, .key = "side", .value = "left", .status = ORTHSR_ERROR_FORMAT, .text = "side must be"},
     {FINE, .key = "side", .value = "output", .status = ORTHSR_ERROR_FORMAT, .text = "output features do not divide"},
+    {FINE, .key = "block_share", .value = "true", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be \"true\", in a file of format_version 2"},
+    {FINE, .version = "2", .key = "block_share", .value = "false", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be"},
+    {FINE, .version = "2", .key = "block_share", .value = "", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be"},
+    {FINE, .version = "2", .key = "block_share", .value = "true", .status = ORTHSR_ERROR_FORMAT, .text = "2 cayley blocks of size 2, stored once, have (1, 1)"},
     {FINE, .key = "author", .value = "x", .status = ORTHSR_ERROR_FORMAT, .text = "key 'author' is unknown"},
     {FINE, .key = "target:3", .value = "4,3,c", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:3' is unknown"},
     {FINE, .key = "target:00", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:00' is unknown"},
@@ -663,8 +668,8 @@ static const malformed MALFORMED[] = {
 };
 
 static void write_malformed(const char *path, const malformed *m) {
-    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "1", "parametrization", "cayley",
-                                 "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
+    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", m->version ? m->version : "1",
+                                 "parametrization", "cayley", "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
     if (m->key && m->value) json_object_set_new(metadata, m->key, json_string(m->value));
     else if (m->key) json_object_del(metadata, m->key);
     const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};
@@ -701,7 +706,7 @@ END_TEST
 
 /* Files of released versions, written by tests/oracle/make_adapter.py from docs/formats.md, keep their meaning: parameters to the bit, y = x A to
  * float32 (observed 1.2e-7 of the largest). */
-static const char *const GOLDEN[] = {"v1-cayley", "v1-free", "v2-expm", "v2-householder", "v2-butterfly", "v2-manifold"};
+static const char *const GOLDEN[] = {"v1-cayley", "v1-free", "v2-expm", "v2-householder", "v2-butterfly", "v2-manifold", "v2-shared"};
 
 START_TEST(golden_files) {
     char path[128], name[32];

@@ -84,6 +84,12 @@ orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *opti
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_adapter_options_set_block_share(orthsr_adapter_options *options, int share, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    options->share = share != 0;
+    return ORTHSR_OK;
+}
+
 /* chosen (n) <- which of names (n) the comma-separated list holds; the caller takes it over only on success. */
 static orthsr_status parse_list(bool *chosen, const char *const *names, size_t n, const char *list, const char *option, orthsr_error *error) {
     for (const char *item = list;;) {
