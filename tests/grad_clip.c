@@ -1,6 +1,6 @@
 /* grad_clip.c - the whole loss, pixels and tokens to cross-entropy + KL of images and of cut images, against central differences in the adapter's
- * parameters, in float64: every map of every layer of both towers, both parametrisations, both directions of KL, temperature and reduction.
- * Observed at most 3e-9. */
+ * parameters, in float64: every map of every layer of both towers, some layers alone, both sides, shared blocks, both directions of KL, temperature and
+ * reduction. Observed at most 3e-9. */
 #include "clip/encoder.h"
 #include "data/cutout.h"
 #include "train/objective.h"
@@ -77,20 +77,32 @@ static double value(const real *parameters, void *context) {
     return loss(p, NULL);
 }
 
-static double check_side(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride,
-                         orthsr_side side, bool scaled) {
+/* One adapter and loss. */
+typedef struct way {
+    const char *directory, *maps, *layers; /* layers NULL: all */
+    size_t lowest;                         /* layer of the image tower with a target */
+    orthsr_parametrization parametrization;
+    orthsr_side side;
+    bool scaled, share;
+    orthsr_kl_direction direction;
+    size_t stride; /* every which parameter is varied */
+} way;
+
+static void check(way w) {
     problem p = {0};
     orthsr_error error;
     orthsr_adapter_options *options;
     char path[128];
-    ck_ok(orthsr_model_open(&p.model, directory, &error));
+    ck_ok(orthsr_model_open(&p.model, w.directory, &error));
     ck_ok(orthsr_adapter_options_new(&options, &error));
-    ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
+    ck_ok(orthsr_adapter_options_set_maps(options, w.maps, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
-    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
-    ck_ok(orthsr_adapter_options_set_side(options, side, &error));
+    ck_ok(orthsr_adapter_options_set_parametrization(options, w.parametrization, &error));
+    ck_ok(orthsr_adapter_options_set_side(options, w.side, &error));
+    ck_ok(orthsr_adapter_options_set_layers(options, w.layers, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, w.share, &error));
     ck_ok(orthsr_model_adapter(p.model, &p.adapter, options, &error));
-    for (size_t i = 0; i < p.adapter->target_count && scaled; i += 2) { /* every other one */
+    for (size_t i = 0; i < p.adapter->target_count && w.scaled; i += 2) { /* every other one */
         float scale[128];
         for (size_t o = 0; o < p.adapter->targets[i].out; o++) scale[o] = 0.5f + 0.1f * (float)(o % 11);
         ck_ok(orthsr_adapter_set_scale(p.adapter, i, scale, &error));
@@ -100,10 +112,10 @@ static double check_side(const char *directory, const char *maps, orthsr_paramet
     p.objective.scale = 5;
     p.objective.term[ORTHSR__WHOLE] = (orthsr__term){.ce_weight = 1, .kl_weight = 1.5};
     p.objective.term[ORTHSR__CUT] = (orthsr__term){.ce_weight = 0.75, .kl_weight = 1.25};
-    p.objective.temperature = scaled ? 1.75 : 1;
-    p.objective.reduction = scaled ? ORTHSR_KL_MEAN : ORTHSR_KL_BATCH_MEAN;
-    p.objective.direction = direction;
-    snprintf(path, sizeof path, "%s/expected.safetensors", strstr(directory, "ViT") ? "tests/data/clip/openai" : directory);
+    p.objective.temperature = w.scaled ? 1.75 : 1;
+    p.objective.reduction = w.scaled ? ORTHSR_KL_MEAN : ORTHSR_KL_BATCH_MEAN;
+    p.objective.direction = w.direction;
+    snprintf(path, sizeof path, "%s/expected.safetensors", strstr(w.directory, "ViT") ? "tests/data/clip/openai" : w.directory);
     fixture_open(&p.expected, path);
     p.pixels = fixture_floats(&p.expected, "pixels", NULL);
     p.cut = cut_images(&p, p.model->config.image_size);
@@ -120,7 +132,9 @@ static double check_side(const char *directory, const char *maps, orthsr_paramet
     loss(&p, rotations);
     for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) ck_assert_double_gt(p.objective.term[part].kl, 1e-6);
     orthsr__adapter_gradient(p.adapter, gradient, rotations, work);
-    double worst = gradient_error(parameters, gradient, n, stride, value, &p);
+    double worst = gradient_error(parameters, gradient, n, w.stride, value, &p);
+    ck_assert_uint_eq(p.encoder.image.first_adapted, w.lowest);
+    ck_assert_double_le(worst, BOUND);
 
     free(p.cut);
     free(parameters);
@@ -133,45 +147,41 @@ static double check_side(const char *directory, const char *maps, orthsr_paramet
     orthsr_adapter_free(p.adapter);
     orthsr_adapter_options_free(options);
     orthsr_model_free(p.model);
-    return worst;
 }
 
-static double check(const char *directory, const char *maps, orthsr_parametrization parametrization, orthsr_kl_direction direction, size_t stride) {
-    return check_side(directory, maps, parametrization, direction, stride, ORTHSR_SIDE_INPUT, false);
-}
+#define HF "tests/data/clip/hf"
+#define OPENCLIP "tests/data/clip/openclip"
+#define OPENAI "tests/data/clip/openai/ViT-tiny.safetensors"
+#define EVERY_MAP "q,k,v,out,fc1,fc2"
 
-START_TEST(every_map) { ck_assert_double_le(check("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101), BOUND); }
-END_TEST
-START_TEST(feed_forward_only) { ck_assert_double_le(check("tests/data/clip/openclip", "fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_TUNED_FROZEN, 47), BOUND); }
-END_TEST
-START_TEST(attention_only) { ck_assert_double_le(check("tests/data/clip/openclip", "v,out", ORTHSR_FREE, ORTHSR_KL_FROZEN_TUNED, 47), BOUND); }
-END_TEST
-START_TEST(one_layer) { ck_assert_double_le(check("tests/data/clip/openai/ViT-tiny.safetensors", "k,fc1", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 311), BOUND); }
-END_TEST
+static const way WAYS[] = {
+    {.directory = HF, .maps = EVERY_MAP, .stride = 101},
+    {.directory = OPENCLIP, .maps = "fc1,fc2", .direction = ORTHSR_KL_TUNED_FROZEN, .stride = 47},
+    {.directory = OPENCLIP, .maps = "v,out", .parametrization = ORTHSR_FREE, .stride = 47},
+    {.directory = OPENAI, .maps = "k,fc1", .stride = 311},
+    {.directory = HF, .maps = EVERY_MAP, .side = ORTHSR_SIDE_OUTPUT, .stride = 101},
+    {.directory = OPENCLIP, .maps = EVERY_MAP, .parametrization = ORTHSR_FREE, .side = ORTHSR_SIDE_OUTPUT, .scaled = true, .stride = 101},
+    {.directory = HF, .maps = EVERY_MAP, .scaled = true, .stride = 101},
+    {.directory = HF, .maps = EVERY_MAP, .layers = "1-", .lowest = 1, .stride = 47},
+    {.directory = OPENCLIP, .maps = "v,fc2", .layers = "image:1,text:0", .lowest = 1, .stride = 23},
+    {.directory = HF, .maps = EVERY_MAP, .share = true, .stride = 47},
+    {.directory = OPENCLIP,
+     .maps = "out,fc1",
+     .parametrization = ORTHSR_EXPM,
+     .side = ORTHSR_SIDE_OUTPUT,
+     .layers = "image:1",
+     .lowest = 1,
+     .share = true,
+     .stride = 23},
+};
 
-START_TEST(outputs) {
-    ck_assert_double_le(check_side("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_OUTPUT, false), BOUND);
-}
-END_TEST
-START_TEST(outputs_scaled) {
-    ck_assert_double_le(check_side("tests/data/clip/openclip", "q,k,v,out,fc1,fc2", ORTHSR_FREE, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_OUTPUT, true), BOUND);
-}
-END_TEST
-START_TEST(inputs_scaled) {
-    ck_assert_double_le(check_side("tests/data/clip/hf", "q,k,v,out,fc1,fc2", ORTHSR_CAYLEY, ORTHSR_KL_FROZEN_TUNED, 101, ORTHSR_SIDE_INPUT, true), BOUND);
-}
+START_TEST(whole_loss) { check(WAYS[_i]); }
 END_TEST
 
 static TCase *all(void) {
     TCase *tc = tcase_create("gradient of the whole loss");
     tcase_set_timeout(tc, 300);
-    tcase_add_test(tc, every_map);
-    tcase_add_test(tc, feed_forward_only);
-    tcase_add_test(tc, attention_only);
-    tcase_add_test(tc, one_layer);
-    tcase_add_test(tc, outputs);
-    tcase_add_test(tc, outputs_scaled);
-    tcase_add_test(tc, inputs_scaled);
+    tcase_add_loop_test(tc, whole_loss, 0, sizeof WAYS / sizeof WAYS[0]);
     return tc;
 }
 TEST_MAIN("gradient of the whole loss", all)

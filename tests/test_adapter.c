@@ -311,6 +311,39 @@ START_TEST(options_errors) {
 }
 END_TEST
 
+START_TEST(lists_of_layers) {
+    static const char *const good[] = {"0", "0-5,11", "3-3", "6-", "all", "0-5,all", "image:6-11,text:all", "text:0,2,image:1", "0,image:7", "999999", NULL};
+    static const char *const bad[][2] = {
+        {"", "'' is none of"},
+        {"1,", "'' is none of"},
+        {",1", "'' is none of"},
+        {"3-1", "'3-1' goes down"},
+        {"a", "'a' is none of a layer (3), some of them (0-5, 6-) and all"},
+        {"-1", "'-1' is none of"},
+        {"-", "'-' is none of"},
+        {"1-2-3", "'1-2-3' is none of"},
+        {"1--3", "'1--3' is none of"},
+        {"0 -5", "'0 -5' is none of"},
+        {"+1", "'+1' is none of"},
+        {"1000000", "'1000000' is none of"},
+        {"0-99999999999999999999999", "is none of"},
+        {"All", "'All' is none of"},
+        {"all-", "'all-' is none of"},
+        {"image:", "'' is none of"},
+        {"sound:3", "'sound' is no tower; they are image and text"},
+        {":3", "'' is no tower"},
+        {"image:text:3", "'text:3' is none of"},
+        {"0-3,text", "layers \"0-3,text\": 'text' is none of"},
+    };
+    orthsr_adapter_options *o;
+    ck_ok(orthsr_adapter_options_new(&o, &error));
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) ck_ok(orthsr_adapter_options_set_layers(o, good[i], &error));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) ck_fails(orthsr_adapter_options_set_layers(o, bad[i][0], &error), ORTHSR_ERROR_ARGUMENT, bad[i][1]);
+    ck_fails(orthsr_adapter_options_set_layers(NULL, "0", &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    orthsr_adapter_options_free(o);
+}
+END_TEST
+
 /* A starts at I exactly, whatever it is made of; the parameters of ORTHSR_MANIFOLD then are I, those of the others 0. */
 START_TEST(starts_at_the_identity) {
     orthsr_parametrization kind = (orthsr_parametrization)_i;
@@ -491,6 +524,7 @@ END_TEST
 static TCase *handling_case(void) {
     TCase *tcase = tcase_create("handling");
     tcase_add_test(tcase, options_errors);
+    tcase_add_test(tcase, lists_of_layers);
     tcase_add_test(tcase, targets);
     tcase_add_loop_test(tcase, starts_at_the_identity, 0, 6);
     tcase_add_test(tcase, forms_that_cannot_be);
@@ -576,6 +610,7 @@ END_TEST
 
 /* One departure from a valid file: two targets, "a" (4 to 3) and "b" (6 to 2), two Cayley blocks each. */
 typedef struct malformed {
+    const char *version;        /* NULL: 1 */
     const char *key, *value;    /* metadata set to value, or removed when that is NULL; key NULL: none */
     const char *tensor, *dtype; /* what "a.skew" is called, and its dtype */
     size_t rank, shape[3];      /* its shape */
@@ -608,6 +643,10 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
     {FINE, .key = "side", .value = "left", .status = ORTHSR_ERROR_FORMAT, .text = "side must be"},
     {FINE, .key = "side", .value = "output", .status = ORTHSR_ERROR_FORMAT, .text = "output features do not divide"},
+    {FINE, .key = "block_share", .value = "true", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be \"true\", in a file of format_version 2"},
+    {FINE, .version = "2", .key = "block_share", .value = "false", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be"},
+    {FINE, .version = "2", .key = "block_share", .value = "", .status = ORTHSR_ERROR_FORMAT, .text = "block_share must be"},
+    {FINE, .version = "2", .key = "block_share", .value = "true", .status = ORTHSR_ERROR_FORMAT, .text = "2 cayley blocks of size 2, stored once, have (1, 1)"},
     {FINE, .key = "author", .value = "x", .status = ORTHSR_ERROR_FORMAT, .text = "key 'author' is unknown"},
     {FINE, .key = "target:3", .value = "4,3,c", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:3' is unknown"},
     {FINE, .key = "target:00", .value = "4,3,a", .status = ORTHSR_ERROR_FORMAT, .text = "key 'target:00' is unknown"},
@@ -629,8 +668,8 @@ static const malformed MALFORMED[] = {
 };
 
 static void write_malformed(const char *path, const malformed *m) {
-    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "1", "parametrization", "cayley",
-                                 "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
+    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", m->version ? m->version : "1",
+                                 "parametrization", "cayley", "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
     if (m->key && m->value) json_object_set_new(metadata, m->key, json_string(m->value));
     else if (m->key) json_object_del(metadata, m->key);
     const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};
@@ -667,7 +706,7 @@ END_TEST
 
 /* Files of released versions, written by tests/oracle/make_adapter.py from docs/formats.md, keep their meaning: parameters to the bit, y = x A to
  * float32 (observed 1.2e-7 of the largest). */
-static const char *const GOLDEN[] = {"v1-cayley", "v1-free", "v2-expm", "v2-householder", "v2-butterfly", "v2-manifold"};
+static const char *const GOLDEN[] = {"v1-cayley", "v1-free", "v2-expm", "v2-householder", "v2-butterfly", "v2-manifold", "v2-shared"};
 
 START_TEST(golden_files) {
     char path[128], name[32];

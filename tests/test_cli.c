@@ -253,6 +253,10 @@ START_TEST(test_usage_of_train) {
         {"--memory-budget 100", "does not have --memory-budget"},
         {"--targets fc3", "fc3"},
         {"--towers sound", "sound"},
+        {"--layers 3-1", "'3-1' goes down"},
+        {"--layers 0,", "'' is none of"},
+        {"--method coop --layers 0", "not for --method coop"},
+        {"--method coop --block-share", "not for --method coop"},
         {"--blocks 2 --block-size 4", "not both"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect_usage(run("train --model " MODEL " --data @/split --out @/none %s", bad[i][0]), bad[i][1]);
@@ -472,6 +476,7 @@ START_TEST(test_train_each_parametrization) {
         {"manifold", ""},
         {"manifold", "--optimizer rsgd --retraction polar"},
         {"cayley", "--coft 0.01"},
+        {"cayley", "--block-share --layers image:2-3,text:1"},
     };
     const char *name = ways[_i][0];
     ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 2 --epochs 2 --parametrization %s %s --out @/way%d", name, ways[_i][1], _i).code, 0);
@@ -479,6 +484,14 @@ START_TEST(test_train_each_parametrization) {
     ck_assert_str_eq(text_in(adapter, "parametrization"), name);
     ck_assert(number_in(adapter, "defect") < 1e-5);
     ck_assert(number_in(json_array_get(json_object_get(adapter, "targets"), 0), "turn_degrees") > 0);
+    int share = strstr(ways[_i][1], "--block-share") != NULL;
+    ck_assert_int_eq(json_is_true(json_object_get(adapter, "block_share")), share);
+    if (share) { /* fc1 and fc2 of three layers, a block each: of 32 and of 128 */
+        ck_assert_int_eq((int)number_in(adapter, "parameters"), 3 * (32 * 31 / 2 + 128 * 127 / 2));
+        ck_assert_str_eq(text_in(json_array_get(json_object_get(adapter, "targets"), 0), "name"), "image.2.fc1");
+        ck_assert_ptr_nonnull(strstr(run("info @/way%d/adapter", _i).out, "all blocks of a target being one"));
+        expect_failure(run("train --model " MODEL " --data @/split --layers 3 --out @/none"), 1, "no layer 3 in the text tower, which has 3");
+    }
     ck_assert_ptr_nonnull(strstr(run("info @/way%d/adapter", _i).out, name));
     json_decref(adapter);
 }
@@ -1124,7 +1137,7 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_embed_texts);
     tcase_add_test(tc, test_embed_images);
     tcase_add_test(tc, test_zeroshot);
-    tcase_add_loop_test(tc, test_train_each_parametrization, 0, 6);
+    tcase_add_loop_test(tc, test_train_each_parametrization, 0, 7);
     tcase_add_test(tc, test_train);
     tcase_add_test(tc, test_train_cutout);
     tcase_add_test(tc, test_explain);

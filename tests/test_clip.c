@@ -462,6 +462,57 @@ START_TEST(adapters_of_options) {
 }
 END_TEST
 
+/* Of a model with two layers in the image tower and one in the text tower. */
+START_TEST(layers_of_options) {
+    static const struct {
+        const char *towers, *layers, *targets; /* of fc1; NULL: refused, with the text */
+        const char *text;
+    } lists[] = {
+        {"image,text", NULL, "image.0.fc1 image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "all", "image.0.fc1 image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "0-", "image.0.fc1 image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "0", "image.0.fc1 text.0.fc1 ", NULL},
+        {"image,text", "0,0-0", "image.0.fc1 text.0.fc1 ", NULL},
+        {"image,text", "image:1", "image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "image:1-,text:all", "image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "0,image:1", "image.0.fc1 image.1.fc1 text.0.fc1 ", NULL},
+        {"image,text", "text:0,image:0", "image.0.fc1 text.0.fc1 ", NULL},
+        {"image,text", "image:0,1,text:0", "image.0.fc1 image.1.fc1 text.0.fc1 ", NULL},
+        {"image", "1", "image.1.fc1 ", NULL},
+        {"image", "image:0", "image.0.fc1 ", NULL},
+        {"text", "0", "text.0.fc1 ", NULL},
+        {"image,text", "1", NULL, "no layer 1 in the text tower, which has 1"},
+        {"image,text", "1-", NULL, "no layer 1 in the text tower, which has 1"},
+        {"image,text", "0-1", NULL, "no layer 1 in the text tower, which has 1"},
+        {"image,text", "image:1-2", NULL, "no layer 2 in the image tower, which has 2"},
+        {"image", "999999", NULL, "no layer 999999 in the image tower"},
+        {"image", "text:0", NULL, "layers names some of the text tower, and towers leaves that one out"},
+    };
+    orthsr_model *model;
+    orthsr_adapter_options *options;
+    ck_ok(orthsr_model_open(&model, families[1].model, &error));
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_maps(options, "fc1", &error));
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        orthsr_adapter *adapter;
+        char targets[128] = "";
+        ck_ok(orthsr_adapter_options_set_towers(options, lists[i].towers, &error));
+        ck_ok(orthsr_adapter_options_set_layers(options, lists[i].layers, &error));
+        if (!lists[i].targets) {
+            ck_fails(orthsr_model_adapter(model, &adapter, options, &error), ORTHSR_ERROR_ARGUMENT, lists[i].text);
+            ck_assert_ptr_null(adapter);
+            continue;
+        }
+        ck_ok(orthsr_model_adapter(model, &adapter, options, &error));
+        for (size_t t = 0; t < orthsr_adapter_target_count(adapter); t++) strcat(strcat(targets, orthsr_adapter_target_name(adapter, t)), " ");
+        ck_assert_str_eq(targets, lists[i].targets);
+        orthsr_adapter_free(adapter);
+    }
+    orthsr_adapter_options_free(options);
+    orthsr_model_free(model);
+}
+END_TEST
+
 static TCase *parity(void) {
     TCase *tc = tcase_create("parity");
     tcase_add_loop_test(tc, features_equal_the_familys_own_code, 0, 3);
@@ -474,6 +525,7 @@ static TCase *parity(void) {
     tcase_add_test(tc, texts_are_read_as_the_family_reads_them);
     tcase_add_test(tc, maps_and_tensors_are_listed);
     tcase_add_test(tc, adapters_of_options);
+    tcase_add_test(tc, layers_of_options);
     return tc;
 }
 

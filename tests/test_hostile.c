@@ -164,13 +164,14 @@ static void make_peft_exact(const char *directory) { make_peft(directory, "renam
 static void make_peft_series(const char *directory) { make_peft(directory, "coft-neumann-share"); }
 static void make_peft_old(const char *directory) { make_peft(directory, "version-0.15"); }
 
-static void make_adapter_of(const char *directory, orthsr_parametrization parametrization) {
+static void make_adapter_of(const char *directory, orthsr_parametrization parametrization, int share) {
     orthsr_adapter_options *options;
     orthsr_adapter *adapter;
     float parameters[64] = {0.25f, -0.5f};
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
     ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, share, &error));
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     ck_ok(orthsr_adapter_add_target(adapter, "image.0.fc1", 4, 8, &error));
     ck_ok(orthsr_adapter_add_target(adapter, "text.0.q", 8, 8, &error));
@@ -180,8 +181,9 @@ static void make_adapter_of(const char *directory, orthsr_parametrization parame
     orthsr_adapter_options_free(options);
 }
 
-static void make_cayley(const char *directory) { make_adapter_of(directory, ORTHSR_CAYLEY); }
-static void make_free(const char *directory) { make_adapter_of(directory, ORTHSR_FREE); }
+static void make_cayley(const char *directory) { make_adapter_of(directory, ORTHSR_CAYLEY, 0); }
+static void make_shared(const char *directory) { make_adapter_of(directory, ORTHSR_CAYLEY, 1); }
+static void make_free(const char *directory) { make_adapter_of(directory, ORTHSR_FREE, 0); }
 
 static void make_array(const char *directory) {
     ck_ok(orthsr_array_write(path_in(directory, "array.npy"), (const float[]){1, 2, 3, 4, 5, 6}, (const size_t[]){2, 3}, 2, &error));
@@ -221,6 +223,7 @@ static const struct subject {
     {"shards", make_shards, "b.safetensors", open_model, false, true, 0, 1},
     {"shards", make_shards, "model.safetensors.index.json", open_model, false, false, 0, 1},
     {"cayley", make_cayley, "adapter.safetensors", open_adapter, false, true, 0, 1},
+    {"shared", make_shared, "adapter.safetensors", open_adapter, false, true, 0, 1},
     {"free", make_free, "adapter.safetensors", open_adapter, true, true, 0, 1},
     {"prompt", make_prompt, "prompt.safetensors", open_prompt, false, true, 0, 1},
     {"peft", make_peft_exact, "adapter_model.safetensors", open_for_base, false, true, 1000, 3},

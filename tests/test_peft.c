@@ -147,25 +147,26 @@ static const struct {
     const char *name, *first_target;
     size_t targets, block; /* size of the first target's */
     orthsr_parametrization parametrization;
+    int share;
 } adapters[] = {
-    {"exact", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
-    {"blocks-of-8", "image.0.q", 20, 8, ORTHSR_CAYLEY},
-    {"neumann-5", "image.0.fc1", 8, 8, ORTHSR_FREE},
-    {"neumann-3", "image.0.fc1", 8, 8, ORTHSR_FREE},
-    {"share", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
-    {"coft", "image.0.fc1", 8, 8, ORTHSR_CAYLEY},
-    {"coft-neumann-share", "image.0.out", 4, 16, ORTHSR_FREE},
-    {"regex", "image.0.q", 4, 8, ORTHSR_CAYLEY},
-    {"layers", "image.1.fc1", 4, 8, ORTHSR_CAYLEY},
-    {"adjusted-size", "image.0.fc1", 8, 8, ORTHSR_CAYLEY}, /* 8 of 32, 6 of 24: 4 blocks in all maps, of 64 and 48 two together */
-    {"adjusted-r", "image.0.q", 8, 32, ORTHSR_FREE},       /* 2 blocks of 32, 3 of 24: put together to one */
-    {"renamed", "image.0.fc1", 4, 16, ORTHSR_CAYLEY},
-    {"version-0.17", "image.0.fc1", 8, 8, ORTHSR_FREE},
-    {"version-0.15", "image.0.v", 8, 8, ORTHSR_CAYLEY},
-    {"version-0.15-coft", "image.0.v", 8, 16, ORTHSR_CAYLEY},
-    {"version-0.15-scaled", "image.0.v", 8, 8, ORTHSR_CAYLEY},
-    {"version-0.13", "image.0.k", 8, 8, ORTHSR_CAYLEY},
-    {"version-0.13-coft", "image.0.k", 8, 16, ORTHSR_CAYLEY},
+    {"exact", "image.0.fc1", 8, 8, ORTHSR_CAYLEY, 0},
+    {"blocks-of-8", "image.0.q", 20, 8, ORTHSR_CAYLEY, 0},
+    {"neumann-5", "image.0.fc1", 8, 8, ORTHSR_FREE, 0},
+    {"neumann-3", "image.0.fc1", 8, 8, ORTHSR_FREE, 0},
+    {"share", "image.0.fc1", 8, 8, ORTHSR_CAYLEY, 1},
+    {"coft", "image.0.fc1", 8, 8, ORTHSR_CAYLEY, 0},
+    {"coft-neumann-share", "image.0.out", 4, 16, ORTHSR_FREE, 1},
+    {"regex", "image.0.q", 4, 8, ORTHSR_CAYLEY, 0},
+    {"layers", "image.1.fc1", 4, 8, ORTHSR_CAYLEY, 0},
+    {"adjusted-size", "image.0.fc1", 8, 8, ORTHSR_CAYLEY, 0}, /* 8 of 32, 6 of 24: 4 blocks in all maps, of 64 and 48 two together */
+    {"adjusted-r", "image.0.q", 8, 32, ORTHSR_FREE, 0},       /* 2 blocks of 32, 3 of 24: put together to one */
+    {"renamed", "image.0.fc1", 4, 16, ORTHSR_CAYLEY, 0},
+    {"version-0.17", "image.0.fc1", 8, 8, ORTHSR_FREE, 0},
+    {"version-0.15", "image.0.v", 8, 8, ORTHSR_CAYLEY, 0},
+    {"version-0.15-coft", "image.0.v", 8, 16, ORTHSR_CAYLEY, 1},
+    {"version-0.15-scaled", "image.0.v", 8, 8, ORTHSR_CAYLEY, 0},
+    {"version-0.13", "image.0.k", 8, 8, ORTHSR_CAYLEY, 0},
+    {"version-0.13-coft", "image.0.k", 8, 16, ORTHSR_CAYLEY, 0},
 };
 enum { ADAPTERS = sizeof adapters / sizeof *adapters };
 
@@ -178,6 +179,7 @@ START_TEST(features_equal_pefts) {
     ck_assert_uint_eq(orthsr_adapter_target_count(adapter), adapters[_i].targets);
     ck_assert_str_eq(orthsr_adapter_target_name(adapter, 0), adapters[_i].first_target);
     ck_assert_uint_eq(orthsr_adapter_block_size(adapter, 0), adapters[_i].block);
+    ck_assert_int_eq(orthsr_adapter_block_share(adapter), adapters[_i].share);
     check_features(directory, model, MODEL, adapter);
     double defect;
     ck_ok(orthsr_adapter_defect(adapter, &defect, &error));
@@ -188,14 +190,18 @@ START_TEST(features_equal_pefts) {
 }
 END_TEST
 
+/* Of a shared block as of all of them. */
 START_TEST(exact_parameters_are_the_files_own) {
+    const char *name = _i ? "share" : "exact";
     orthsr_model *model = open_model(MODEL);
-    orthsr_adapter *adapter = load_case(model, "exact");
+    orthsr_adapter *adapter = load_case(model, name);
     fixture f;
     size_t n, all = orthsr_adapter_parameter_count(adapter);
+    char path[300];
     float *parameters = malloc(all * sizeof *parameters);
     ck_ok(orthsr_adapter_get_parameters(adapter, parameters, all, &error));
-    fixture_open(&f, DATA "exact" WEIGHTS);
+    snprintf(path, sizeof path, DATA "%s" WEIGHTS, name);
+    fixture_open(&f, path);
     const float *own = fixture_floats(&f, "base_model.model.vision_model.encoder.layers.0.mlp.fc1.oft_R.weight", &n);
     ck_assert(memcmp(parameters, own, n * sizeof *own) == 0);
     own = fixture_floats(&f, "base_model.model.text_model.encoder.layers.1.mlp.fc2.oft_R.weight", &n);
@@ -494,6 +500,16 @@ START_TEST(without_a_model_the_sizes_are_inferred) {
     change_config(directory, "oft_block_size", "8");
     ck_fails(orthsr_model_adapter_load(NULL, &without, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "how many inputs module");
     ck_assert_ptr_null(without);
+
+    /* places are a number in a small file: what they take must not grow with it */
+    ck_ok(orthsr_model_adapter_load(NULL, &with, DATA "share", &error));
+    change_config(directory, "r", "33554432");
+    change_config(directory, "oft_block_size", "0");
+    ck_ok(orthsr_model_adapter_load(NULL, &without, directory, &error));
+    ck_assert_uint_eq(orthsr_adapter_in_features(without, 0), (size_t)33554432 * 8);
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(without), orthsr_adapter_parameter_count(with));
+    orthsr_adapter_free(with);
+    orthsr_adapter_free(without);
     orthsr_model_free(model);
 }
 END_TEST
@@ -555,7 +571,7 @@ END_TEST
 /* ---- writing ---------------------------------------------------------------------------------------------------------------- */
 
 /* Far from the identity, and the same on every machine: no arithmetic but that of the generator. */
-static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *towers, const char *maps, size_t block_size,
+static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *towers, const char *maps, size_t block_size, bool share,
                                       orthsr_parametrization parametrization) {
     orthsr_adapter_options *options;
     orthsr_adapter *adapter;
@@ -563,6 +579,7 @@ static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *tow
     ck_ok(orthsr_adapter_options_set_towers(options, towers, &error));
     ck_ok(orthsr_adapter_options_set_maps(options, maps, &error));
     if (block_size) ck_ok(orthsr_adapter_options_set_block_size(options, block_size, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, share, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
     ck_ok(orthsr_model_adapter(model, &adapter, options, &error));
     orthsr_adapter_options_free(options);
@@ -578,16 +595,18 @@ static orthsr_adapter *turned_adapter(const orthsr_model *model, const char *tow
 static const struct {
     const char *golden, *model, *towers, *maps;
     size_t block_size;
+    bool share;
 } exports[] = {
-    {"exported-hf", MODEL, "image,text", "q,k,v,out,fc1,fc2", 8},
-    {"exported-openclip", OPEN_CLIP, "image,text", "fc1,fc2", 0},
-    {"exported-openclip-text", OPEN_CLIP, "text", "fc1,fc2", 0}, /* modules whose names are the ends of others */
+    {"exported-hf", MODEL, "image,text", "q,k,v,out,fc1,fc2", 8, false},
+    {"exported-hf-share", MODEL, "image,text", "q,k,v,out,fc1,fc2", 8, true},
+    {"exported-openclip", OPEN_CLIP, "image,text", "fc1,fc2", 0, false},
+    {"exported-openclip-text", OPEN_CLIP, "text", "fc1,fc2", 0, false}, /* modules whose names are the ends of others */
 };
 
 /* The files that PEFT has loaded (make_peft.py --check), byte for byte; what they mean there; and what they mean when read again. */
 START_TEST(export_equals_what_peft_loads) {
     orthsr_model *model = open_model(exports[_i].model);
-    orthsr_adapter *adapter = turned_adapter(model, exports[_i].towers, exports[_i].maps, exports[_i].block_size, ORTHSR_CAYLEY), *again;
+    orthsr_adapter *adapter = turned_adapter(model, exports[_i].towers, exports[_i].maps, exports[_i].block_size, exports[_i].share, ORTHSR_CAYLEY), *again;
     char directory[300], golden[300];
     const char *renew = getenv("ORTHSR_EXPORT"), *files[] = {CONFIG, WEIGHTS};
     snprintf(golden, sizeof golden, DATA "%s", exports[_i].golden);
@@ -610,6 +629,7 @@ START_TEST(export_equals_what_peft_loads) {
     ck_ok(orthsr_model_adapter_load(model, &again, directory, &error));
     size_t n = orthsr_adapter_parameter_count(adapter);
     ck_assert_uint_eq(orthsr_adapter_parameter_count(again), n);
+    ck_assert_int_eq(orthsr_adapter_block_share(again), exports[_i].share);
     float *before = malloc(n * sizeof *before), *after = malloc(n * sizeof *after);
     ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
     ck_ok(orthsr_adapter_get_parameters(again, after, n, &error));
@@ -627,15 +647,15 @@ START_TEST(what_cannot_be_exported) {
     const char *directory = scratch_file("refused");
     static const char *const inside[] = {"q", "k", "v", "out"};
     for (size_t i = 0; i < 4; i++) {
-        orthsr_adapter *adapter = turned_adapter(model, "image", inside[i], 0, ORTHSR_CAYLEY);
+        orthsr_adapter *adapter = turned_adapter(model, "image", inside[i], 0, false, ORTHSR_CAYLEY);
         ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "target 'image.0.");
         ck_assert_ptr_nonnull(strstr(error.message, "fused attention of open_clip models"));
         orthsr_adapter_free(adapter);
     }
-    orthsr_adapter *adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_FREE);
+    orthsr_adapter *adapter = turned_adapter(huggingface, "image", "fc1", 0, false, ORTHSR_FREE);
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "'free'");
     orthsr_adapter_free(adapter);
-    adapter = turned_adapter(huggingface, "image", "fc1", 0, ORTHSR_CAYLEY);
+    adapter = turned_adapter(huggingface, "image", "fc1", 0, false, ORTHSR_CAYLEY);
     ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_MISMATCH, "image.0.fc1");
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, "/nowhere/at/all", &error), ORTHSR_ERROR_IO, "/nowhere/at/all");
     ck_fails(orthsr_model_adapter_export_peft(huggingface, adapter, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
@@ -663,7 +683,7 @@ END_TEST
 static TCase *reading(void) {
     TCase *tc = tcase_create("reading");
     tcase_add_loop_test(tc, features_equal_pefts, 0, ADAPTERS);
-    tcase_add_test(tc, exact_parameters_are_the_files_own);
+    tcase_add_loop_test(tc, exact_parameters_are_the_files_own, 0, 2);
     tcase_add_test(tc, series_of_few_terms);
     tcase_add_test(tc, our_own_format_is_checked_against_the_model);
     tcase_add_test(tc, without_a_model_the_sizes_are_inferred);

@@ -37,8 +37,8 @@ static float *parameters_of(const orthsr_adapter *adapter) {
     return parameters;
 }
 
-static void sgd_as_in_the_fixture(scene *s) {
-    const float *settings = fixture_floats(&s->f, "settings", NULL);
+static void sgd_as_in_the_fixture(scene *s, fixture *f) {
+    const float *settings = fixture_floats(f, "settings", NULL);
     ck_ok(orthsr_trainer_options_set_optimizer(s->options, ORTHSR_SGD, &error));
     ck_ok(orthsr_trainer_options_set_kl_weight(s->options, settings[0], &error));
     ck_ok(orthsr_trainer_options_set_learning_rate(s->options, settings[1], &error));
@@ -49,14 +49,23 @@ static void sgd_as_in_the_fixture(scene *s) {
     ck_ok(orthsr_trainer_options_set_epochs(s->options, 10, &error));
 }
 
-/* Ten full-batch SGD steps equal a float64 PyTorch run of PEFT's exact OFT: losses observed within 2e-6 relative, parameters within 2e-5. */
+/* Ten full-batch SGD steps equal a float64 PyTorch run of PEFT's exact OFT, without and with block_share: losses observed within 2e-6 relative, parameters
+ * within 2e-5. */
 START_TEST(trajectory_of_peft) {
     scene s = scene_new();
+    fixture f;
     orthsr_trainer *trainer;
-    sgd_as_in_the_fixture(&s);
-    ck_ok(orthsr_trainer_new(&trainer, s.model, s.adapter, s.dataset, s.options, &error));
+    orthsr_adapter *adapter;
+    orthsr_adapter_options *options;
+    fixture_open(&f, _i ? TINY_MODEL "/trajectory-share.safetensors" : TINY_MODEL "/trajectory.safetensors");
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, _i, &error));
+    ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    sgd_as_in_the_fixture(&s, &f);
+    ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
     ck_assert_uint_eq(orthsr_trainer_step_total(trainer), 10);
-    const float *ce = fixture_floats(&s.f, "ce", NULL), *kl = fixture_floats(&s.f, "kl", NULL), *loss = fixture_floats(&s.f, "loss", NULL);
+    const float *ce = fixture_floats(&f, "ce", NULL), *kl = fixture_floats(&f, "kl", NULL), *loss = fixture_floats(&f, "loss", NULL);
     for (size_t i = 0; i < 10; i++) {
         ck_ok(orthsr_trainer_step(trainer, &error));
         ck_close(orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS), loss[i], 2e-5 * loss[i]);
@@ -65,17 +74,19 @@ START_TEST(trajectory_of_peft) {
         ck_assert_double_le(orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY), 1e-6);
     }
     ck_assert_double_gt(kl[9], 0.01); /* the run went somewhere */
-    for (size_t t = 0; t < orthsr_adapter_target_count(s.adapter); t++) {
+    for (size_t t = 0; t < orthsr_adapter_target_count(adapter); t++) {
         char name[64];
         size_t n;
-        snprintf(name, sizeof name, "skew.%s", orthsr_adapter_target_name(s.adapter, t));
-        const float *expected = fixture_floats(&s.f, name, &n);
-        const orthsr__target *target = &s.adapter->targets[t];
+        snprintf(name, sizeof name, "skew.%s", orthsr_adapter_target_name(adapter, t));
+        const float *expected = fixture_floats(&f, name, &n);
+        const orthsr__target *target = &adapter->targets[t];
         ck_assert_uint_eq(n, target->parameter_count);
-        ck_assert_double_le(max_relative(s.adapter->parameters + target->parameter_offset, expected, n), 2e-4);
+        ck_assert_double_le(max_relative(adapter->parameters + target->parameter_offset, expected, n), 2e-4);
     }
     ck_fails(orthsr_trainer_step(trainer, &error), ORTHSR_ERROR_ARGUMENT, "done");
     orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    fixture_close(&f);
     scene_free(&s);
 }
 END_TEST
@@ -175,7 +186,7 @@ static const orthsr_parametrization WAYS[] = {ORTHSR_CAYLEY, ORTHSR_EXPM, ORTHSR
 enum { WAY_COUNT = sizeof WAYS / sizeof WAYS[0] };
 
 /* An adapter of the scene's model in 2 blocks: of 16 to 64 features. */
-static orthsr_adapter *adapter_of(const scene *s, orthsr_parametrization parametrization, float coft) {
+static orthsr_adapter *adapter_of(const scene *s, orthsr_parametrization parametrization, float coft, bool share) {
     orthsr_adapter_options *options;
     orthsr_adapter *adapter;
     ck_ok(orthsr_adapter_options_new(&options, &error));
@@ -183,23 +194,26 @@ static orthsr_adapter *adapter_of(const scene *s, orthsr_parametrization paramet
     ck_ok(orthsr_adapter_options_set_blocks(options, 2, &error));
     ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 2, &error)); /* 12 is no multiple of 8 */
     ck_ok(orthsr_adapter_options_set_coft(options, coft, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, share, &error));
     ck_ok(orthsr_model_adapter(s->model, &adapter, options, &error));
     orthsr_adapter_options_free(options);
     return adapter;
 }
 
-/* Every parametrisation with every optimizer that goes with it, at the default rate: the loss falls, and A stays orthogonal at every step. */
+/* Every parametrisation with every optimizer that goes with it, at the default rate, each block for itself or one for all: the loss falls, and A stays
+ * orthogonal at every step. */
 START_TEST(every_way_learns) {
     scene s = scene_new();
     orthsr_trainer *trainer;
-    orthsr_parametrization way = WAYS[_i / 8];
+    orthsr_parametrization way = WAYS[_i / 8 % WAY_COUNT];
+    bool share = _i / 8 >= WAY_COUNT;
     int choice = _i % 8; /* the plain one, the adaptive one; on the manifold with each retraction */
     bool manifold = way == ORTHSR_MANIFOLD;
     if (!manifold && choice > 1) {
         scene_free(&s);
         return;
     }
-    orthsr_adapter *adapter = adapter_of(&s, way, 0);
+    orthsr_adapter *adapter = adapter_of(&s, way, 0, share);
     orthsr_optimizer_kind kinds[] = {ORTHSR_SGD, ORTHSR_ADAMW, ORTHSR_RSGD, ORTHSR_RADAM}, kind = kinds[(choice & 1) + 2 * manifold];
     ck_ok(orthsr_trainer_options_set_optimizer(s.options, kind, &error));
     if (manifold) ck_ok(orthsr_trainer_options_set_retraction(s.options, (orthsr_retraction)(choice / 2), &error));
@@ -215,7 +229,7 @@ START_TEST(every_way_learns) {
         if (way != ORTHSR_FREE) ck_assert_double_le(orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY), 1e-5); /* observed: 1.4e-6 */
     }
     double last = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
-    ck_assert_msg(valgrind || last < 0.97 * first, "parametrization %d, choice %d: loss %g, then %g", way, choice, first, last);
+    ck_assert_msg(valgrind || last < 0.97 * first, "parametrization %d, choice %d, share %d: loss %g, then %g", way, choice, share, first, last);
     orthsr_trainer_free(trainer);
     orthsr_adapter_free(adapter);
     scene_free(&s);
@@ -241,7 +255,7 @@ START_TEST(what_goes_together) {
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         scene s = scene_new();
         orthsr_trainer *trainer;
-        orthsr_adapter *adapter = adapter_of(&s, pairs[i].parametrization, 0);
+        orthsr_adapter *adapter = adapter_of(&s, pairs[i].parametrization, 0, false);
         if (pairs[i].optimizer >= 0) ck_ok(orthsr_trainer_options_set_optimizer(s.options, (orthsr_optimizer_kind)pairs[i].optimizer, &error));
         if (pairs[i].retraction >= 0) ck_ok(orthsr_trainer_options_set_retraction(s.options, (orthsr_retraction)pairs[i].retraction, &error));
         if (pairs[i].text) {
@@ -262,7 +276,7 @@ END_TEST
 START_TEST(coft_bounds_a_run) {
     scene s = scene_new();
     orthsr_trainer *trainer;
-    orthsr_adapter *adapter = adapter_of(&s, ORTHSR_CAYLEY, 0.01f);
+    orthsr_adapter *adapter = adapter_of(&s, ORTHSR_CAYLEY, 0.01f, false);
     ck_ok(orthsr_trainer_options_set_epochs(s.options, 10, &error));
     ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
     ck_ok(orthsr_trainer_run(trainer, NULL, NULL, &error));
@@ -321,6 +335,55 @@ START_TEST(one_tower_only) {
 }
 END_TEST
 
+/* One step of SGD from A = I below layer 1 and something else from there on; parameters (of all targets), after minus before, go to moved. */
+static orthsr_adapter *step_of_layers(const scene *s, const char *layers, float *moved) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    orthsr_trainer *trainer;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_layers(options, layers, &error));
+    ck_ok(orthsr_model_adapter(s->model, &adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    float *before = parameters_of(adapter);
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        const orthsr__target *target = &adapter->targets[t];
+        for (size_t i = 0; i < target->parameter_count && strstr(target->name, ".1."); i++)
+            before[target->parameter_offset + i] = 0.1f * sinf((float)(target->in + i * (target->out + 1)));
+    }
+    ck_ok(orthsr_adapter_set_parameters(adapter, before, adapter->parameter_count, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s->model, adapter, s->dataset, s->options, &error));
+    ck_ok(orthsr_trainer_step(trainer, &error));
+    float *after = parameters_of(adapter);
+    for (size_t i = 0; i < adapter->parameter_count; i++) moved[i] = after[i] - before[i];
+    free(before);
+    free(after);
+    orthsr_trainer_free(trainer);
+    return adapter;
+}
+
+/* An adapter of the upper layers alone moves as these layers of an adapter on all do, whose lower ones are at A = I: bit for bit. */
+START_TEST(upper_layers_only) {
+    scene s = scene_new();
+    static float all[1 << 16], upper[1 << 16];
+    ck_ok(orthsr_trainer_options_set_optimizer(s.options, ORTHSR_SGD, &error));
+    orthsr_adapter *full = step_of_layers(&s, "all", all), *part = step_of_layers(&s, "1-", upper);
+    ck_assert_uint_eq(full->target_count, 8);
+    ck_assert_uint_eq(part->target_count, 4);
+    ck_assert_uint_le(full->parameter_count, sizeof all / sizeof *all);
+    for (size_t t = 0; t < part->target_count; t++) {
+        const orthsr__target *target = &part->targets[t], *same = &full->targets[orthsr__adapter_find(full, target->name)];
+        const float *own = upper + target->parameter_offset, *reference = all + same->parameter_offset;
+        double largest = 0;
+        ck_assert_mem_eq(own, reference, target->parameter_count * sizeof *own);
+        for (size_t i = 0; i < target->parameter_count; i++) largest = fmax(largest, fabs((double)own[i]));
+        ck_assert_double_gt(largest, 1e-4);
+    }
+    orthsr_adapter_free(full);
+    orthsr_adapter_free(part);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(arguments) {
     scene s = scene_new();
     orthsr_trainer *trainer;
@@ -373,6 +436,28 @@ START_TEST(schedules) {
     ck_close(orthsr__default_learning_rate(ORTHSR_ADAMW, ORTHSR_BUTTERFLY, &form), 6.25e-4, 1e-12);
     ck_close(orthsr__default_learning_rate(ORTHSR_SGD, ORTHSR_CAYLEY, &form), 0.1, 0);
     orthsr_trainer_options_free(options);
+
+    /* of shared blocks SGD takes a part, for their gradient is a sum; Adam does not see that */
+    scene s = scene_new();
+    orthsr_adapter *apart = adapter_of(&s, ORTHSR_CAYLEY, 0, false), *shared = adapter_of(&s, ORTHSR_CAYLEY, 0, true); /* 2 blocks */
+    ck_close(orthsr__descent_rate(ORTHSR_SGD, apart), 0.1, 0);
+    ck_close(orthsr__descent_rate(ORTHSR_SGD, shared), 0.05, 0);
+    ck_close(orthsr__descent_rate(ORTHSR_RSGD, shared), 0.4, 0);
+    ck_close(orthsr__descent_rate(ORTHSR_ADAMW, shared), orthsr__descent_rate(ORTHSR_ADAMW, apart), 0);
+    orthsr_adapter_free(shared);
+    /* in blocks of 8 the first fc1 (32) has 4 places, its fc2 (64) has 8: rsgd has one rate, or A would leave the manifold */
+    orthsr_adapter_options *in_eights;
+    ck_ok(orthsr_adapter_options_new(&in_eights, &error));
+    ck_ok(orthsr_adapter_options_set_block_size(in_eights, 8, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(in_eights, 1, &error));
+    ck_ok(orthsr_model_adapter(s.model, &shared, in_eights, &error));
+    ck_close(orthsr__target_rate(ORTHSR_SGD, shared, 0), 0.1 / 4, 0);
+    ck_close(orthsr__target_rate(ORTHSR_SGD, shared, 1), 0.1 / 8, 0);
+    for (size_t t = 0; t < shared->target_count; t++) ck_close(orthsr__target_rate(ORTHSR_RSGD, shared, t), 0.8 / 8, 0);
+    orthsr_adapter_options_free(in_eights);
+    orthsr_adapter_free(apart);
+    orthsr_adapter_free(shared);
+    scene_free(&s);
 }
 END_TEST
 
@@ -451,16 +536,17 @@ END_TEST
 static TCase *training(void) {
     TCase *tc = tcase_create("training");
     tcase_set_timeout(tc, 300);
-    tcase_add_test(tc, trajectory_of_peft);
+    tcase_add_loop_test(tc, trajectory_of_peft, 0, 2);
     tcase_add_test(tc, starts_at_the_frozen_model);
     tcase_add_test(tc, seeded);
     tcase_add_test(tc, callback_stops);
     tcase_add_test(tc, explosion_is_an_error);
-    tcase_add_loop_test(tc, every_way_learns, 0, 8 * WAY_COUNT);
+    tcase_add_loop_test(tc, every_way_learns, 0, 2 * 8 * WAY_COUNT);
     tcase_add_test(tc, what_goes_together);
     tcase_add_test(tc, coft_bounds_a_run);
     tcase_add_test(tc, a_step_that_cannot_be_taken_is_taken_back);
     tcase_add_test(tc, one_tower_only);
+    tcase_add_test(tc, upper_layers_only);
     tcase_add_test(tc, arguments);
     tcase_add_test(tc, schedules);
     tcase_add_test(tc, rate_of_every_block);

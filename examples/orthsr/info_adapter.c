@@ -59,6 +59,7 @@ json_t *info_adapter_json(const orthsr_adapter *adapter, const char *path, doubl
     if (peft) json_object_set_new(object, "peft", peft);
     put_text(object, "parametrization", parametrization_name(adapter));
     put_text(object, "side", orthsr_adapter_side(adapter) == ORTHSR_SIDE_OUTPUT ? "output" : "input");
+    json_object_set_new(object, "block_share", json_boolean(orthsr_adapter_block_share(adapter)));
     put_text(object, "fingerprint", trained_on);
     put_count(object, "parameters", orthsr_adapter_parameter_count(adapter));
     put_number(object, "defect", defect);
@@ -127,7 +128,8 @@ void info_adapter_print(json_t *object) {
     if (peft) print_peft(peft, cayley);
     printf("parametrization  %s: %s\n", parametrization, explain(parametrization));
     printf("side             %s\n", output ? "output: y = (x W^T) A" : "input: y = (x A) W^T");
-    printf("parameters       %zu in %zu targets\n", count_of(object, "parameters"), json_array_size(targets));
+    printf("parameters       %zu in %zu targets%s\n", count_of(object, "parameters"), json_array_size(targets),
+           json_is_true(json_object_get(object, "block_share")) ? ", all blocks of a target being one" : "");
     printf("max |A^T A - I|  %.3g\n", json_number_value(json_object_get(object, "defect")));
     if (orthogonal && json_array_size(targets) > 0) printf("turns by         %.2f degrees on average\n", turns / (double)json_array_size(targets));
     printf("trained on       %s%s%s\n", text_of(object, "fingerprint"), *text_of(object, "fingerprint") && *trained_on(object) ? ": " : "", trained_on(object));

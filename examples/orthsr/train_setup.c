@@ -24,8 +24,10 @@ static orthsr_status set_adapter(orthsr_adapter_options *options, const settings
     SET(s->side >= 0, orthsr_adapter_options_set_side(options, s->side == 0 ? ORTHSR_SIDE_INPUT : ORTHSR_SIDE_OUTPUT, error));
     SET(s->blocks.given, orthsr_adapter_options_set_blocks(options, s->blocks.value, error));
     SET(s->block_size.given, orthsr_adapter_options_set_block_size(options, s->block_size.value, error));
+    SET(s->block_share, orthsr_adapter_options_set_block_share(options, 1, error));
     SET(s->targets, orthsr_adapter_options_set_maps(options, s->targets, error));
     SET(s->towers, orthsr_adapter_options_set_towers(options, s->towers, error));
+    SET(s->layers, orthsr_adapter_options_set_layers(options, s->layers, error));
     return status;
 }
 
@@ -98,7 +100,8 @@ static orthsr_status set_method(train_setup *setup, orthsr_error *error) {
 static int check_method(const train_setup *setup, const settings *s) {
     const char *name = s->command->name;
     int context = s->context_words.given || s->context_init || s->context_position >= 0 || s->class_specific || s->context_lr.given;
-    int adapter = s->blocks.given || s->block_size.given || s->targets || s->towers || s->side >= 0 || s->parametrization >= 0 || s->coft.given;
+    int adapter = s->blocks.given || s->block_size.given || s->block_share || s->targets || s->towers || s->layers || s->side >= 0 || s->parametrization >= 0 ||
+                  s->coft.given;
     if (context && setup->method == METHOD_ORTHSR) return wrong_usage(name, "options of a learned prompt are for --method coop or coop+orthsr");
     if (adapter && setup->method == METHOD_COOP) return wrong_usage(name, "options of the adapter are not for --method coop, which has none");
     if (s->blocks.given && s->block_size.given) return wrong_usage(name, "give --blocks or --block-size, not both");

@@ -5,7 +5,8 @@
  * activations and W (out_features, in_features) the frozen weight,
  *     y = (x A) W^T = x (W A^T)^T        input side: rotate the activations, or merge the weight: the same map;
  *     y = (x W^T) A = x (A^T W)^T        output side, before the map's bias is added.
- * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block as its orthsr_parametrization says.
+ * The parameters of all targets are one flat vector, targets in the order they were added, blocks in order, each block as its orthsr_parametrization says;
+ * with block_share (orthsr_adapter_options_set_block_share) the blocks of a target are equal, and the vector holds one for each target.
  * Zero parameters are A = I, but with ORTHSR_MANIFOLD, whose parameters are A itself.
  *
  * An adapter may be read by many threads at once; changing its parameters needs exclusive access.
@@ -39,7 +40,7 @@ typedef struct orthsr_adapter_options orthsr_adapter_options;
 typedef struct orthsr_adapter orthsr_adapter;
 
 /* Options with their defaults: Cayley; 8 reflections or a butterfly of 2 factors with small blocks of 4, where those are chosen; no COFT; input side; 4 blocks
- * per map (the paper's 43.45M on ViT-B/16); maps fc1 and fc2, every layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
+ * per map (the paper's 43.45M on ViT-B/16), none shared; maps fc1 and fc2, every layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
 
@@ -50,20 +51,27 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapt
 ORTHSR_API orthsr_status orthsr_adapter_options_set_reflections(orthsr_adapter_options *options, size_t reflections, orthsr_error *error);
 /* s and m of ORTHSR_BUTTERFLY: s even, and s 2^(m-1) divides the block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_butterfly(orthsr_adapter_options *options, size_t small_block, size_t factors, orthsr_error *error);
-/* COFT (arXiv 2306.07280): each block's S, or P, is scaled to a Frobenius norm of at most eps / sqrt(blocks) whenever parameters are set, as PEFT does before
- * each use. 0: no bound. For ORTHSR_CAYLEY, ORTHSR_EXPM and ORTHSR_FREE; orthsr_adapter_new refuses it for others. Files do not keep it. */
+/* COFT (arXiv 2306.07280): each block's S, or P, is scaled to a Frobenius norm of at most eps / sqrt(blocks), or with block_share eps, whenever parameters are
+ * set, as PEFT does before each use. 0: no bound. For ORTHSR_CAYLEY, ORTHSR_EXPM and ORTHSR_FREE; orthsr_adapter_new refuses it for others. Files do not keep
+ * it. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options *options, float eps, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
 /* block_size > 0, the same for every map; replaces an earlier number of blocks. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *options, size_t block_size, orthsr_error *error);
+/* Not 0: the blocks of a target are one block, over and over on the diagonal of A; its gradient is the sum of theirs. As PEFT's block_share. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_block_share(orthsr_adapter_options *options, int share, orthsr_error *error);
 /* Comma-separated subset of "q,k,v,out,fc1,fc2": which maps of a layer orthsr_model_adapter targets. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options *options, const char *maps, orthsr_error *error);
 /* Comma-separated subset of "image,text": which towers orthsr_model_adapter targets. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error);
+/* Which layers orthsr_model_adapter targets, counted from 0: a comma-separated list of layers ("3"), ranges ("0-5"; "6-": to the last) and "all". It is for
+ * both towers; from "image:" or "text:" before an item on, for that one: "image:6-11,text:all". A tower that the list does not name has all its layers. NULL:
+ * all, the default. Whether a model has such layers orthsr_model_adapter tells. */
+ORTHSR_API orthsr_status orthsr_adapter_options_set_layers(orthsr_adapter_options *options, const char *layers, orthsr_error *error);
 
-/* An adapter without targets, taking parametrisation, side and blocks from options (NULL: the defaults).
+/* An adapter without targets, taking parametrisation, side, blocks and whether they are shared from options (NULL: the defaults).
  * For a CLIP, orthsr_model_adapter (model.h) adds the targets. Errors: ARGUMENT (also COFT with a parametrisation it is not for), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
@@ -78,6 +86,7 @@ ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op
 /* What the adapter holds. Names are borrowed, valid until the next add_target. An index out of range gives NULL or 0. Since 0.1. */
 ORTHSR_API orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter);
 ORTHSR_API orthsr_side orthsr_adapter_side(const orthsr_adapter *adapter);
+ORTHSR_API int orthsr_adapter_block_share(const orthsr_adapter *adapter); /* 1 when all blocks of a target are one, else 0 */
 ORTHSR_API size_t orthsr_adapter_target_count(const orthsr_adapter *adapter);
 ORTHSR_API const char *orthsr_adapter_target_name(const orthsr_adapter *adapter, size_t target);
 ORTHSR_API size_t orthsr_adapter_in_features(const orthsr_adapter *adapter, size_t target);
@@ -120,9 +129,9 @@ ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, do
  * 2 sqrt(f), f as above. 0 for an index out of range. Since 0.1. */
 ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target);
 
-/* One safetensors file: per target its parameters, e.g. "<name>.skew" (blocks, b(b-1)/2) for ORTHSR_CAYLEY, and where one is
- * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, in/out features and the base model's fingerprint
- * (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:
+/* One safetensors file: per target its parameters, e.g. "<name>.skew" (blocks, b(b-1)/2) for ORTHSR_CAYLEY, or (1, b(b-1)/2) with block_share, and where one is
+ * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, block_share, in/out features and the base model's
+ * fingerprint (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:
  * orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it back through
  * orthsr_adapter_fingerprint, empty when unknown. Writing is atomic. Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter
  * is not finite), MEMORY. Since 0.1. */

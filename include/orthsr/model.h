@@ -87,7 +87,7 @@ ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, c
                                           orthsr_error *error);
 
 /* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide a
- * map's in_features; named), MEMORY. Since 0.1. */
+ * map's in_features; named; a layer that a targeted tower does not have, layers of a tower that is not targeted), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
 /* An adapter for this model from path: a file or directory of orthsr_adapter_save, or a directory that PEFT wrote (adapter_config.json and

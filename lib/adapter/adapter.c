@@ -31,6 +31,7 @@ orthsr_status orthsr_adapter_new(orthsr_adapter **out, const orthsr_adapter_opti
     adapter->side = options ? options->side : ORTHSR_SIDE_INPUT;
     adapter->blocks = options ? options->blocks : 4;
     adapter->block_size = options ? options->block_size : 0;
+    adapter->share = options && options->share;
     adapter->fingerprint = fingerprint;
     *out = adapter;
     return ORTHSR_OK;
@@ -89,7 +90,8 @@ orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__targe
     target->width = width;
     target->block = b;
     target->blocks = blocks;
-    target->parameter_count = blocks * orthsr__form_size(adapter->by, &target->form); /* at most 32 width * width: below 2^63 */
+    target->distinct = adapter->share ? 1 : blocks;
+    target->parameter_count = target->distinct * orthsr__form_size(adapter->by, &target->form); /* at most 32 width * width: below 2^63 */
     target->kept_count = adapter->by->kept ? adapter->by->kept(&target->form) : 0;
     target->kept_offset = adapter->kept_count;
     target->parameter_offset = adapter->parameter_count;
@@ -111,11 +113,11 @@ static void set_identity(real *a, size_t b) {
     for (size_t i = 0; i < b; i++) a[i * b + i] = 1;
 }
 
-/* Every A of one target from its parameters (target->parameter_count) into rotations (blocks, b, b) and kept (blocks, kept_count). */
+/* Every A of one target from its parameters (target->parameter_count) into rotations (distinct, b, b) and kept (distinct, kept_count). */
 static orthsr_status build_target(const orthsr_adapter *adapter, const orthsr__target *target, real *rotations, real *kept, const real *parameters,
                                   orthsr_error *error) {
-    size_t b = target->block, per_block = target->parameter_count / target->blocks;
-    for (size_t k = 0; k < target->blocks; k++)
+    size_t b = target->block, per_block = target->parameter_count / target->distinct;
+    for (size_t k = 0; k < target->distinct; k++)
         ORTHSR__TRY(adapter->by->forward(rotations + k * b * b, kept + k * target->kept_count, parameters + k * per_block, &target->form, error));
     return ORTHSR_OK;
 }
@@ -127,7 +129,7 @@ orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *nam
     orthsr__target target = {.name = (char *)name, .in = in_features, .out = out_features};
     ORTHSR__TRY(orthsr__target_layout(adapter, &target, error));
 
-    size_t b = target.block, rotation_count = target.blocks * b * b, kept_count = target.blocks * target.kept_count;
+    size_t b = target.block, rotation_count = target.distinct * b * b, kept_count = target.distinct * target.kept_count;
     target.name = orthsr__strdup(name);
     if (!target.name || !orthsr__reserve((void **)&adapter->targets, &adapter->target_capacity, adapter->target_count + 1, sizeof target) ||
         !extend(&adapter->parameters, adapter->parameter_count, target.parameter_count) ||
@@ -137,7 +139,7 @@ orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *nam
     }
     real *parameters = adapter->parameters + target.parameter_offset;
     memset(parameters, 0, target.parameter_count * sizeof *parameters);
-    for (size_t k = 0; k < target.blocks && adapter->by->starts_at_one; k++) set_identity(parameters + k * b * b, b);
+    for (size_t k = 0; k < target.distinct && adapter->by->starts_at_one; k++) set_identity(parameters + k * b * b, b);
     orthsr_status status = build_target(adapter, &target, adapter->rotations + target.rotation_offset, adapter->kept + target.kept_offset, parameters, error);
     if (status) {
         free(target.name);
@@ -150,11 +152,11 @@ orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *nam
     return ORTHSR_OK;
 }
 
-/* COFT: every block's generator within a Frobenius norm of eps / sqrt(blocks). A value of a skew matrix stands for two entries. */
+/* COFT: every block's generator within a Frobenius norm of eps / sqrt(distinct blocks). A value of a skew matrix stands for two entries. */
 static void bound_target(const orthsr_adapter *adapter, const orthsr__target *target, real *parameters) {
-    size_t per_block = target->parameter_count / target->blocks;
-    double most = adapter->coft / sqrt((double)target->blocks);
-    for (size_t k = 0; k < target->blocks; k++, parameters += per_block) {
+    size_t per_block = target->parameter_count / target->distinct;
+    double most = adapter->coft / sqrt((double)target->distinct);
+    for (size_t k = 0; k < target->distinct; k++, parameters += per_block) {
         double squares = 0;
         for (size_t i = 0; i < per_block; i++) squares += (double)parameters[i] * (double)parameters[i];
         double norm = sqrt(adapter->by->skew ? 2 * squares : squares);
@@ -216,7 +218,7 @@ orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defec
     for (size_t i = 0; i < adapter->target_count; i++) {
         const orthsr__target *target = &adapter->targets[i];
         size_t b = target->block;
-        for (size_t k = 0; k < target->blocks; k++) {
+        for (size_t k = 0; k < target->distinct; k++) {
             double one;
             ORTHSR__TRY(orthsr__orthogonality_defect(&one, adapter->rotations + target->rotation_offset + k * b * b, b, b, error));
             if (one > worst || isnan(one)) worst = one;
@@ -229,15 +231,15 @@ orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defec
 double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target) {
     if (!adapter || target >= adapter->target_count) return 0;
     const orthsr__target *t = &adapter->targets[target];
-    const real *a = adapter->rotations + t->rotation_offset; /* (blocks, b, b) */
+    const real *a = adapter->rotations + t->rotation_offset; /* (distinct, b, b) */
     double squares = 0;
-    for (size_t k = 0; k < t->blocks; k++)
+    for (size_t k = 0; k < t->distinct; k++)
         for (size_t i = 0; i < t->block; i++)
             for (size_t j = 0; j < t->block; j++, a++) {
                 double d = (double)*a - (i == j);
                 squares += d * d;
             }
-    return sqrt(squares);
+    return sqrt(squares * (double)(t->blocks / t->distinct));
 }
 
 static const orthsr__target *target_at(const orthsr_adapter *adapter, size_t target) {
@@ -247,6 +249,8 @@ static const orthsr__target *target_at(const orthsr_adapter *adapter, size_t tar
 orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter) { return adapter ? adapter->parametrization : ORTHSR_CAYLEY; }
 
 orthsr_side orthsr_adapter_side(const orthsr_adapter *adapter) { return adapter ? adapter->side : ORTHSR_SIDE_INPUT; }
+
+int orthsr_adapter_block_share(const orthsr_adapter *adapter) { return adapter && adapter->share; }
 
 size_t orthsr_adapter_target_count(const orthsr_adapter *adapter) { return adapter ? adapter->target_count : 0; }
 

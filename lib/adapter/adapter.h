@@ -13,15 +13,27 @@
 /* Of a file: names are compared one with another, so it may not hold any number of them. */
 enum { ORTHSR__MAX_TARGETS = 4096 };
 
+enum { ORTHSR__IMAGE_TOWER, ORTHSR__TEXT_TOWER, ORTHSR__TOWERS };
+extern const char *const orthsr__tower_names[ORTHSR__TOWERS];
+
+/* Layers first to last, of these towers. */
+typedef struct orthsr__layer_range {
+    bool tower[ORTHSR__TOWERS];
+    size_t first, last; /* last SIZE_MAX: to the top */
+} orthsr__layer_range;
+
 struct orthsr_adapter_options {
     orthsr_parametrization parametrization;
     size_t reflections, small, factors; /* of orthsr__form */
     float coft;                         /* 0: no bound */
     size_t blocks;                      /* per map; 0 when block_size rules */
     size_t block_size;                  /* 0 when blocks rules */
+    bool share;                         /* all blocks of a target are one */
     orthsr_side side;
-    bool maps[6];     /* q, k, v, out, fc1, fc2: see clip */
-    bool image, text; /* towers */
+    bool maps[6]; /* q, k, v, out, fc1, fc2: see clip */
+    bool towers[ORTHSR__TOWERS];
+    orthsr__layer_range *layers; /* (layer_count): what set_layers was given; all layers of a tower that none is for */
+    size_t layer_count;
 };
 
 /* One orthogonal factor on one linear map. Offsets count reals in the adapter's flat arrays. */
@@ -30,11 +42,12 @@ typedef struct orthsr__target {
     size_t in, out;          /* features of the map */
     size_t width;            /* of what is rotated: in, or out with ORTHSR_SIDE_OUTPUT */
     size_t block, blocks;    /* block * blocks == width */
+    size_t distinct;         /* blocks that are stored, built and differentiated: all, or one that stands at every place */
     orthsr__form form;       /* of every block */
     size_t parameter_offset; /* into parameters */
-    size_t parameter_count;  /* of all blocks together */
-    size_t rotation_offset;  /* into rotations: (blocks, block, block) */
-    size_t kept_offset;      /* into kept: (blocks, kept_count) */
+    size_t parameter_count;  /* of all distinct blocks together */
+    size_t rotation_offset;  /* into rotations: (distinct, block, block) */
+    size_t kept_offset;      /* into kept: (distinct, kept_count) */
     size_t kept_count;       /* of one block */
     real *scale;             /* (out): factors of the map's outputs, before its bias; NULL: ones */
 } orthsr__target;
@@ -46,16 +59,21 @@ struct orthsr_adapter {
     double coft;                       /* 0: no bound */
     orthsr_side side;
     size_t blocks, block_size; /* as asked for */
+    bool share;                /* every target has one distinct block */
     orthsr__target *targets;   /* (target_count) */
     size_t target_count, target_capacity;
     real *parameters; /* (parameter_count), one table for files, gradients and optimizer */
     size_t parameter_count;
-    real *rotations; /* (rotation_count): A of every block */
+    real *rotations; /* (rotation_count): A of every distinct block */
     size_t rotation_count;
     real *kept; /* (kept_count): what the parametrisation keeps for its adjoint, e.g. (I + S)^-1 */
     size_t kept_count;
     char *fingerprint; /* of the base model; "" when unknown */
 };
+
+/* Of a model's tower with so many layers: ARGUMENT when options ask for one above them, or for some of a tower they leave out; whether they ask for a layer. */
+orthsr_status orthsr__layers_check(const orthsr_adapter_options *options, size_t tower, size_t layers, orthsr_error *error);
+bool orthsr__layers_hold(const orthsr_adapter_options *options, size_t tower, size_t layer);
 
 /* Names and fingerprints go into JSON: both must be UTF-8. */
 bool orthsr__is_utf8(const char *text);
@@ -74,8 +92,8 @@ orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parame
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
 void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
-/* grad_x (rows, width) = grad_y A^T (NULL: not wanted); grad_rotations (blocks, b, b of THIS target) += x^T grad_y per block (NULL: not wanted).
- * No buffers overlap. */
+/* grad_x (rows, width) = grad_y A^T (NULL: not wanted); grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block (NULL: not
+ * wanted). No buffers overlap. */
 void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
                             size_t rows);
 

@@ -38,7 +38,7 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
     const orthsr__target *t = &adapter->targets[target];
     if (grad_parameters) { /* formed aside, so that a gradient that is not finite spoils nothing */
         size_t n = t->parameter_count;
-        real *grad_rotations = orthsr__calloc(t->blocks * t->block * t->block, sizeof *grad_rotations); /* (blocks, b, b) */
+        real *grad_rotations = orthsr__calloc(t->distinct * t->block * t->block, sizeof *grad_rotations); /* (distinct, b, b) */
         real *gradient = orthsr__calloc(n, sizeof *gradient);
         real *work = orthsr__aligned(orthsr__adapter_work_size(adapter), sizeof *work);
         orthsr_status status = ORTHSR_OK;

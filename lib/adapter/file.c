@@ -18,16 +18,19 @@ enum { VERSION = 2, FIRST = 1 };
 
 static const char *const SIDES[] = {"input", "output"};
 #define SCALE ".scale"
+#define SHARE "block_share"
+#define SHARED "true"
 
-static const char *const KEYS[] = {"format", "format_version", "parametrization", "blocks", "block_size", "fingerprint", "side", "reflections", "butterfly"};
+static const char *const KEYS[] = {"format",      "format_version", "parametrization", "blocks",    "block_size",
+                                   "fingerprint", "side",           "reflections",     "butterfly", SHARE};
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
-/* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. */
-static int version_of(orthsr_parametrization parametrization) { return parametrization <= ORTHSR_FREE ? FIRST : VERSION; }
+/* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. Shared blocks came later. */
+static int version_of(orthsr_parametrization parametrization, bool share) { return parametrization <= ORTHSR_FREE && !share ? FIRST : VERSION; }
 
 /* The shape of a target's tensor; returns its rank. */
 static size_t shape_of(size_t shape[4], const orthsr_adapter *adapter, const orthsr__target *target) {
-    shape[0] = target->blocks;
+    shape[0] = target->distinct;
     return 1 + adapter->by->shape(shape + 1, &target->form);
 }
 
@@ -44,10 +47,11 @@ static bool set(json_t *object, const char *key, char *value) {
 
 static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char *fingerprint) {
     bool done = set(metadata, "format", orthsr__strdup(FORMAT)) &&
-                set(metadata, "format_version", orthsr__format("%d", version_of(adapter->parametrization))) &&
+                set(metadata, "format_version", orthsr__format("%d", version_of(adapter->parametrization, adapter->share))) &&
                 set(metadata, "parametrization", orthsr__strdup(adapter->by->name)) &&
                 set(metadata, adapter->blocks ? "blocks" : "block_size", orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size)) &&
                 set(metadata, "fingerprint", orthsr__strdup(fingerprint));
+    if (adapter->share) done = done && set(metadata, SHARE, orthsr__strdup(SHARED));
     if (adapter->side != ORTHSR_SIDE_INPUT) done = done && set(metadata, "side", orthsr__strdup(SIDES[adapter->side]));
     if (adapter->parametrization == ORTHSR_HOUSEHOLDER) done = done && set(metadata, "reflections", orthsr__format("%zu", adapter->form.reflections));
     if (adapter->parametrization == ORTHSR_BUTTERFLY)
@@ -166,7 +170,7 @@ static bool is_count(size_t *out, const char *text) { return text && parse_size(
 static bool find_parametrization(orthsr_parametrization *kind, const char *name, size_t version) {
     const orthsr__parametrization *by;
     for (int i = 0; name && (by = orthsr__parametrization_of((orthsr_parametrization)i)); i++)
-        if (strcmp(name, by->name) == 0 && (size_t)version_of((orthsr_parametrization)i) <= version) {
+        if (strcmp(name, by->name) == 0 && (size_t)version_of((orthsr_parametrization)i, false) <= version) {
             *kind = (orthsr_parametrization)i;
             return true;
         }
@@ -189,7 +193,8 @@ static orthsr_status read_form(orthsr_adapter_options *options, const orthsr__sa
 static orthsr_status read_options(orthsr_adapter_options *options, const orthsr__safetensors *file, orthsr_error *error) {
     const char *format = orthsr__safetensors_metadata(file, "format"), *version = orthsr__safetensors_metadata(file, "format_version"),
                *parametrization = orthsr__safetensors_metadata(file, "parametrization"), *blocks = orthsr__safetensors_metadata(file, "blocks"),
-               *block_size = orthsr__safetensors_metadata(file, "block_size"), *side = orthsr__safetensors_metadata(file, "side");
+               *block_size = orthsr__safetensors_metadata(file, "block_size"), *side = orthsr__safetensors_metadata(file, "side"),
+               *share = orthsr__safetensors_metadata(file, SHARE);
     size_t number;
     if (!format || strcmp(format, FORMAT) != 0)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not an adapter: its metadata lacks \"format\": \"" FORMAT "\"", file->path);
@@ -202,6 +207,8 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
     if (!find_parametrization(&kind, parametrization, number))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata parametrization must be \"cayley\" or \"free\"%s", file->path,
                             number > FIRST ? ", \"expm\", \"householder\", \"butterfly\" or \"manifold\"" : "");
+    if (share && (number == FIRST || strcmp(share, SHARED) != 0))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata " SHARE " must be \"" SHARED "\", in a file of format_version 2", file->path);
     if (!blocks == !block_size || !is_count(&number, blocks ? blocks : block_size))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
     bool output = side && strcmp(side, SIDES[ORTHSR_SIDE_OUTPUT]) == 0;
@@ -209,8 +216,11 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata side must be \"input\" or \"output\"", file->path);
     if (!orthsr__safetensors_metadata(file, "fingerprint"))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata fingerprint is missing", file->path);
-    *options = (orthsr_adapter_options){
-        .parametrization = kind, .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT, .blocks = blocks ? number : 0, .block_size = blocks ? 0 : number};
+    *options = (orthsr_adapter_options){.parametrization = kind,
+                                        .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
+                                        .blocks = blocks ? number : 0,
+                                        .block_size = blocks ? 0 : number,
+                                        .share = share != NULL};
     return read_form(options, file, error);
 }
 
@@ -219,14 +229,15 @@ static orthsr_status wrong_shape(const orthsr_adapter *adapter, const orthsr__ta
     size_t shape[4], rank = shape_of(shape, adapter, target);
     char text[128];
     orthsr__shape_text(text, sizeof text, shape, rank);
-    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu have %s", file->path, tensor->name,
-                        target->blocks, adapter->by->name, target->block, text);
+    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': tensor '%.256s' has a wrong shape: %zu %s blocks of size %zu%s have %s", file->path, tensor->name,
+                        target->blocks, adapter->by->name, target->block, adapter->share ? ", stored once," : "", text);
 }
 
 /* Reflections and butterflies say in few numbers what A is: a file of them may still not ask for any amount of memory. */
 static orthsr_status check_room(const orthsr_adapter *adapter, const orthsr__target *target, const orthsr__safetensors *file, orthsr_error *error) {
     const size_t most = (size_t)1 << 28;
-    size_t parameters = adapter->parameter_count + target->parameter_count, entries = adapter->rotation_count + target->width * target->block;
+    size_t parameters = adapter->parameter_count + target->parameter_count,
+           entries = adapter->rotation_count + target->distinct * target->block * target->block;
     if (entries <= most || entries / 8 <= parameters) return ORTHSR_OK;
     return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': up to '%.256s', %zu parameters stand for blocks of %zu entries, more than the %zu that are read",
                         file->path, target->name, parameters, entries, most);

@@ -35,7 +35,7 @@ static void multiply_block(double *out, const double *weight, const double *f, c
 
 orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
                                    orthsr_error *error) {
-    size_t b = target->block, per_block = target->parameter_count / target->blocks, n = target->out * target->in;
+    size_t b = target->block, per_block = target->parameter_count / target->distinct, n = target->out * target->in;
     const real *parameters = adapter->parameters + target->parameter_offset;
     bool unscale = inverse && target->scale;
     double *f = orthsr__aligned(b * b, sizeof *f), *straight = unscale ? orthsr__aligned(n, sizeof *straight) : NULL; /* (b, b), (out, in) */
@@ -47,7 +47,7 @@ orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__
         weight = straight;
     }
     for (size_t k = 0; k < target->blocks && !status; k++) {
-        status = exact_block(f, adapter, target, parameters + k * per_block, inverse, k, &why);
+        if (k < target->distinct) status = exact_block(f, adapter, target, parameters + k * per_block, inverse, k, &why);
         if (!status) multiply_block(out, weight, f, target, k, adapter->side == ORTHSR_SIDE_OUTPUT);
     }
     if (!status && target->scale && !inverse) status = scale_rows(out, target, false, &why);

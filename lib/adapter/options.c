@@ -6,8 +6,9 @@
 #include "base/fail.h"
 #include "base/memory.h"
 
-static const char *const MAPS[] = {"q", "k", "v", "out", "fc1", "fc2"}, *const TOWERS[] = {"image", "text"};
-enum { MAP_COUNT = sizeof MAPS / sizeof MAPS[0], TOWER_COUNT = sizeof TOWERS / sizeof TOWERS[0], FC1 = 4, FC2 = 5 };
+const char *const orthsr__tower_names[ORTHSR__TOWERS] = {"image", "text"};
+static const char *const MAPS[] = {"q", "k", "v", "out", "fc1", "fc2"};
+enum { MAP_COUNT = sizeof MAPS / sizeof MAPS[0], FC1 = 4, FC2 = 5 };
 
 orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
@@ -20,12 +21,15 @@ orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_er
     options->small = 4;       /* as PEFT's BOFT */
     options->factors = 2;
     options->maps[FC1] = options->maps[FC2] = true;
-    options->image = options->text = true;
+    options->towers[ORTHSR__IMAGE_TOWER] = options->towers[ORTHSR__TEXT_TOWER] = true;
     *out = options;
     return ORTHSR_OK;
 }
 
-void orthsr_adapter_options_free(orthsr_adapter_options *options) { free(options); }
+void orthsr_adapter_options_free(orthsr_adapter_options *options) {
+    if (options) free(options->layers);
+    free(options);
+}
 
 orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization, orthsr_error *error) {
     ORTHSR__REQUIRE(options, error, "options is NULL");
@@ -80,6 +84,12 @@ orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *opti
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_adapter_options_set_block_share(orthsr_adapter_options *options, int share, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    options->share = share != 0;
+    return ORTHSR_OK;
+}
+
 /* chosen (n) <- which of names (n) the comma-separated list holds; the caller takes it over only on success. */
 static orthsr_status parse_list(bool *chosen, const char *const *names, size_t n, const char *list, const char *option, orthsr_error *error) {
     for (const char *item = list;;) {
@@ -102,9 +112,8 @@ orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options *options, c
 
 orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error) {
     ORTHSR__REQUIRE(options && towers, error, "options or towers is NULL");
-    bool chosen[TOWER_COUNT] = {false};
-    ORTHSR__TRY(parse_list(chosen, TOWERS, TOWER_COUNT, towers, "towers (of image,text)", error));
-    options->image = chosen[0];
-    options->text = chosen[1];
+    bool chosen[ORTHSR__TOWERS] = {false};
+    ORTHSR__TRY(parse_list(chosen, orthsr__tower_names, ORTHSR__TOWERS, towers, "towers (of image,text)", error));
+    memcpy(options->towers, chosen, sizeof chosen);
     return ORTHSR_OK;
 }

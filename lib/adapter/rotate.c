@@ -1,20 +1,23 @@
-/* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension width. */
+/* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension width. Where one block stands at every
+ * place, the gradients of all places are added in that one. */
 #include "adapter/adapter.h"
 #include "base/linalg.h"
 
 void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
     size_t b = target->block, width = target->width;
-    const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
-    for (size_t k = 0; k < target->blocks; k++) orthsr__gemm(false, false, rows, b, b, 1, x + k * b, width, a + k * b * b, b, 0, y + k * b, width);
+    const real *a = adapter->rotations + target->rotation_offset; /* (distinct, b, b) */
+    for (size_t k = 0; k < target->blocks; k++)
+        orthsr__gemm(false, false, rows, b, b, 1, x + k * b, width, a + k % target->distinct * b * b, b, 0, y + k * b, width);
 }
 
 void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
                             size_t rows) {
     size_t b = target->block, width = target->width;
-    const real *a = adapter->rotations + target->rotation_offset; /* (blocks, b, b) */
+    const real *a = adapter->rotations + target->rotation_offset; /* (distinct, b, b) */
     for (size_t k = 0; k < target->blocks; k++) {
-        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, width, a + k * b * b, b, 0, grad_x + k * b, width);
-        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, width, grad_y + k * b, width, 1, grad_rotations + k * b * b, b);
+        size_t own = k % target->distinct * b * b;
+        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, width, a + own, b, 0, grad_x + k * b, width);
+        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, width, grad_y + k * b, width, 1, grad_rotations + own, b);
     }
 }
 
@@ -28,10 +31,10 @@ size_t orthsr__adapter_work_size(const orthsr_adapter *adapter) {
 }
 
 void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work) {
-    size_t squared = target->block * target->block, per_block = target->parameter_count / target->blocks;
+    size_t squared = target->block * target->block, per_block = target->parameter_count / target->distinct;
     const real *parameters = adapter->parameters + target->parameter_offset, *a = adapter->rotations + target->rotation_offset,
                *kept = adapter->kept + target->kept_offset;
-    for (size_t k = 0; k < target->blocks; k++)
+    for (size_t k = 0; k < target->distinct; k++)
         adapter->by->adjoint(grad_parameters + k * per_block, grad_rotations + k * squared, a + k * squared, kept + k * target->kept_count,
                              parameters + k * per_block, &target->form, work);
 }

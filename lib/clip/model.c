@@ -312,6 +312,12 @@ orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char *
     return ORTHSR_OK;
 }
 
+static bool is_wanted(const orthsr_model *model, size_t map, const orthsr_adapter_options *options) {
+    size_t tower = map >= model->text.first_map ? ORTHSR__TEXT_TOWER : ORTHSR__IMAGE_TOWER;
+    size_t local = map - (tower == ORTHSR__TEXT_TOWER ? model->text.first_map : model->image.first_map);
+    return options->towers[tower] && options->maps[local % ORTHSR__MAPS] && orthsr__layers_hold(options, tower, local / ORTHSR__MAPS);
+}
+
 orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
     *out = NULL;
@@ -322,11 +328,12 @@ orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **o
         options = defaults;
     }
     orthsr_adapter *adapter = NULL;
-    orthsr_status status = orthsr_adapter_new(&adapter, options, error);
+    orthsr_status status = orthsr__layers_check(options, ORTHSR__IMAGE_TOWER, model->image.config.layers, error);
+    if (!status) status = orthsr__layers_check(options, ORTHSR__TEXT_TOWER, model->text.config.layers, error);
+    if (!status) status = orthsr_adapter_new(&adapter, options, error);
     for (size_t i = 0; !status && i < model->map_count; i++) {
-        bool wanted = (i >= model->text.first_map ? options->text : options->image) && options->maps[i % ORTHSR__MAPS];
         const orthsr__linear *map = orthsr__model_map(model, i);
-        if (wanted) status = orthsr_adapter_add_target(adapter, model->map_names[i], map->in, map->out, error);
+        if (is_wanted(model, i, options)) status = orthsr_adapter_add_target(adapter, model->map_names[i], map->in, map->out, error);
     }
     orthsr_adapter_options_free(defaults);
     if (status) {

@@ -150,7 +150,8 @@ static orthsr_adapter_options common_division(const source *from) {
     return (orthsr_adapter_options){.parametrization = from->config.neumann ? ORTHSR_FREE : ORTHSR_CAYLEY,
                                     .side = from->config.output_side ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
                                     .blocks = one_size ? 0 : blocks,
-                                    .block_size = one_size ? size : 0};
+                                    .block_size = one_size ? size : 0,
+                                    .share = from->config.share};
 }
 
 /* ---- what it says -------------------------------------------------------------------------------------------------------------- */
@@ -224,7 +225,7 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
     const orthsr__tensor *tensor = from->tensor[map][from->rotation];
     const orthsr__peft_config *config = &from->config;
     division d = divide(from, map);
-    size_t b = d.b, per_row = tensor->elements / d.rows, together = target->block / b, per_block = target->parameter_count / target->blocks;
+    size_t b = d.b, per_row = tensor->elements / d.rows, together = target->block / b, per_block = target->parameter_count / target->distinct;
     double limit = INFINITY;
     if (config->coft) limit = config->eps / sqrt((double)d.rows);
     if (config->coft && from->rotation == ORTHSR__PEFT_SQUARE) { /* before 0.16 PEFT made eps larger by the square of ceil(out / r) */
@@ -234,7 +235,7 @@ static orthsr_status read_rotation(real *parameters, const source *from, size_t 
     real *stored = orthsr__aligned(tensor->elements, sizeof *stored);                                                /* (rows, per_row) */
     double *s = orthsr__aligned(b * b, sizeof *s), *r = orthsr__aligned(config->neumann ? 2 * b * b : 0, sizeof *r); /* (b, b); with room to work */
     orthsr_status status = stored && s && r ? read_values(stored, from, tensor, error) : orthsr__fail_memory(error, "a rotation");
-    for (size_t k = 0; k < d.blocks && !status; k++) {
+    for (size_t k = 0; k < target->distinct * together && !status; k++) {
         block_skew(s, stored + (config->share ? 0 : k * per_row), from->rotation, b, limit);
         if (config->neumann) series(r, s, b, config->degree, config->last, r + b * b);
         put_block(parameters + k / together * per_block, target->block, k % together * b, config->neumann ? r : s, b, parametrization);

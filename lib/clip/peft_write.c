@@ -17,7 +17,7 @@
     "  \"auto_mapping\": %s,\n"                                                                                                                                \
     "  \"base_model_name_or_path\": null,\n"                                                                                                                   \
     "  \"bias\": \"none\",\n"                                                                                                                                  \
-    "  \"block_share\": false,\n"                                                                                                                              \
+    "  \"block_share\": %s,\n"                                                                                                                                 \
     "  \"coft\": false,\n"                                                                                                                                     \
     "  \"eps\": 6e-05,\n"                                                                                                                                      \
     "  \"exclude_modules\": null,\n"                                                                                                                           \
@@ -95,7 +95,7 @@ static char *config_text(const export *to) {
     json_t *value = pattern ? json_string(pattern) : NULL;
     if (value) quoted = json_dumps(value, JSON_ENCODE_ANY);
     const char *mapping = to->transformers ? CLIP_MODEL : "null";
-    if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->block_size, to->adapter->blocks, quoted);
+    if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->share ? "true" : "false", to->adapter->block_size, to->adapter->blocks, quoted);
     json_decref(value);
     free(quoted);
     free(pattern);
@@ -110,7 +110,7 @@ static orthsr_status write_config(orthsr__writer *writer, const export *to, orth
     return status;
 }
 
-/* PEFT's vectors are ours, row by row and sign by sign: targets in order, (blocks, b(b-1)/2) each. */
+/* PEFT's vectors are ours, row by row and sign by sign: targets in order, (distinct blocks, b(b-1)/2) each. */
 static orthsr_status write_weights(orthsr__writer *writer, const export *to, orthsr_error *error) {
     size_t count = to->adapter->target_count;
     orthsr__tensor_spec *specs = orthsr__calloc(count, sizeof *specs);
@@ -119,8 +119,8 @@ static orthsr_status write_weights(orthsr__writer *writer, const export *to, ort
     bool ready = specs && shapes && metadata;
     for (size_t i = 0; i < count && ready; i++) {
         const orthsr__target *target = &to->adapter->targets[i];
-        shapes[i][0] = target->blocks;
-        shapes[i][1] = target->parameter_count / target->blocks;
+        shapes[i][0] = target->distinct;
+        shapes[i][1] = target->parameter_count / target->distinct;
         specs[i] = (orthsr__tensor_spec){.name = orthsr__format("base_model.model.%s.oft_R.weight", to->module[i]),
                                          .dtype_name = "F32",
                                          .rank = 2,

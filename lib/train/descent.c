@@ -28,11 +28,11 @@ orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_tra
 static orthsr_status manifold_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
                                         const orthsr_adapter *adapter, orthsr_error *error) {
     size_t count = 0, at = 0;
-    for (size_t t = 0; t < adapter->target_count; t++) count += adapter->targets[t].blocks;
+    for (size_t t = 0; t < adapter->target_count; t++) count += adapter->targets[t].distinct;
     orthsr_stiefel *blocks = orthsr__calloc(count, sizeof *blocks);
     if (!blocks) return orthsr__fail_memory(error, "an optimizer");
     for (size_t t = 0; t < adapter->target_count; t++)
-        for (size_t k = 0; k < adapter->targets[t].blocks; k++) blocks[at++] = (orthsr_stiefel){adapter->targets[t].block, adapter->targets[t].block};
+        for (size_t k = 0; k < adapter->targets[t].distinct; k++) blocks[at++] = (orthsr_stiefel){adapter->targets[t].block, adapter->targets[t].block};
     orthsr_status status = kind == ORTHSR_RSGD
                                ? orthsr_optimizer_rsgd(out, blocks, count, options->momentum, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error)
                                : orthsr_optimizer_radam(out, blocks, count, BETA1, BETA2, EPS, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error);
@@ -66,8 +66,20 @@ double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametr
     return 0.01 / b;
 }
 
+/* How often each block of the target stands in its A. */
+static size_t places_of(const orthsr__target *target) { return target->blocks / target->distinct; }
+
+/* A shared block's gradient is the sum over its places: SGD divides by their number, so that the block goes where the mean of unshared ones would. So does
+ * RSGD, by the largest number of them: its steps end on the manifold, and cannot be made shorter or longer for one target afterwards. Adam's step does not grow
+ * with the gradient. */
 double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target) {
-    return orthsr__default_learning_rate(kind, adapter->parametrization, &adapter->targets[target].form);
+    double rate = orthsr__default_learning_rate(kind, adapter->parametrization, &adapter->targets[target].form);
+    if (kind == ORTHSR_SGD) return rate / (double)places_of(&adapter->targets[target]);
+    if (kind != ORTHSR_RSGD) return rate;
+    size_t most = 1;
+    for (size_t t = 0; t < adapter->target_count; t++)
+        if (places_of(&adapter->targets[t]) > most) most = places_of(&adapter->targets[t]);
+    return rate / (double)most;
 }
 
 double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter) {

@@ -51,7 +51,8 @@ def settings(r):
         yield f"{terms} terms", {**divided(r, r.randint(1, 9), r.randint(2, 40)), "target_modules": r.sample(ALL, 3), "num_cayley_neumann_terms": terms}, ""
     for neumann in (False, True):
         kind = {"use_cayley_neumann": neumann}
-        yield f"block_share {neumann}", {**divided(r, 2, 4), "target_modules": ["fc1", "q_proj"], "block_share": True, **kind}, ""
+        for i in range(3):
+            yield f"block_share {neumann} {i}", {**divided(r, r.randint(2, 9), r.randint(2, 12)), "target_modules": r.sample(ALL, 2), "block_share": True, **kind}, ""
         for eps in (0.05, 0.5, 3.0):
             yield f"coft eps {eps} {neumann}", {**divided(r, 2, 4), "target_modules": ["fc2", "v_proj"], "coft": True, "eps": eps, "block_share": r.random() < 0.5, **kind}, ""
         yield f"regex {neumann}", {**divided(r, 3, 5), "target_modules": r".*(vision_model.*fc\d|text_model.*[qk]_proj)", **kind}, ""
@@ -110,6 +111,7 @@ def make(folder, seed):
     cases = settings(r) if modern else ((n, o, "") for n, o in old_settings(r))
     for i, (name, options, word) in enumerate(cases):
         options = {k: v for k, v in options.items() if k in FIELDS or k in OURS}
+        share = options.get("block_share", False)
         path = f"{folder}/{i:03}"
         os.makedirs(f"{path}/model")
         t.small_vocabulary(f"{path}/model")
@@ -144,7 +146,7 @@ def make(folder, seed):
         weights = {f"weight.{k}": v.clone() for k, v in merged.state_dict().items() if k.endswith("weight") and (".mlp." in k or "_proj" in k)}
         save_file({**inputs, "image": image, "text": text, "merged_image": merged_image, "merged_text": merged_text, **weights}, f"{path}/expected.safetensors")
         with open(f"{path}/about.json", "w") as f:
-            json.dump({"name": name, "peft": peft.__version__, "adapter": where, "refuse": word, "modern": modern}, f)
+            json.dump({"name": name, "peft": peft.__version__, "adapter": where, "refuse": word, "modern": modern, "share": share}, f)
 
 
 # ---- what earlier releases computed, in a few lines of numpy ---------------------------------------------------------------------
@@ -196,6 +198,8 @@ def compare(tool, report, folder):
             image, text = tool.pixels(model, expected["pixels"], adapter), tool.tokens(model, expected["ids"], adapter)
             out = f"{path}/merged"
             tool.run("merge", "--model", model, "--adapter", adapter, "--out", out)
+            if json.loads(tool.run("info", adapter, "--model", model, "--json"))["block_share"] != about["share"]:
+                report.line(False, name, "is read as if its blocks were shared, or were not")
         except t.Refused as e:
             words = [about["refuse"]] if about["modern"] else ["blocks do not divide", "rank_pattern"]
             report.line(all(words) and any(w in str(e) for w in words), name, str(e).replace(folder, "..."))
@@ -225,7 +229,11 @@ def check_exports(tool, report, scratch, seed, n=12):
         adapter, exported = f"{scratch}/ours.safetensors", f"{scratch}/exported{i}"
         common = math.gcd(*(w for w, _ in maps.values()))
         division = r.choice([{"blocks": 1}, {"blocks": common} if all(w > common for w, _ in maps.values()) else {"blocks": 1}, {"block_size": common} if common > 1 else {"blocks": 1}])
-        t.random_adapter(adapter, maps, numbers, "cayley", 1.2, **division)
+        share = i % 2 == 1 and common > 1
+        if share:  # several places for each block
+            prime = next(p for p in range(2, common + 1) if common % p == 0)
+            division = r.choice([{"block_size": prime}, {"blocks": prime}]) if all(w > prime for w, _ in maps.values()) else {"block_size": prime}
+        t.random_adapter(adapter, maps, numbers, "cayley", 1.2, **division, share=share)
         pixels, ids = torch.randn(3, 3, peer.size, peer.size), torch.randint(0, peer.vocabulary, (5, peer.context))
         ids[:, -1] = t.VOCABULARY - 1
         ours = tool.pixels(path, pixels, adapter), tool.tokens(path, ids, adapter)
@@ -240,8 +248,10 @@ def check_exports(tool, report, scratch, seed, n=12):
         deviations = [t.deviation(a, b) for other in (forward, merged, again) for a, b in zip(ours, other)]
         if len(used) != len(maps):
             report.line(False, f"export {family}", f"PEFT uses {len(used)} of {len(maps)}")
+        elif tuned.peft_config["default"].block_share != share or json.loads(tool.run("info", exported, "--model", path, "--json"))["block_share"] != share:
+            report.line(False, f"export {family}", "blocks became shared, or are no more")
         else:
-            report.close(f"export {family} {len(maps)} maps {division}", deviations, PEFT_BAR)
+            report.close(f"export {family} {len(maps)} maps {division}{', shared' if share else ''}", deviations, PEFT_BAR)
 
 
 def check_open_clip(tool, report, scratch, seed, n=6):
@@ -252,7 +262,7 @@ def check_open_clip(tool, report, scratch, seed, n=6):
         config = open_clip_config(r)
         model = open_clip_model(config, i % 2 == 1)
         path, peer = open_clip_write(folders, model, config), open_clip_peer(model, config)
-        tuned = peft.get_peft_model(model, peft.OFTConfig(**divided(r, 3, 6), target_modules=["c_fc", "c_proj"], use_cayley_neumann=i % 3 == 0))
+        tuned = peft.get_peft_model(model, peft.OFTConfig(**divided(r, 3, 6), target_modules=["c_fc", "c_proj"], use_cayley_neumann=i % 3 == 0, block_share=i > 2))
         train(tuned, 0.5)
         tuned.save_pretrained(f"{path}/tuned")
         pixels, ids = torch.randn(3, 3, peer.size, peer.size), torch.randint(0, peer.vocabulary, (5, peer.context))

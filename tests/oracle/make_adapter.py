@@ -69,23 +69,23 @@ def butterfly(v, b, s):
     return a
 
 
-def write_2(name, keys, suffix, shape_of, build, start=None):
-    """Version 2: the parametrisations that came later."""
+def write_2(name, keys, suffix, shape_of, build, start=None, file=None, stored=3):
+    """Version 2: the parametrisations that came later, and one block for all."""
     metadata = {"format": "orthsr-adapter", "format_version": "2", "parametrization": name, "fingerprint": "orthsr1:0123456789abcdef", "blocks": "3"} | keys
     tensors, expected = {}, {}
     for i, (target, n_in, n_out) in enumerate([("image.0.fc1", 12, 20), ("text.1.out, with a comma", 36, 18)]):
         metadata[f"target:{i}"] = f"{n_in},{n_out},{target}"
         b = n_in // 3
         x = random.standard_normal((3, n_in)).astype(np.float32)
-        values = (0.5 * random.standard_normal((3, *shape_of(b)))).astype(np.float32)
+        values = (0.5 * random.standard_normal((stored, *shape_of(b)))).astype(np.float32)
         if start:
             values = np.stack([start(v.astype(np.float64)) for v in values]).astype(np.float32)
         tensors[f"{target}.{suffix}"] = values
         expected[f"x{i}"] = x
-        expected[f"y{i}"] = np.concatenate([x[:, k * b : (k + 1) * b].astype(np.float64) @ build(values[k], b) for k in range(3)], axis=1).astype(np.float32)
+        expected[f"y{i}"] = np.concatenate([x[:, k * b : (k + 1) * b].astype(np.float64) @ build(values[k % stored], b) for k in range(3)], axis=1).astype(np.float32)
         expected[f"parameters{i}"] = values.reshape(-1)
-    save_file(tensors, f"{OUT}/v2-{name}.safetensors", metadata=metadata)
-    save_file(expected, f"{OUT}/v2-{name}-expected.safetensors")
+    save_file(tensors, f"{OUT}/v2-{file or name}.safetensors", metadata=metadata)
+    save_file(expected, f"{OUT}/v2-{file or name}-expected.safetensors")
 
 
 os.makedirs(OUT, exist_ok=True)
@@ -95,3 +95,4 @@ write_2("expm", {}, "expm", lambda b: (b * (b - 1) // 2,), lambda v, b: scipy.li
 write_2("householder", {"reflections": "6"}, "normals", lambda b: (6, b), householder)
 write_2("butterfly", {"butterfly": "2,2"}, "butterfly", lambda b: (2, b // 2, 1), lambda v, b: butterfly(v, b, 2))
 write_2("manifold", {}, "orthogonal", lambda b: (b, b), lambda v, b: v.astype(np.float64), lambda v: scipy.linalg.polar(v)[0])
+write_2("cayley", {"block_share": "true"}, "skew", lambda b: (b * (b - 1) // 2,), lambda v, b: cayley(v, b), file="shared", stored=1)

@@ -2,7 +2,7 @@
 
 usage: python tests/oracle/make_clip.py        (torch, transformers, open_clip_torch, peft, safetensors; from the repository root)
 
-hf        float32, Hugging Face layout, with a tokenizer, and a 10-step PEFT OFT trajectory (trajectory.safetensors)
+hf        float32, Hugging Face layout, with a tokenizer, and 10-step PEFT OFT trajectories (trajectory.safetensors; trajectory-share.safetensors: block_share)
 openclip  mixed float16/float32, no ln_pre, exact GELU, two eps, head_width 8
 openai    bfloat16, OpenAI's names, no config: everything inferred from shapes
 Each directory holds expected.safetensors: pixels (n, 3, S, S), tokens (n, context) int32, image_features, text_features (raw), logits.
@@ -98,15 +98,16 @@ def make_hf():
         assert torch.allclose(out.logits_per_image, logits(image, text, model.logit_scale), atol=1e-4)
     save_file(dict(pixels=pixels, tokens=tokens.int(), image_features=image, text_features=text, logits=out.logits_per_image),
               os.path.join(path, "expected.safetensors"))
-    trajectory(model, CLIPTokenizer.from_pretrained(path), path)
+    images = torch.randint(0, 256, (12, 16, 16, 3), dtype=torch.uint8)
+    for share in (False, True):
+        trajectory(CLIPModel.from_pretrained(path).eval(), CLIPTokenizer.from_pretrained(path), path, images, share)
 
 
-def trajectory(model, tokenizer, path):
+def trajectory(model, tokenizer, path, images, share):
     """Ten full-batch SGD steps of OrthSR with PEFT's exact OFT on fc1 and fc2 of both towers, in float64 so that the target is exact."""
     from peft import OFTConfig, get_peft_model
 
     classes, template = ["cat", "dog", "t-shirt"], "a photo of a {}."
-    images = torch.randint(0, 256, (12, 16, 16, 3), dtype=torch.uint8)
     labels = torch.arange(12) % 3
     mean = torch.tensor([0.48145466, 0.4578275, 0.40821073])
     std = torch.tensor([0.26862954, 0.26130258, 0.27577711])
@@ -122,8 +123,8 @@ def trajectory(model, tokenizer, path):
 
     with torch.no_grad():
         frozen = features(model).log_softmax(-1)
-    rows, weight, lr, momentum, decay = {}, 1.5, 0.2, 0.9, 5e-4
-    tuned = get_peft_model(model, OFTConfig(r=4, oft_block_size=0, target_modules=["fc1", "fc2"], use_cayley_neumann=False)).double()
+    rows, weight, lr, momentum, decay = {}, 1.5, 0.05 if share else 0.2, 0.9, 5e-4  # a shared block's gradient is a sum over 4 places
+    tuned = get_peft_model(model, OFTConfig(r=4, oft_block_size=0, target_modules=["fc1", "fc2"], use_cayley_neumann=False, block_share=share)).double()
     optimizer = torch.optim.SGD([p for p in tuned.parameters() if p.requires_grad], lr=lr, momentum=momentum, weight_decay=decay)
     for step in range(10):
         log_p = features(tuned).log_softmax(-1)
@@ -137,13 +138,14 @@ def trajectory(model, tokenizer, path):
         rows.setdefault("kl", []).append(kl.item())
         rows.setdefault("loss", []).append(loss.item())
     tensors = {k: torch.tensor(v, dtype=torch.float64) for k, v in rows.items()}
-    tensors.update(images=images, labels=labels.int(), settings=torch.tensor([weight, lr, momentum, decay], dtype=torch.float64))
+    tensors.update({} if share else dict(images=images, labels=labels.int()))
+    tensors.update(settings=torch.tensor([weight, lr, momentum, decay], dtype=torch.float64))
     for name, p in tuned.named_parameters():
         if p.requires_grad:  # base_model.model.vision_model.encoder.layers.0.mlp.fc1.oft_R.default.weight
             parts = name.split(".")
             tower = "image" if "vision_model" in parts else "text"
             tensors[f"skew.{tower}.{parts[parts.index('layers') + 1]}.{parts[parts.index('mlp') + 1]}"] = p.detach().float()
-    save_file(tensors, os.path.join(path, "trajectory.safetensors"))
+    save_file(tensors, os.path.join(path, "trajectory-share.safetensors" if share else "trajectory.safetensors"))
     print("trajectory loss", rows["loss"])
 
 

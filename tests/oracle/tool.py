@@ -184,18 +184,20 @@ def block_diagonal(blocks):
     return torch.block_diag(*torch.from_numpy(np.ascontiguousarray(blocks))).numpy()
 
 
-def random_adapter(path, widths, rng, parametrization="cayley", norm=1.0, blocks=None, block_size=None):
+def random_adapter(path, widths, rng, parametrization="cayley", norm=1.0, blocks=None, block_size=None, share=False):
     """An adapter far from the identity on maps {name: (in, out)}; its A, (in, in) float64 by name. norm: of each row of S, or of A - I."""
-    metadata = {"format": "orthsr-adapter", "format_version": "1", "parametrization": parametrization, "fingerprint": ""}
+    metadata = {"format": "orthsr-adapter", "format_version": "2" if share else "1", "parametrization": parametrization, "fingerprint": ""}
     metadata.update({"blocks": str(blocks)} if blocks else {"block_size": str(block_size)})
+    metadata.update({"block_share": "true"} if share else {})
     tensors, rotations = {}, {}
     for i, (name, (width, out)) in enumerate(widths.items()):
         metadata[f"target:{i}"] = f"{width},{out},{name}"
         b = width // blocks if blocks else block_size
-        shape = (width // b, b * (b - 1) // 2) if parametrization == "cayley" else (width // b, b, b)
+        stored = 1 if share else width // b
+        shape = (stored, b * (b - 1) // 2) if parametrization == "cayley" else (stored, b, b)
         values = (rng.standard_normal(shape) * norm / b**0.5).astype(np.float32)
         tensors[f"{name}.{'skew' if parametrization == 'cayley' else 'free'}"] = torch.from_numpy(values)
-        exact = values.astype(np.float64)
+        exact = np.repeat(values.astype(np.float64), width // b // stored, axis=0)
         rotations[name] = block_diagonal(cayley(skew_matrices(exact, b)) if parametrization == "cayley" else np.eye(b) + exact)
     save_file(tensors, path, metadata=metadata)
     return rotations
