@@ -6,6 +6,7 @@
 #include "ortho/cayley.h"
 #include "ortho/expm.h"
 #include "ortho/householder.h"
+#include "ortho/qr.h"
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
 
@@ -164,6 +165,44 @@ START_TEST(butterfly_adjoint) {
 }
 END_TEST
 
+/* ---- QR: loss = <GQ, Q(X)> + <GR, R(X)> ------------------------------------------------------------------------------- */
+
+typedef struct factors {
+    size_t n, p;
+    double *X, *GQ, *GR, *Q, *R; /* GQ or GR may be NULL */
+} factors;
+
+static double qr_loss(void *context) {
+    factors *f = context;
+    memcpy(f->Q, f->X, f->n * f->p * sizeof *f->Q);
+    ck_ok(orthsr__qr_forward(f->Q, f->R, f->n, f->p, &error));
+    return (f->GQ ? dot(f->GQ, f->Q, f->n * f->p) : 0) + (f->GR ? dot(f->GR, f->R, f->p * f->p) : 0);
+}
+
+START_TEST(qr_adjoint) {
+    static const size_t shapes[][2] = {{1, 1}, {2, 2}, {5, 5}, {17, 17}, {12, 1}, {9, 4}, {40, 17}};
+    size_t n = shapes[_i / 3][0], p = shapes[_i / 3][1], which = (size_t)_i % 3; /* both factors, Q alone, R alone */
+    double *GQ = doubles(n * p, 1, 2), *GR = doubles(p * p, 1, 3);
+    factors f = {n, p, doubles(n * p, 1, n), which == 2 ? NULL : GQ, which == 1 ? NULL : GR, doubles(n * p, 0, 1), doubles(p * p, 0, 1)};
+    double *numeric = doubles(n * p, 0, 1), *ours = doubles(n * p, 0, 1), *work = doubles(orthsr__qr_work(n, p), NAN, 1);
+    differences(numeric, f.X, n * p, qr_loss, &f);
+    qr_loss(&f);
+    ck_ok(orthsr__qr_full_rank(f.R, n, p, &error));
+    for (size_t i = 0; i < n * p; i++) ours[i] = 1; /* adjoints add */
+    orthsr__qr_adjoint(ours, f.GQ, f.GR, f.Q, f.R, n, p, work);
+    for (size_t i = 0; i < n * p; i++) ours[i] -= 1;
+    ck_assert_double_le(max_relative_double(ours, numeric, n * p), 1e-6); /* observed: 2e-9 */
+    free(GQ);
+    free(GR);
+    free(f.X);
+    free(f.Q);
+    free(f.R);
+    free(numeric);
+    free(ours);
+    free(work);
+}
+END_TEST
+
 /* ---- the adapter: loss = sum over targets of <G, x A> -------------------------------------------------------------- */
 
 enum { ROWS = 3, IN0 = 12, IN1 = 24, COUNT = 2 };
@@ -265,6 +304,7 @@ static TCase *gradient_case(void) {
     tcase_add_loop_test(tcase, expm_adjoint, 0, sizeof SIZES / sizeof SIZES[0]);
     tcase_add_loop_test(tcase, householder_adjoint, 0, 5);
     tcase_add_loop_test(tcase, butterfly_adjoint, 0, 5);
+    tcase_add_loop_test(tcase, qr_adjoint, 0, 7 * 3);
     tcase_add_loop_test(tcase, adapters, 0, KIND_COUNT * BLOCK_COUNT);
     tcase_add_loop_test(tcase, adapters_of_shared_blocks, 0, KIND_COUNT * BLOCK_COUNT);
     return tcase;

@@ -241,6 +241,10 @@ START_TEST(test_usage_of_train) {
         {"--cutout-probability 1.5", "probability"},
         {"--cutout-fill red", "zero|mean|noise"},
         {"--cutout-source image", "text|attention"},
+        {"--cutout random --cutout-source attention", "--cutout-source is for --cutout attentive"},
+        {"--cutout off --cutout-size 0.5", "options of holes are for --cutout attentive or random"},
+        {"--cutout off --kl-cut-weight 2", "--ce-cut-weight and --kl-cut-weight are for --cutout attentive or random"},
+        {"--method coop --cutout-fill mean", "--method coop has none unless told"},
         {"--ce-cut-weight -1", "weight"},
         {"--kl-cut-weight -0.5", "weight"},
         {"--kl-weight -1", "weight"},
@@ -536,7 +540,7 @@ START_TEST(test_train_cutout) {
         "--cutout attentive",
         "--cutout random --cutout-size 0.3 --cutout-holes 2 --cutout-probability 0.8 --cutout-fill mean",
         "--cutout attentive --cutout-source attention --cutout-fill noise --ce-cut-weight 0.5 --kl-cut-weight 2",
-        "--cutout off --augment standard --kl-weight 0.5 --kl-temperature 2 --kl-reduction mean --kl-schedule cosine --kl-confidence",
+        "--cutout off --ce-cut-weight 0 --augment standard --kl-weight 0.5 --kl-temperature 2 --kl-reduction mean --kl-schedule cosine --kl-confidence",
         "--frozen-template 'a photo of a {}.' --frozen-template '{}' --augment standard --kl-direction tuned-frozen",
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
@@ -797,6 +801,8 @@ START_TEST(test_split_file) {
     write_text("split/one.json", "{\"train\": [[\"train/coat/0.png\", 0, \"coat\"]], \"test\": [[\"train/coat/1.png\", 0, \"coat\"]]}");
     expect_failure(run("train --model " MODEL " --data @/split/one.json --out @/none"), 1, "at least two");
     expect_failure(run("evaluate --model " MODEL " --data @/split/one.json"), 1, "at least two classes");
+    write_text("split/two.json", "{\"train\": [[\"train/coat/0.png\", 0, \"coat\"], [\"train/bag/0.png\", 1, \"bag\"]]}");
+    expect_failure(run("train --model " MODEL " --data @/split/two.json --classes base --out @/none"), 1, "leaves 1 of the 2 classes");
     ck_assert(!exists("none"));
 }
 END_TEST
@@ -843,6 +849,8 @@ START_TEST(test_data_check) {
     expect_finding("@/sick", 1, "notes", "1 files of test are passed over");
     expect_finding("@/sick --deep", 1, "notes", "byte for byte the same as one of another part");
     expect_finding("@/sick/own.json", 1, "problems", "5 of 20 images of train are missing");
+    expect_failure(run("train --model " MODEL " --data @/sick/own.json --out @/none"), 1, "5 of the 20 images that");
+    expect_failure(run("train --model " MODEL " --data @/sick --out @/none"), 1, "class 'Coat' is in the train part");
     expect_finding("@/sick/leak.json", 1, "problems", "20 images are in two parts");
     write_text("sick/bad.json", "{\"train\": [[\"../x.png\", 0, \"a\"]]}");
     expect_finding("@/sick/bad.json", 1, "problems", "must not leave it");
@@ -853,6 +861,10 @@ START_TEST(test_data_check) {
     expect_finding("@/sick/twice.json", 1, "notes", "is a number");
     expect_finding("@/sick/twice.json", 1, "notes", "is a WordNet id");
     expect_finding("@/sick/test/coat", 1, "problems", "holds no class folders");
+    snprintf(command, sizeof command, "cp -r %s %s && rm -r %s/trouser", scratch_file("split"), scratch_file("fewer"), scratch_file("fewer/train"));
+    ck_assert_int_eq(system(command), 0);
+    expect_finding("@/fewer", 1, "problems", "do not have the same classes: class 'trouser' is in test alone");
+    expect_failure(run("train --model " MODEL " --data @/fewer --out @/none"), 1, "class 'trouser' is in the test part");
     expect_finding("@/flat --max-pixels 10", 1, "problems", "more than the limit of 10");
     expect_failure(run("data check @/absent"), 1, "absent");
     expect_usage(run("data"), "There is 'check'");

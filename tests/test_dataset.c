@@ -105,6 +105,12 @@ START_TEST(bad_folders_are_refused) {
     make_file("g/test/hollow/1.png");
     ck_assert_int_eq(symlink("gone", scratch_file("g/test/hollow/2.png")), 0);
     ck_refused("g", "test", ORTHSR_ERROR_IO, "hollow/2.png");
+    make_directory("g/train");
+    make_directory("g/train/sea lion");
+    make_directory("g/train/sea_lion");
+    make_file("g/train/sea lion/1.png");
+    make_file("g/train/sea_lion/1.png");
+    ck_refused("g", "train", ORTHSR_ERROR_FORMAT, "the classes 'sea lion' and 'sea_lion' have one name");
     ck_refused("g", "validation", ORTHSR_ERROR_ARGUMENT, "split");
     ck_refused("g", "../g", ORTHSR_ERROR_ARGUMENT, "split");
     ck_fails(orthsr_dataset_open(NULL, "g", NULL, &error), ORTHSR_ERROR_ARGUMENT, "out");

@@ -196,11 +196,102 @@ START_TEST(retraction_errors) {
 }
 END_TEST
 
+/* Columns that depend on others are named at every size; the same columns a little apart are taken. */
+START_TEST(rank_of_qr) {
+    static const size_t shapes[][2] = {{2, 2}, {9, 4}, {64, 64}, {1000, 50}};
+    size_t n = shapes[_i][0], p = shapes[_i][1], last = p - 1;
+    float *X = floats(n * p, 1, n), *Q = floats(n * p, 0, 1), *R = floats(p * p, 0, 1);
+    char column[32];
+    snprintf(column, sizeof column, "column %zu", last);
+    ck_ok(orthsr_qr(Q, R, X, n, p, &error));
+    for (int kind = 0; kind < 3; kind++) { /* zero; a multiple of the first column; the sum of all others, in rounded floats */
+        memset(Q, 0, n * p * sizeof *Q);
+        for (size_t i = 0; i < n; i++) {
+            double sum = 0;
+            for (size_t j = 0; j < last; j++) sum += X[i * p + j];
+            X[i * p + last] = kind == 0 ? 0 : kind == 1 ? 3 * X[i * p] : (float)sum;
+        }
+        ck_fails(orthsr_qr(Q, R, X, n, p, &error), ORTHSR_ERROR_NUMERIC, column);
+        ck_assert(Q[0] == 0);
+        unsigned long seed = 5;
+        for (size_t i = 0; i < n; i++) X[i * p + last] += (float)(1e-2 * noise(&seed));
+        ck_ok(orthsr_qr(Q, R, X, n, p, &error));
+        ck_assert_float_gt(R[p * p - 1], 0);
+    }
+    free(X);
+    free(Q);
+    free(R);
+}
+END_TEST
+
+START_TEST(qr_errors) {
+    float X[6] = {1, 2, 3, 4, 5, 7}, Q[6] = {0}, R[4] = {1, 1, 0, 0}, grad[6] = {0};
+    ck_fails(orthsr_qr(NULL, R, X, 3, 2, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_qr(Q, R, X, 1, 2, &error), ORTHSR_ERROR_ARGUMENT, "n >= p");
+    ck_fails(orthsr_qr_adjoint(grad, Q, NULL, NULL, R, 3, 2, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_qr_adjoint(grad, Q, NULL, Q, R, 3, 0, &error), ORTHSR_ERROR_ARGUMENT, "n >= p");
+    ck_fails(orthsr_qr_adjoint(grad, Q, NULL, Q, R, 3, 2, &error), ORTHSR_ERROR_NUMERIC, "column 1");
+    ck_assert(grad[0] == 0);
+    R[3] = 1;
+    ck_ok(orthsr_qr_adjoint(grad, NULL, NULL, Q, R, 3, 2, &error)); /* no gradient is a gradient of 0 */
+    for (size_t i = 0; i < 6; i++) ck_assert(grad[i] == 0);
+    X[5] = NAN;
+    ck_fails(orthsr_qr(Q, R, X, 3, 2, &error), ORTHSR_ERROR_NUMERIC, "not finite");
+    float large[4] = {3e38f, 3e38f, 3e38f, -3e38f};
+    ck_fails(orthsr_qr(Q, R, large, 2, 2, &error), ORTHSR_ERROR_NUMERIC, "too large");
+    ck_assert(Q[0] == 0 && R[3] == 1);
+}
+END_TEST
+
+/* Vertices of an equilateral triangle are sqrt 3 apart, rows of I sqrt 2, opposite ones 2; lengths are nothing to it. */
+START_TEST(energy_values) {
+    const float triangle[6] = {1, 0, -0.5f, 0.8660254f, -50, -86.60254f}, opposite[2] = {1e-30f, -1e30f};
+    float identity[81] = {0};
+    double energy;
+    for (size_t i = 0; i < 9; i++) identity[i * 10] = 1;
+    ck_ok(orthsr_hyperspherical_energy(&energy, triangle, 3, 2, &error));
+    ck_close(energy, 1 / sqrt(3), 1e-7); /* observed: 2e-9 */
+    ck_ok(orthsr_hyperspherical_energy(&energy, identity, 9, 9, &error));
+    ck_close(energy, 1 / sqrt(2), 1e-15);
+    ck_ok(orthsr_hyperspherical_energy(&energy, opposite, 2, 1, &error));
+    ck_assert_double_eq(energy, 0.5);
+}
+END_TEST
+
+/* Rows without a direction, or with the same one up to rounding, are named; nothing infinite or NaN comes out. */
+START_TEST(energy_errors) {
+    enum { N = 130, D = 3 };
+    float *W = floats(N * D, 1, 3);
+    double energy = -1;
+    ck_fails(orthsr_hyperspherical_energy(NULL, W, N, D, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_hyperspherical_energy(&energy, NULL, N, D, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, 1, D, &error), ORTHSR_ERROR_ARGUMENT, "two rows");
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, N, 0, &error), ORTHSR_ERROR_ARGUMENT, "extent");
+    for (size_t k = 0; k < D; k++) W[100 * D + k] = 3.3f * W[2 * D + k];
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, N, D, &error), ORTHSR_ERROR_NUMERIC, "rows 2 and 100 ");
+    for (size_t k = 0; k < D; k++) W[100 * D + k] = -3.3f * W[2 * D + k];
+    ck_ok(orthsr_hyperspherical_energy(&energy, W, N, D, &error));
+    energy = -1;
+    for (size_t k = 0; k < D; k++) W[128 * D + k] = W[127 * D + k]; /* across the border of two strips */
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, N, D, &error), ORTHSR_ERROR_NUMERIC, "rows 127 and 128 ");
+    for (size_t k = 0; k < D; k++) W[7 * D + k] = 0;
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, N, D, &error), ORTHSR_ERROR_NUMERIC, "row 7 is zero");
+    W[6 * D + 1] = INFINITY;
+    ck_fails(orthsr_hyperspherical_energy(&energy, W, N, D, &error), ORTHSR_ERROR_NUMERIC, "row 6 holds");
+    ck_assert_double_eq(energy, -1);
+    free(W);
+}
+END_TEST
+
 static TCase *retraction_case(void) {
     TCase *tcase = tcase_create("retraction");
     tcase_add_loop_test(tcase, retraction_is_signed_qr, 0, sizeof SHAPES / sizeof SHAPES[0]);
     tcase_add_test(tcase, retraction_of_special_matrices);
     tcase_add_test(tcase, defect_values);
+    tcase_add_loop_test(tcase, rank_of_qr, 0, 4);
+    tcase_add_test(tcase, qr_errors);
+    tcase_add_test(tcase, energy_values);
+    tcase_add_test(tcase, energy_errors);
     tcase_add_test(tcase, retraction_errors);
     return tcase;
 }
@@ -286,11 +377,84 @@ START_TEST(retraction_against_torch) {
 }
 END_TEST
 
+/* Both factors and the gradient through them; either gradient alone, the two add up. */
+START_TEST(qr_against_torch) {
+    static const size_t shapes[][2] = {{6, 6}, {9, 4}, {12, 1}};
+    size_t n = shapes[_i][0], p = shapes[_i][1], elements, squared;
+    orthsr__safetensors file;
+    ck_ok(orthsr__safetensors_open(&file, "tests/data/ortho.safetensors", &error));
+    float *X = fixture(&file, "qr_adjoint.%zu.X", n, &elements), *GQ = fixture(&file, "qr_adjoint.%zu.GQ", n, &elements),
+          *GR = fixture(&file, "qr_adjoint.%zu.GR", n, &squared), *Q = fixture(&file, "qr_adjoint.%zu.Q", n, &elements),
+          *R = fixture(&file, "qr_adjoint.%zu.R", n, &squared), *grad = fixture(&file, "qr_adjoint.%zu.grad", n, &elements);
+    ck_assert_uint_eq(elements, n * p);
+    float *ours = calloc(elements, sizeof *ours), *ours_R = malloc(squared * sizeof *ours_R), *halves = calloc(elements, sizeof *halves);
+    ck_ok(orthsr_qr(ours, ours_R, X, n, p, &error));
+    ck_assert_double_le(max_relative(ours, Q, elements), 2e-6);  /* observed: 1.6e-7 */
+    ck_assert_double_le(max_relative(ours_R, R, squared), 2e-6); /* observed: 7e-8 */
+    ck_ok(orthsr_qr(X, ours_R, X, n, p, &error));                /* Q may be X */
+    ck_assert_int_eq(memcmp(X, ours, elements * sizeof *X), 0);
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j < i; j++) {
+            ck_assert(ours_R[i * p + j] == 0);
+            GR[i * p + j] = NAN; /* not read */
+        }
+    for (size_t i = 0; i < elements; i++) ours[i] = 1; /* the adjoint adds */
+    ck_ok(orthsr_qr_adjoint(ours, GQ, GR, X, ours_R, n, p, &error));
+    ck_ok(orthsr_qr_adjoint(halves, GQ, NULL, X, ours_R, n, p, &error));
+    ck_ok(orthsr_qr_adjoint(halves, NULL, GR, X, ours_R, n, p, &error));
+    ck_assert_double_le(max_relative(halves, grad, elements), 5e-6); /* observed: 1.8e-7 */
+    for (size_t i = 0; i < elements; i++) grad[i] += 1;
+    ck_assert_double_le(max_relative(ours, grad, elements), 5e-6); /* observed: 1.6e-7 */
+    free(X);
+    free(GQ);
+    free(GR);
+    free(Q);
+    free(R);
+    free(grad);
+    free(ours);
+    free(ours_R);
+    free(halves);
+    orthsr__safetensors_close(&file);
+}
+END_TEST
+
+/* OFT's definition, in float64, from two neurons to more than a strip of them, with one pair 1e-4 apart and lengths from 1e-3 to 1e3. */
+START_TEST(energy_against_its_definition) {
+    static const size_t shapes[][2] = {{2, 1}, {7, 5}, {70, 9}};
+    size_t n = shapes[_i][0], d = shapes[_i][1], elements;
+    orthsr__safetensors file;
+    ck_ok(orthsr__safetensors_open(&file, "tests/data/ortho.safetensors", &error));
+    float *W = fixture(&file, "energy.%zu.W", n, &elements);
+    ck_assert_uint_eq(elements, n * d);
+    double energy, mean;
+    const orthsr__tensor *tensor;
+    char name[32];
+    snprintf(name, sizeof name, "energy.%zu.mean", n);
+    ck_assert_ptr_nonnull(tensor = orthsr__safetensors_find(&file, name));
+    memcpy(&mean, tensor->data, sizeof mean);
+    ck_ok(orthsr_hyperspherical_energy(&energy, W, n, d, &error));
+    ck_close(energy / mean, 1, 1e-12); /* observed: 5e-16 */
+    if (n == 7) {                      /* OFT's own code counts every neuron's negative, too */
+        float *both = malloc(2 * elements * sizeof *both);
+        for (size_t i = 0; i < elements; i++) both[elements + i] = -(both[i] = W[i]);
+        ck_assert_ptr_nonnull(tensor = orthsr__safetensors_find(&file, "energy.7.half_space"));
+        memcpy(&mean, tensor->data, sizeof mean);
+        ck_ok(orthsr_hyperspherical_energy(&energy, both, 2 * n, d, &error));
+        ck_close(energy / mean, 1, 1e-12); /* observed: 1e-15 */
+        free(both);
+    }
+    free(W);
+    orthsr__safetensors_close(&file);
+}
+END_TEST
+
 static TCase *oracle_case(void) {
     TCase *tcase = tcase_create("oracle");
     tcase_add_loop_test(tcase, cayley_against_torch, 0, 4);
     tcase_add_test(tcase, adapter_against_peft);
     tcase_add_loop_test(tcase, retraction_against_torch, 0, 3);
+    tcase_add_loop_test(tcase, qr_against_torch, 0, 3);
+    tcase_add_loop_test(tcase, energy_against_its_definition, 0, 3);
     return tcase;
 }
 

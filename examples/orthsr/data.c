@@ -63,8 +63,12 @@ static void compare_parts(check *c) {
         size_t n = orthsr_dataset_class_count(a), m = orthsr_dataset_class_count(b), l = 0;
         while (l < n && l < m && strcmp(orthsr_dataset_class_name(a, l), orthsr_dataset_class_name(b, l)) == 0) l++;
         if (l == n && l == m) continue;
-        say(c->problems, "the parts %s and %s do not have the same classes: class %zu is '%s' and '%s'", c->parts[0].name, c->parts[p].name, l,
-            l < n ? orthsr_dataset_class_name(a, l) : "none", l < m ? orthsr_dataset_class_name(b, l) : "none");
+        if (l < n && l < m)
+            say(c->problems, "the parts %s and %s do not have the same classes: class %zu is '%s' and '%s'", c->parts[0].name, c->parts[p].name, l,
+                orthsr_dataset_class_name(a, l), orthsr_dataset_class_name(b, l));
+        else
+            say(c->problems, "the parts %s and %s do not have the same classes: class '%s' is in %s alone", c->parts[0].name, c->parts[p].name,
+                orthsr_dataset_class_name(l < n ? a : b, l), c->parts[l < n ? 0 : p].name);
     }
 }
 

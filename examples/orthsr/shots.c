@@ -47,6 +47,9 @@ orthsr_status shots_open(shots *out, const settings *s, const train_setup *setup
     size_t classes = orthsr_dataset_class_count(out->drawn), base = base_class_count(out->drawn);
     if (classes < 2) return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' has %zu class; telling classes apart takes at least two", s->data, classes);
     size_t first = setup->classes == CLASSES_NEW ? base : 0, count = setup->classes == CLASSES_BASE ? base : classes - first;
+    if (count < 2)
+        return failed(error, ORTHSR_ERROR_ARGUMENT, "--classes leaves %zu of the %zu classes of '%s'; telling classes apart takes at least two", count, classes,
+                      s->data);
     return orthsr_dataset_select(&out->train, out->drawn, first, count, error);
 }
 

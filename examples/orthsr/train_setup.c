@@ -65,10 +65,14 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
 }
 
 /* The choices' rows are in the order of the enumerations. Attentive CutOut is part of OrthSR, so it is the default here; of CoOp it is not. */
+static orthsr_cutout cutout_of(const settings *s) {
+    if (s->cutout >= 0) return (orthsr_cutout)s->cutout;
+    return s->method == METHOD_COOP ? ORTHSR_CUTOUT_OFF : ORTHSR_CUTOUT_ATTENTIVE;
+}
+
 static orthsr_status set_cutout(orthsr_trainer_options *options, const settings *s, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
-    orthsr_cutout usual = s->method == METHOD_COOP ? ORTHSR_CUTOUT_OFF : ORTHSR_CUTOUT_ATTENTIVE;
-    SET(1, orthsr_trainer_options_set_cutout(options, s->cutout >= 0 ? (orthsr_cutout)s->cutout : usual, error));
+    SET(1, orthsr_trainer_options_set_cutout(options, cutout_of(s), error));
     SET(s->cutout_source >= 0, orthsr_trainer_options_set_cutout_source(options, (orthsr_cutout_source)s->cutout_source, error));
     SET(s->cutout_fill >= 0, orthsr_trainer_options_set_cutout_fill(options, (orthsr_cutout_fill)s->cutout_fill, error));
     SET(s->cutout_size.given, orthsr_trainer_options_set_cutout_size(options, (float)s->cutout_size.value, error));
@@ -125,6 +129,17 @@ static int check_parametrization(const settings *s) {
     return EXIT_SUCCESS;
 }
 
+static int check_cutout(const settings *s) {
+    const char *name = s->command->name;
+    int holes = s->cutout_size.given || s->cutout_holes.given || s->cutout_probability.given || s->cutout_fill >= 0;
+    int weights = s->ce_cut_weight.value != 0 || s->kl_cut_weight.value != 0; /* 0 when not given, which is no contradiction */
+    if (s->cutout_source >= 0 && cutout_of(s) != ORTHSR_CUTOUT_ATTENTIVE) return wrong_usage(name, "--cutout-source is for --cutout attentive");
+    if ((holes || weights) && cutout_of(s) == ORTHSR_CUTOUT_OFF)
+        return wrong_usage(name, "%s for --cutout attentive or random%s", holes ? "options of holes are" : "--ce-cut-weight and --kl-cut-weight are",
+                           s->cutout < 0 ? "; --method coop has none unless told" : "");
+    return EXIT_SUCCESS;
+}
+
 int train_setup_new(train_setup *setup, const settings *s) {
     orthsr_error error = {""};
     *setup = (train_setup){.shots = s->shots.given ? s->shots.value : DEFAULT_SHOTS,
@@ -133,6 +148,7 @@ int train_setup_new(train_setup *setup, const settings *s) {
                            .classes = s->classes >= 0 ? (enum classes)s->classes : CLASSES_ALL};
     int code = check_method(setup, s);
     if (code == EXIT_SUCCESS) code = check_parametrization(s);
+    if (code == EXIT_SUCCESS) code = check_cutout(s);
     if (code != EXIT_SUCCESS) return code;
     int sgd = s->optimizer == ORTHSR_SGD || s->optimizer == ORTHSR_RSGD || (s->optimizer < 0 && setup->method == METHOD_COOP);
     if (s->momentum.given && !sgd) terminal_say("note: --momentum is of --optimizer sgd and rsgd; adamw and radam take no notice of it");

@@ -27,6 +27,17 @@ ORTHSR_API orthsr_status orthsr_cayley(float *R, const float *skew, size_t b, or
  * Errors: as orthsr_cayley. On failure grad_skew is untouched. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_cayley_adjoint(float *grad_skew, const float *grad_R, const float *skew, size_t b, orthsr_error *error);
 
+/* X = QR, X (n, p), n >= p, of full rank: Q (n, p) with orthonormal columns, R (p, p) upper triangular with zeros below and diag R > 0, which makes both
+ * unique. Householder reflections by LAPACKE. Q may be X. Errors: ARGUMENT (NULL, n < p, p = 0), MEMORY, NUMERIC (X not finite or too large; a column that
+ * is zero or, up to rounding, a combination of those before it: named). On failure Q and R are untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_qr(float *Q, float *R, const float *X, size_t n, size_t p, orthsr_error *error);
+
+/* Adjoint of orthsr_qr: given grad_Q (n, p) = dL/dQ and grad_R (p, p) = dL/dR at the Q and R it gave, ADDS dL/dX to grad_X (n, p). Either may be NULL, for
+ * zeros; of grad_R the upper triangle is read. (grad_Q + Q H) R^-T, H symmetric with the upper triangle of grad_R R^T - Q^T grad_Q (docs/qr.md).
+ * Errors: ARGUMENT (NULL, n < p, p = 0), MEMORY, NUMERIC (diag R tells of a column that depends on others). On failure grad_X is untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_qr_adjoint(float *grad_X, const float *grad_Q, const float *grad_R, const float *Q, const float *R, size_t n, size_t p,
+                                           orthsr_error *error);
+
 /* QR retraction onto the Stiefel manifold: X (n, p), n >= p, is replaced by the Q of X = QR with every column signed
  * so that diag R > 0 (0 counts as positive). That makes it the unique, continuous choice. Householder QR by LAPACKE.
  * Errors: ARGUMENT (NULL, n < p, p = 0), MEMORY, NUMERIC (X not finite). On failure X is untouched. Since 0.1. */
@@ -70,6 +81,13 @@ ORTHSR_API orthsr_status orthsr_riemannian_gradient(float *U, const float *G, co
 /* defect = max |X^T X - I| over all entries of X (n, p), accumulated in float64.
  * Errors: ARGUMENT, MEMORY. A non-finite X gives a NaN or infinite defect, not an error. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_orthogonality_defect(double *defect, const float *X, size_t n, size_t p, orthsr_error *error);
+
+/* energy = the mean over all pairs of rows of W (n, d), n >= 2, of 1 / |w_i / |w_i| - w_j / |w_j||: the hyperspherical energy of n neurons (OFT, arXiv
+ * 2306.07280, which takes the sum over ordered pairs, n (n - 1) times the mean), in float64. It is 1/2 at least, and 1/sqrt 2 where all rows are orthogonal;
+ * an adapter on the input side keeps it (docs/theory.md). Takes room for n (d + 64) doubles.
+ * Errors: ARGUMENT (NULL, n < 2, an extent of 0 or above 2^31 - 1), MEMORY, NUMERIC, naming the rows: a value is not finite, a row is zero and has no
+ * direction, or two point the same way (nearer than 1.2e-7, which is rounding), where the energy is infinite. On failure energy is untouched. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_hyperspherical_energy(double *energy, const float *W, size_t n, size_t d, orthsr_error *error);
 
 ORTHSR_END_DECLS
 

@@ -59,11 +59,12 @@ int orthsr__dinvert(double *a, size_t n) {
     return info;
 }
 
-int orthsr__qr(real *x, real *diag, size_t n, size_t p) {
+int orthsr__qr(real *x, real *r, size_t n, size_t p) {
     real *tau = orthsr__aligned(p, sizeof *tau);
     if (!tau) return -1;
     lapack_int info = XGEQRF(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)p, x, (lapack_int)p, tau);
-    for (size_t j = 0; j < p && info == 0; j++) diag[j] = x[j * p + j];
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j < p; j++) r[i * p + j] = j < i ? 0 : x[i * p + j];
     if (info == 0) info = XORGQR(LAPACK_ROW_MAJOR, (lapack_int)n, (lapack_int)p, (lapack_int)p, x, (lapack_int)p, tau);
     free(tau);
     return info;
@@ -72,8 +73,8 @@ int orthsr__qr(real *x, real *diag, size_t n, size_t p) {
 /* Column-major, the lower triangle of a symmetric matrix is the upper one of what is stored row by row. */
 int orthsr__cholesky(real *a, size_t n) { return (int)XPOTRF(LAPACK_COL_MAJOR, 'L', (lapack_int)n, a, (lapack_int)n); }
 
-void orthsr__divide_upper(real *x, const real *r, size_t n, size_t p) {
-    XTRSM(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, (int)n, (int)p, 1, r, (int)p, x, (int)p);
+void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, size_t p) {
+    XTRSM(CblasRowMajor, CblasRight, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)p, 1, r, (int)p, x, (int)p);
 }
 
 /* To Fortran x is X^T = W S V^T of shape (p, n): v^T comes out as V (n, p), w as W^T (p, p), row-major, and X = V S W^T. */

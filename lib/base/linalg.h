@@ -20,14 +20,14 @@ void orthsr__dgemm(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha,
 int orthsr__invert(real *a, size_t n);
 int orthsr__dinvert(double *a, size_t n);
 
-/* X (n, p), n >= p: X <- Q of X = QR, diag (p) <- diagonal of R. 0, or < 0 out of memory. */
-int orthsr__qr(real *x, real *diag, size_t n, size_t p);
+/* X (n, p), n >= p: X <- Q of X = QR, r (p, p) <- R, zeros below its diagonal, which has any signs. 0, or < 0 out of memory. */
+int orthsr__qr(real *x, real *r, size_t n, size_t p);
 
 /* A (n, n), symmetric: its upper triangle <- R of A = R^T R, R upper with positive diagonal; the lower one keeps anything. 0; > 0 not positive definite. */
 int orthsr__cholesky(real *a, size_t n);
 
-/* X (n, p) <- X R^-1, R (p, p) upper triangular. */
-void orthsr__divide_upper(real *x, const real *r, size_t n, size_t p);
+/* X (n, p) <- X R^-1, R (p, p) upper triangular; transposed: X R^-T. */
+void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, size_t p);
 
 /* X (n, p), n >= p: X <- V W^T of X = V S W^T, its orthogonal polar factor. 0; > 0 no convergence; < 0 out of memory. X is spoilt unless 0. */
 int orthsr__polar_svd(real *x, size_t n, size_t p);

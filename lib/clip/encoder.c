@@ -45,6 +45,16 @@ static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, con
     return orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, tile(length) * length, length, gradients, error);
 }
 
+/* What is encoded for training must be finite: names the map where it is not any more. Sessions check features themselves, and name the row. */
+static orthsr_status check(const orthsr__encoder *encoder, const orthsr__pass *pass, const real *features, size_t n, size_t rows, orthsr_error *error) {
+    const orthsr_model *model = encoder->model;
+    if (!encoder->gradients || orthsr__all_finite(features, n * model->config.embed_dim)) return ORTHSR_OK;
+    size_t map = orthsr__pass_not_finite(pass, rows);
+    if (map < pass->tower->config.layers * ORTHSR__MAPS)
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "'%s' gives values that are not finite", model->map_names[pass->tower->first_map + map]);
+    return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the %s features are not finite", pass == &encoder->image ? "image" : "text");
+}
+
 /* ---- images ------------------------------------------------------------------------------------------------------------------ */
 
 /* patches (grid grid, 3 p p) of one image (3, size, size): the convolution's stride is its kernel, so it is a linear map of patches. */
@@ -81,7 +91,7 @@ orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features
                                   (real)config->image.eps);
     orthsr__pass_forward(pass, n, t);
     orthsr__pool_forward(pass, features, &model->post_norm, &model->image_projection, n);
-    return ORTHSR_OK;
+    return check(encoder, pass, features, n, n * t, error);
 }
 
 void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, size_t n, real *grad_rotations) {
@@ -124,7 +134,7 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     encoder->text_length = t;
     orthsr__pass_forward(pass, n, t);
     orthsr__pool_forward(pass, features, &model->final_norm, &model->text_projection, n);
-    return ORTHSR_OK;
+    return check(encoder, pass, features, n, n * t, error);
 }
 
 orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error) {

@@ -176,6 +176,18 @@ void orthsr__pass_forward(orthsr__pass *pass, size_t batch, size_t t) {
     for (size_t i = 0; i < layers; i++) layer_forward(pass, i, i + 1 < layers ? kept_of(pass, i + 1)->x0 : pass->out, batch, t);
 }
 
+size_t orthsr__pass_not_finite(const orthsr__pass *pass, size_t rows) {
+    size_t layers = pass->tower->config.layers, d = pass->tower->config.width, mlp = pass->tower->config.mlp;
+    for (size_t layer = pass->first_kept; layer < layers; layer++) {
+        const orthsr__kept *kept = kept_of(pass, layer);
+        const real *after = layer + 1 < layers ? kept_of(pass, layer + 1)->x0 : pass->out;
+        const real *const values[ORTHSR__MAPS] = {kept->q, kept->k, kept->v, kept->x1, kept->hidden, after};
+        for (size_t which = 0; which < ORTHSR__MAPS; which++)
+            if (!orthsr__all_finite(values[which], rows * (which == ORTHSR__FC1 ? mlp : d))) return layer * ORTHSR__MAPS + which;
+    }
+    return layers * ORTHSR__MAPS;
+}
+
 /* True when a map of this layer before fc1 has a target: else, in the lowest adapted layer, the attention's backward pass is for nothing. */
 static bool attention_adapted(const orthsr__pass *pass, size_t layer) {
     for (size_t which = ORTHSR__Q; which <= ORTHSR__OUT; which++)

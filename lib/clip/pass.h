@@ -51,6 +51,10 @@ real *orthsr__pass_input(orthsr__pass *pass);
 /* Input to pass->out, batch sequences of t rows each. */
 void orthsr__pass_forward(orthsr__pass *pass, size_t batch, size_t t);
 
+/* After a forward pass of rows rows: the first map, layer * ORTHSR__MAPS + which, with a value that is not finite about it, among the layers that are kept;
+ * layers * ORTHSR__MAPS when there is none. */
+size_t orthsr__pass_not_finite(const orthsr__pass *pass, size_t rows);
+
 /* From pass->grad (batch, t, d), the gradient to pass->out, which is overwritten; ADDS to grad_rotations (adapter's rotation_count).
  * Stops below the lowest adapted map, or with ORTHSR__INPUT_GRADIENTS leaves the gradient of the input in pass->grad. */
 void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *grad_rotations);

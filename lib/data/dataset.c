@@ -53,7 +53,19 @@ void orthsr__dataset_count_classes(orthsr_dataset *dataset) {
 
 /* ---- from pixels ---------------------------------------------------------------------------------------------------- */
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+/* As prompts read names: underscores are spaces. */
+static int compare_as_read(const char *a, const char *b) {
+    for (;; a++, b++) {
+        unsigned char x = *a == '_' ? ' ' : (unsigned char)*a, y = *b == '_' ? ' ' : (unsigned char)*b;
+        if (x != y || !x) return x - y;
+    }
+}
+
+static int compare_names(const void *a, const void *b) {
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    int order = compare_as_read(x, y);
+    return order ? order : strcmp(x, y);
+}
 
 orthsr_status orthsr__check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error) {
     const char **sorted = orthsr__calloc(n, sizeof *sorted);
@@ -66,6 +78,9 @@ orthsr_status orthsr__check_class_names(const char *const *names, size_t n, cons
     if (!result) qsort(sorted, n, sizeof *sorted, compare_names);
     for (size_t i = 1; i < n && !result; i++)
         if (strcmp(sorted[i - 1], sorted[i]) == 0) result = orthsr__fail(error, status, "%s: two classes are called '%.256s'", where, sorted[i]);
+        else if (compare_as_read(sorted[i - 1], sorted[i]) == 0)
+            result = orthsr__fail(error, status, "%s: the classes '%.256s' and '%.256s' have one name, underscores being read as spaces", where, sorted[i - 1],
+                                  sorted[i]);
     free(sorted);
     return result;
 }

@@ -21,6 +21,7 @@ orthsr_status orthsr__dataset_open_folder(orthsr_dataset **out, const char *dire
         status = folder && added ? orthsr__listing_add_folder(&listing, folder, i, error) : orthsr__fail_memory(error, "class names");
         free(folder);
     }
+    if (!status) status = orthsr__check_class_names((const char *const *)listing.class_names, listing.n_classes, directory, ORTHSR_ERROR_FORMAT, error);
     if (!status) status = orthsr__listing_finish(out, &listing, error);
     orthsr__listing_free(&listing);
     orthsr__names_free(&classes);

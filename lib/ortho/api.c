@@ -1,12 +1,15 @@
 /* api.c - the public float32 face of the kernels. */
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <orthsr/ortho.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
 #include "ortho/cayley.h"
+#include "ortho/energy.h"
+#include "ortho/qr.h"
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
 #include "ortho/tangent.h"
@@ -52,6 +55,45 @@ orthsr_status orthsr_retract_qr(float *X, size_t n, size_t p, orthsr_error *erro
     return orthsr__retract_qr(X, n, p, error);
 }
 
+/* Room for a matrix (n, p) and `squares` (p, p); NULL when that is too much. */
+static real *tall(size_t n, size_t p, size_t squares, size_t *elements) {
+    size_t squared, room;
+    if (!orthsr__mul(elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__mul(&squared, squared, squares) || !orthsr__add(&room, *elements, squared))
+        return NULL;
+    return orthsr__aligned(room, sizeof(real));
+}
+
+orthsr_status orthsr_qr(float *Q, float *R, const float *X, size_t n, size_t p, orthsr_error *error) {
+    ORTHSR__REQUIRE(Q && R && X, error, "Q, R or X is NULL");
+    REQUIRE_TALL(n, p, error);
+    size_t elements;
+    real *q = tall(n, p, 1, &elements); /* (n, p), (p, p) */
+    if (!q) return orthsr__fail_memory(error, "a QR factorisation");
+    real *r = q + elements;
+    memcpy(q, X, elements * sizeof *q);
+    orthsr_status status = orthsr__qr_forward(q, r, n, p, error);
+    if (!status) status = orthsr__qr_full_rank(r, n, p, error);
+    if (!status) {
+        memcpy(Q, q, elements * sizeof *Q);
+        memcpy(R, r, p * p * sizeof *R);
+    }
+    free(q);
+    return status;
+}
+
+orthsr_status orthsr_qr_adjoint(float *grad_X, const float *grad_Q, const float *grad_R, const float *Q, const float *R, size_t n, size_t p,
+                                orthsr_error *error) {
+    ORTHSR__REQUIRE(grad_X && Q && R, error, "grad_X, Q or R is NULL");
+    REQUIRE_TALL(n, p, error);
+    ORTHSR__TRY(orthsr__qr_full_rank(R, n, p, error));
+    size_t elements;
+    real *work = tall(n, p, 2, &elements); /* orthsr__qr_work */
+    if (!work) return orthsr__fail_memory(error, "a QR factorisation");
+    orthsr__qr_adjoint(grad_X, grad_Q, grad_R, Q, R, n, p, work);
+    free(work);
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_retract_cholesky_qr(float *X, size_t n, size_t p, orthsr_error *error) {
     ORTHSR__REQUIRE(X, error, "X is NULL");
     REQUIRE_TALL(n, p, error);
@@ -84,6 +126,13 @@ orthsr_status orthsr_riemannian_gradient(float *U, const float *G, const float *
     orthsr__riemannian_gradient(U, G, X, n, p, geometry, work);
     free(work);
     return ORTHSR_OK;
+}
+
+orthsr_status orthsr_hyperspherical_energy(double *energy, const float *W, size_t n, size_t d, orthsr_error *error) {
+    ORTHSR__REQUIRE(energy && W, error, "energy or W is NULL");
+    ORTHSR__REQUIRE(n > 1, error, "an energy needs two rows at least");
+    ORTHSR__REQUIRE(d > 0 && n <= INT_MAX && d <= INT_MAX, error, "an extent of W is 0 or above 2^31 - 1");
+    return orthsr__hyperspherical_energy(energy, W, n, d, error);
 }
 
 orthsr_status orthsr_orthogonality_defect(double *defect, const float *X, size_t n, size_t p, orthsr_error *error) {

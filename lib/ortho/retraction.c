@@ -1,4 +1,4 @@
-/* retraction.c - QR with its signs fixed, by reflections or by Cholesky; which retraction is meant; and the orthogonality defect. */
+/* retraction.c - the Q of a matrix by reflections or by Cholesky; which retraction is meant; and the orthogonality defect. */
 #include "ortho/retraction.h"
 
 #include <stdlib.h>
@@ -7,30 +7,19 @@
 #include "base/fail.h"
 #include "base/linalg.h"
 #include "base/memory.h"
+#include "ortho/qr.h"
 #include "ortho/tangent.h"
 
-/* Householder reflections leave the signs of diag R to chance; Q sign(diag R) has them all positive, so that an orthogonal X is a fixed
- * point and Q depends continuously on X. */
 orthsr_status orthsr__retract_qr(real *x, size_t n, size_t p, orthsr_error *error) {
-    size_t elements;
-    if (!orthsr__mul(&elements, n, p)) return orthsr__fail_memory(error, "a QR factorisation");
-    if (!orthsr__all_finite(x, elements)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
-    real *q = orthsr__aligned(elements, sizeof *q), *diagonal = orthsr__aligned(p, sizeof *diagonal); /* (n, p), (p) */
-    orthsr_status status = ORTHSR_OK;
-    int info = -1;
-    if (q && diagonal) {
-        memcpy(q, x, elements * sizeof *q);
-        info = orthsr__qr(q, diagonal, n, p);
-        if (!orthsr__all_finite(q, elements)) /* overflow, at which LAPACKE may have stopped */
-            status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds values too large for a QR factorisation");
-    }
-    if (!status && info != 0) status = orthsr__fail_memory(error, "a QR factorisation");
-    if (!status) {
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < p; j++) x[i * p + j] = diagonal[j] < 0 ? -q[i * p + j] : q[i * p + j];
-    }
+    size_t elements, squared, room;
+    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
+        return orthsr__fail_memory(error, "a QR factorisation");
+    real *q = orthsr__aligned(room, sizeof *q); /* (n, p), (p, p) */
+    if (!q) return orthsr__fail_memory(error, "a QR factorisation");
+    memcpy(q, x, elements * sizeof *q);
+    orthsr_status status = orthsr__qr_forward(q, q + elements, n, p, error);
+    if (!status) memcpy(x, q, elements * sizeof *x);
     free(q);
-    free(diagonal);
     return status;
 }
 
@@ -42,7 +31,7 @@ static bool divide_by_cholesky(real *q, real *gram, size_t n, size_t p, bool nea
         for (size_t j = 0; j < p; j++) squares += pow((double)gram[i * p + j] - (i == j), 2);
     if (!(squares < 0.25)) return false;
     if (!orthsr__all_finite(gram, p * p) || orthsr__cholesky(gram, p) != 0) return false;
-    orthsr__divide_upper(q, gram, n, p);
+    orthsr__divide_upper(false, q, gram, n, p);
     return true;
 }
 

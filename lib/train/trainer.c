@@ -169,14 +169,18 @@ static orthsr_status batch_gradient(orthsr_trainer *trainer, const size_t *items
     return text ? orthsr__texts_backward(texts, &trainer->encoder, trainer->grad_rotations, error) : ORTHSR_OK;
 }
 
-/* Names the first target whose gradient is not finite. */
+/* The first target with a value that is not finite among values, laid out as the parameters are; NULL: none. */
+static const orthsr__target *not_finite(const orthsr_adapter *adapter, const real *values) {
+    for (size_t t = 0; t < adapter->target_count; t++)
+        if (!orthsr__all_finite(values + adapter->targets[t].parameter_offset, adapter->targets[t].parameter_count)) return &adapter->targets[t];
+    return NULL;
+}
+
 static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error *error) {
-    for (size_t t = 0; t < trainer->adapter->target_count; t++) {
-        const orthsr__target *target = &trainer->adapter->targets[t];
-        if (!orthsr__all_finite(trainer->grad_parameters + target->parameter_offset, target->parameter_count))
-            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help",
-                                trainer->step + 1, target->name);
-    }
+    const orthsr__target *target = not_finite(trainer->adapter, trainer->grad_parameters);
+    if (target)
+        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of '%s' is not finite; a smaller learning rate may help", trainer->step + 1,
+                            target->name);
     const orthsr__texts *texts = &trainer->texts;
     if (texts->prompt && !orthsr__all_finite(texts->grad_context, texts->prompt->count))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of the prompt's context is not finite; a smaller learning rate may help",
@@ -197,15 +201,27 @@ static void stretch_step(orthsr_trainer *trainer) {
     }
 }
 
+/* The first target that the optimizer's step, which failed, has made not finite. The Riemannian ones stop at a matrix, and say at which. */
+static const orthsr__target *overflown(const orthsr_trainer *trainer) {
+    const orthsr_optimizer *optimizer = trainer->optimizer;
+    if (optimizer->block_count > 0) return NULL;
+    const orthsr__target *target = not_finite(trainer->adapter, optimizer->moved);
+    for (size_t s = 0; s < optimizer->slots && !target; s++) target = not_finite(trainer->adapter, optimizer->next + s * optimizer->size);
+    return target;
+}
+
 static orthsr_status move_adapter(orthsr_trainer *trainer, double lr, double *defect, orthsr_error *error) {
     orthsr_adapter *adapter = trainer->adapter;
     *defect = 0;
     if (adapter->parameter_count == 0) return ORTHSR_OK;
     memcpy(trainer->parameters, adapter->parameters, adapter->parameter_count * sizeof(real));
-    ORTHSR__TRY(orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, error));
-    stretch_step(trainer);
     orthsr_error why;
-    orthsr_status status = orthsr__adapter_update(adapter, trainer->parameters, &why);
+    orthsr_status status = orthsr__optimizer_step(trainer->optimizer, trainer->parameters, trainer->grad_parameters, adapter->parameter_count, lr, &why);
+    const orthsr__target *target = status ? overflown(trainer) : NULL;
+    if (target) return orthsr__fail(error, status, "step %zu: target '%s': %s", trainer->step + 1, target->name, why.message);
+    if (status) return orthsr__fail(error, status, "step %zu: %s", trainer->step + 1, why.message);
+    stretch_step(trainer);
+    status = orthsr__adapter_update(adapter, trainer->parameters, &why);
     if (status) {
         orthsr__optimizer_undo(trainer->optimizer);
         return orthsr__fail(error, status, "step %zu: %s", trainer->step + 1, why.message);
@@ -223,7 +239,12 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     orthsr_adapter *adapter = trainer->adapter;
     if (within == 0) shuffle(trainer, epoch);
 
-    ORTHSR__TRY(batch_gradient(trainer, trainer->order + first, n, epoch, error));
+    orthsr_error why;
+    orthsr_status status = batch_gradient(trainer, trainer->order + first, n, epoch, &why);
+    if (status) { /* the first step is made on the frozen model */
+        const char *advice = status == ORTHSR_ERROR_NUMERIC && trainer->step > 0 ? "; a smaller learning rate may help" : "";
+        return orthsr__fail(error, status, "step %zu: %s%s", trainer->step + 1, why.message, advice);
+    }
     const orthsr__term *whole = &trainer->objective.term[ORTHSR__WHOLE], *cut = &trainer->objective.term[ORTHSR__CUT];
     double loss = orthsr__objective_loss(&trainer->objective, n);
     if (!isfinite(loss))
@@ -234,8 +255,9 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     orthsr__adapter_gradient(adapter, trainer->grad_parameters, trainer->grad_rotations, trainer->work);
     ORTHSR__TRY(check_gradient(trainer, error));
 
-    ORTHSR__TRY(orthsr__texts_propose(&trainer->texts, context_lr, error));
-    orthsr_status status = move_adapter(trainer, lr, &defect, error);
+    status = orthsr__texts_propose(&trainer->texts, context_lr, &why);
+    if (status) return orthsr__fail(error, status, "step %zu: the prompt's context: %s", trainer->step + 1, why.message);
+    status = move_adapter(trainer, lr, &defect, error);
     if (status) {
         orthsr__texts_undo(&trainer->texts);
         return status;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tests/data/ortho.safetensors: the Cayley transform, its gradient and the QR retraction by PyTorch in float64, PEFT's own OFT rotation, and geoopt's
-retractions, projections and lengths on Stiefel manifolds.
+"""tests/data/ortho.safetensors: the Cayley transform, the QR factorisation and their gradients by PyTorch in float64, PEFT's own OFT rotation, geoopt's
+retractions, projections and lengths on Stiefel manifolds, and the hyperspherical energy as OFT defines and as its code computes it.
 
     python tests/oracle/make_ortho.py        needs torch, peft, geoopt, safetensors
 """
@@ -84,5 +84,33 @@ for factor in range(m):
     P = BOFTLayer.perm2mat(None, order).double()
     A = P @ blocks @ P.T @ A
 out |= {"butterfly.v": v, "butterfly.A": A}
+
+# X = QR with diag R > 0 and the gradient through both factors.
+for n, p in [(6, 6), (9, 4), (12, 1)]:
+    X, GQ, GR = torch.randn(n, p).double().requires_grad_(), torch.randn(n, p), torch.randn(p, p).triu()
+    Q, R = torch.linalg.qr(X)
+    signs = R.diagonal().sign().detach()
+    Q, R = Q * signs, signs[:, None] * R
+    ((Q * GQ).sum() + (R * GR).sum()).backward()
+    out |= {f"qr_adjoint.{n}.X": X.detach().float(), f"qr_adjoint.{n}.GQ": GQ, f"qr_adjoint.{n}.GR": GR, f"qr_adjoint.{n}.Q": Q.detach(),
+            f"qr_adjoint.{n}.R": R.detach(), f"qr_adjoint.{n}.grad": X.grad.clone()}
+
+
+def half_space_energy(W):
+    """oft_utils/mhe.py of Zeju1997/oft: neurons and their negatives, s = 1, without its 1e-4 under the root of the lengths."""
+    unit = torch.nn.functional.normalize(torch.cat([W, -W]), dim=1)
+    rows, columns = torch.triu_indices(len(unit), len(unit), 1)
+    return ((2 - 2 * (unit @ unit.T)[rows, columns]) ** -0.5).mean()
+
+
+for n, d in [(2, 1), (7, 5), (70, 9)]:
+    W = torch.tensor([[3.0], [-2.0]]) if d == 1 else torch.randn(n, d) * torch.logspace(-3, 3, n)[:, None]
+    W[-1] = W[0] + 1e-10 * W[-1] if n == 70 else W[-1]  # two neurons 1e-4 apart
+    unit = W.double() / W.double().norm(dim=1, keepdim=True)
+    distances = (unit[:, None] - unit[None]).norm(dim=2)
+    mean = sum(1 / distances[i, j] for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    out |= {f"energy.{n}.W": W, f"energy.{n}.mean": mean[None]}
+    if n == 7:
+        out |= {f"energy.{n}.half_space": half_space_energy(W.double())[None]}
 
 save_file({name: value.contiguous() for name, value in out.items()}, "tests/data/ortho.safetensors")
