@@ -77,7 +77,7 @@ help:
 	@echo '  make uninstall     removes what install wrote'
 	@echo '  make installcheck  builds and runs a program against an installation, through pkg-config'
 	@echo '  make bench         timings of the parts'
-	@echo '  make bench-method  the numbers of the README: seeds 1, 2, 3'
+	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
 	@echo '  make dist          $B/orthsr-$(VERSION).tar.gz;  make distcheck  builds, checks and installs from it'
 	@echo '  make fmt, lint     clang-format, cppcheck;  make clean  removes $B/'
 	@echo
@@ -189,9 +189,19 @@ valgrind: $(TESTS)
 bench: all $(BENCHES)
 	@for b in $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
 
+# The README's numbers, and the tables of docs/results.md; METHOD_MODEL and METHOD_DATA for another CLIP and directories of images.
+METHOD_MODEL := examples/data/mini
+METHOD_DATA  := fashion
+METHOD_FLAGS :=
 bench-method: deps-demo
-	@$(MAKE) --no-print-directory -s -j2 all
+	@$(MAKE) --no-print-directory -s -j2 all $B/bench/method
 	$B/bin/demo $B/bench-method --seeds 1,2,3
+	rm -f $B/bench-method/*.csv
+	for t in methods ablations rates; do \
+	  env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $B/bench/method --model $(METHOD_MODEL) $(METHOD_DATA:%=--data %) --arms tests/bench/arms/$$t \
+	    --out $B/bench-method/$$t.csv $(METHOD_FLAGS) || exit 1; \
+	done
+	for t in methods ablations rates; do echo; awk -F, -f tests/bench/method.awk $B/bench-method/$$t.csv; done
 
 # ---- installing --------------------------------------------------------------------------------------------------------
 $B/orthsr.pc: pkgconfig/orthsr.pc.in include/orthsr/version.h .FORCE
