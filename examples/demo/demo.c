@@ -22,7 +22,7 @@
 /* ---- every setting of the demo ---- */
 /* TEST_IMAGES 0: all 10,000 */
 enum { SHOTS = 16, BASE_CLASSES = 5, BLOCK_SIZE = 32, EPOCHS = 60, TEST_IMAGES = 2000 };
-/* AdamW, cosine: the library's default for this block size. */
+/* AdamW, cosine: twice the library's default for this block size, which is careful of models that know more than this one. */
 static const float learning_rate = 0.01F / BLOCK_SIZE;
 /* Of the anchor. */
 static const float kl_weight = 0.5F;

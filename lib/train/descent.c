@@ -52,18 +52,18 @@ orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer
 }
 
 /* Adam moves every parameter by about lr. Near A = I this moves a block by |dA|_F = 2 lr b for Cayley (A = I - 2S + ...), lr b for the exponential and free
- * matrices, 4 lr sqrt(bk/2) for k reflections in pairs, 2 lr sqrt(bsm) for m factors of small blocks s, and RAdam by lr itself: the rates make that 0.02 for
- * each (free: 0.01), a turn that 60 steps can make good use of and no single step can ruin. SGD's step scales with the gradient, which falls with b by
+ * matrices, 4 lr sqrt(bk/2) for k reflections in pairs, 2 lr sqrt(bsm) for m factors of small blocks s, and RAdam by lr itself: the rates make that 0.01 for
+ * each (free: 0.005), a turn that 100 steps can make good use of and no single step can ruin. SGD's step scales with the gradient, which falls with b by
  * itself: dA = -8, -2, -1 lr times the Riemannian gradient for Cayley, the exponential and RSGD, and the rates make that 0.8 for each. */
 double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *form) {
     double b = (double)form->b;
     if (kind == ORTHSR_RSGD) return 0.8;
-    if (kind == ORTHSR_RADAM) return 0.02;
+    if (kind == ORTHSR_RADAM) return 0.01;
     if (kind == ORTHSR_SGD) return parametrization == ORTHSR_EXPM ? 0.4 : parametrization == ORTHSR_HOUSEHOLDER ? 0.05 : 0.1;
-    if (parametrization == ORTHSR_EXPM) return 0.02 / b;
-    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.005 / sqrt(b * (double)form->reflections / 2);
-    if (parametrization == ORTHSR_BUTTERFLY) return 0.01 / sqrt(b * (double)(form->small * form->factors));
-    return 0.01 / b;
+    if (parametrization == ORTHSR_EXPM) return 0.01 / b;
+    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.0025 / sqrt(b * (double)form->reflections / 2);
+    if (parametrization == ORTHSR_BUTTERFLY) return 0.005 / sqrt(b * (double)(form->small * form->factors));
+    return 0.005 / b;
 }
 
 /* How often each block of the target stands in its A. */
@@ -87,4 +87,13 @@ double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *ad
     for (size_t t = 1; t < adapter->target_count; t++)
         if (adapter->targets[t].form.b > adapter->targets[widest].form.b) widest = t;
     return orthsr__target_rate(kind, adapter, widest);
+}
+
+/* A gradient g that stays moves a parameter vector by lr g / (1 - momentum) in the end. */
+double orthsr__longest_gradient(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target, float momentum) {
+    const orthsr__target *t = &adapter->targets[target];
+    if (kind != ORTHSR_SGD && kind != ORTHSR_RSGD) return INFINITY;
+    double step = kind == ORTHSR_SGD ? orthsr__target_rate(ORTHSR_ADAMW, adapter, target) * sqrt((double)t->parameter_count)
+                                     : orthsr__target_rate(ORTHSR_RADAM, adapter, target) * sqrt((double)t->distinct);
+    return step * (1 - (double)momentum) / orthsr__target_rate(kind, adapter, target);
 }

@@ -21,4 +21,8 @@ double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametr
 double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target);
 double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter);
 
+/* The norm at which a target's gradient is cut off where the rate is the default: with it (R)SGD goes on as fast as Adam would. INFINITY for (R)Adam, which
+ * needs no such bound. */
+double orthsr__longest_gradient(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target, float momentum);
+
 #endif

@@ -38,6 +38,7 @@ struct orthsr_trainer {
     size_t batch, steps_per_epoch, step, epoch;
     double learning_rate;               /* of the widest block, where the rates are the default ones */
     double *rate_factor;                /* (target_count): of each target, times the learning rate */
+    double *longest_gradient;           /* (target_count): its norm is cut off there; INFINITY where a rate was given */
     size_t *order;                      /* (items): of the current epoch */
     real *grad_rotations;               /* (rotation_count) */
     real *grad_parameters, *parameters; /* (parameter_count) */
@@ -55,8 +56,10 @@ static orthsr_status make_optimizers(orthsr_trainer *trainer, orthsr_error *erro
     if (trainer->own_adapter) return ORTHSR_OK;
     bool given = options->learning_rate > 0;
     trainer->learning_rate = given ? (double)options->learning_rate : orthsr__descent_rate(kind, trainer->adapter);
-    for (size_t t = 0; t < trainer->adapter->target_count; t++)
+    for (size_t t = 0; t < trainer->adapter->target_count; t++) {
         trainer->rate_factor[t] = given ? 1 : orthsr__target_rate(kind, trainer->adapter, t) / trainer->learning_rate;
+        trainer->longest_gradient[t] = given ? (double)INFINITY : orthsr__longest_gradient(kind, trainer->adapter, t, options->momentum);
+    }
     return orthsr__descent_optimizer(&trainer->optimizer, kind, options, trainer->adapter, error);
 }
 
@@ -68,6 +71,7 @@ static orthsr_status allocate(orthsr_trainer *trainer, orthsr_error *error) {
     } parts[] = {
         {(void **)&trainer->order, trainer->items, sizeof(size_t)},
         {(void **)&trainer->rate_factor, adapter->target_count, sizeof(double)},
+        {(void **)&trainer->longest_gradient, adapter->target_count, sizeof(double)},
         {(void **)&trainer->grad_rotations, adapter->rotation_count, sizeof(real)},
         {(void **)&trainer->grad_parameters, adapter->parameter_count, sizeof(real)},
         {(void **)&trainer->parameters, adapter->parameter_count, sizeof(real)},
@@ -140,7 +144,8 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr_adapter_free(trainer->own_adapter);
     orthsr_optimizer_free(trainer->optimizer);
     orthsr_trainer_options_free(trainer->options);
-    void *const arrays[] = {trainer->order, trainer->rate_factor, trainer->grad_rotations, trainer->grad_parameters, trainer->parameters, trainer->work};
+    void *const arrays[] = {trainer->order,      trainer->rate_factor, trainer->longest_gradient, trainer->grad_rotations, trainer->grad_parameters,
+                            trainer->parameters, trainer->work};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     free(trainer);
 }
@@ -186,6 +191,18 @@ static orthsr_status check_gradient(const orthsr_trainer *trainer, orthsr_error 
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "step %zu: the gradient of the prompt's context is not finite; a smaller learning rate may help",
                             trainer->step + 1);
     return ORTHSR_OK;
+}
+
+static void cut_off_gradient(orthsr_trainer *trainer) {
+    for (size_t t = 0; t < trainer->adapter->target_count; t++) {
+        if (isinf(trainer->longest_gradient[t])) continue;
+        const orthsr__target *target = &trainer->adapter->targets[t];
+        real *gradient = trainer->grad_parameters + target->parameter_offset;
+        double squares = 0;
+        for (size_t i = 0; i < target->parameter_count; i++) squares += (double)gradient[i] * (double)gradient[i];
+        real factor = (real)(trainer->longest_gradient[t] / sqrt(squares));
+        for (size_t i = 0; i < target->parameter_count && factor < 1; i++) gradient[i] *= factor;
+    }
 }
 
 /* The step of a narrow block goes further than the widest one's, where each has its own rate: AdamW and SGD move every parameter by itself, in proportion to
@@ -254,6 +271,7 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     memset(trainer->grad_parameters, 0, adapter->parameter_count * sizeof(real));
     orthsr__adapter_gradient(adapter, trainer->grad_parameters, trainer->grad_rotations, trainer->work);
     ORTHSR__TRY(check_gradient(trainer, error));
+    cut_off_gradient(trainer);
 
     status = orthsr__texts_propose(&trainer->texts, context_lr, &why);
     if (status) return orthsr__fail(error, status, "step %zu: the prompt's context: %s", trainer->step + 1, why.message);

@@ -1,7 +1,7 @@
 /* choose.c - how the demo's settings were chosen: accuracy on held-out images of the base classes, never on test images or new classes.
  *
  * For each learning rate and KL weight: 16 shots of each base class (seeds 1, 2, 3) train the adapter; 50 further training images of each base class
- * measure it. The demo takes the better KL weight from here, and the library's default rate, 0.01 / block size: higher rates gain a little on
+ * measure it. The demo takes the better KL weight from here, and the rate 0.01 / block size, twice the library's default: higher rates gain a little on
  * held-out base images, which cannot show what new classes lose.
  *
  * usage: build/bench/choose [BLOCK_SIZE] [EPOCHS]        (0: the default 4 blocks per map)
