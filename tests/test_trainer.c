@@ -1,6 +1,6 @@
 /* test_trainer.c - training: the trajectory of PyTorch with PEFT, what a step promises, schedules, options, evaluation. */
 #include "adapter/adapter.h"
-#include "train/descent.h"
+#include "train/rates.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "util/tiny.h"
@@ -461,10 +461,10 @@ START_TEST(schedules) {
     /* of shared blocks SGD takes a part, for their gradient is a sum; Adam does not see that */
     scene s = scene_new();
     orthsr_adapter *apart = adapter_of(&s, ORTHSR_CAYLEY, 0, false), *shared = adapter_of(&s, ORTHSR_CAYLEY, 0, true); /* 2 blocks */
-    ck_close(orthsr__descent_rate(ORTHSR_SGD, apart), 0.1, 0);
-    ck_close(orthsr__descent_rate(ORTHSR_SGD, shared), 0.05, 0);
-    ck_close(orthsr__descent_rate(ORTHSR_RSGD, shared), 0.4, 0);
-    ck_close(orthsr__descent_rate(ORTHSR_ADAMW, shared), orthsr__descent_rate(ORTHSR_ADAMW, apart), 0);
+    ck_close(orthsr__adapter_rate(ORTHSR_SGD, apart), 0.1, 0);
+    ck_close(orthsr__adapter_rate(ORTHSR_SGD, shared), 0.05, 0);
+    ck_close(orthsr__adapter_rate(ORTHSR_RSGD, shared), 0.4, 0);
+    ck_close(orthsr__adapter_rate(ORTHSR_ADAMW, shared), orthsr__adapter_rate(ORTHSR_ADAMW, apart), 0);
     orthsr_adapter_free(shared);
     /* in blocks of 8 the first fc1 (32) has 4 places, its fc2 (64) has 8: rsgd has one rate, or A would leave the manifold */
     orthsr_adapter_options *in_eights;

@@ -1,99 +1,124 @@
-/* descent.c - optimizers for adapters: what suits a parametrisation, and rates at which one step turns a block equally far in each. */
+/* descent.c - an adapter's gradient, bounded where the rates are the default ones, and its step. */
 #include "train/descent.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
-#include "train/optimizer.h"
+#include "train/rates.h"
 
-/* Adam's, as its paper and torch.optim have them. */
-static const float BETA1 = 0.9f, BETA2 = 0.999f, EPS = 1e-8f;
-
-static bool is_riemannian(orthsr_optimizer_kind kind) { return kind == ORTHSR_RSGD || kind == ORTHSR_RADAM; }
-
-orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error) {
-    bool manifold = adapter->parametrization == ORTHSR_MANIFOLD;
-    *kind = options->optimizer_set ? options->optimizer : manifold ? ORTHSR_RADAM : ORTHSR_ADAMW;
-    if (manifold && !is_riemannian(*kind))
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "sgd and adamw leave the manifold: train parametrization manifold with rsgd or radam");
-    if (!manifold && is_riemannian(*kind))
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT,
-                            "rsgd and radam move orthogonal matrices: train parametrization %s with sgd or adamw, or choose manifold", adapter->by->name);
-    if (!manifold && options->retraction_set)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a retraction belongs to parametrization manifold: %s needs none", adapter->by->name);
+static orthsr_status allocate(orthsr__descent *descent, orthsr_error *error) {
+    const orthsr_adapter *adapter = descent->adapter;
+    const struct {
+        void **array;
+        size_t n, size;
+    } parts[] = {
+        {(void **)&descent->rate_factor, adapter->target_count, sizeof(double)},
+        {(void **)&descent->longest_gradient, adapter->target_count, sizeof(double)},
+        {(void **)&descent->grad_rotations, adapter->rotation_count, sizeof(real)},
+        {(void **)&descent->gradient, adapter->parameter_count, sizeof(real)},
+        {(void **)&descent->next, adapter->parameter_count, sizeof(real)},
+        {(void **)&descent->work, orthsr__adapter_work_size(adapter), sizeof(real)},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!(*parts[i].array = orthsr__aligned(parts[i].n, parts[i].size))) return orthsr__fail_memory(error, "training");
     return ORTHSR_OK;
 }
 
-static orthsr_status manifold_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                        const orthsr_adapter *adapter, orthsr_error *error) {
-    size_t count = 0, at = 0;
-    for (size_t t = 0; t < adapter->target_count; t++) count += adapter->targets[t].distinct;
-    orthsr_stiefel *blocks = orthsr__calloc(count, sizeof *blocks);
-    if (!blocks) return orthsr__fail_memory(error, "an optimizer");
+orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adapter, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
+                                  orthsr_error *error) {
+    *descent = (orthsr__descent){.adapter = adapter};
+    ORTHSR__TRY(allocate(descent, error));
+    if (adapter->parameter_count == 0) return ORTHSR_OK;
+    bool given = options->learning_rate > 0;
+    descent->learning_rate = given ? (double)options->learning_rate : orthsr__adapter_rate(kind, adapter);
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        descent->rate_factor[t] = given ? 1 : orthsr__target_rate(kind, adapter, t) / descent->learning_rate;
+        descent->longest_gradient[t] = given ? (double)INFINITY : orthsr__longest_gradient(kind, adapter, t, options->momentum);
+    }
+    return orthsr__adapter_optimizer(&descent->optimizer, kind, options, adapter, error);
+}
+
+void orthsr__descent_free(orthsr__descent *descent) {
+    orthsr_optimizer_free(descent->optimizer);
+    void *const arrays[] = {descent->rate_factor, descent->longest_gradient, descent->grad_rotations, descent->gradient, descent->next, descent->work};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+    *descent = (orthsr__descent){0};
+}
+
+void orthsr__descent_begin(orthsr__descent *descent) { memset(descent->grad_rotations, 0, descent->adapter->rotation_count * sizeof(real)); }
+
+/* ---- the gradient ---------------------------------------------------------------------------------------------------------------------- */
+
+/* The first target with a value that is not finite among values, laid out as the parameters are; NULL: none. */
+static const orthsr__target *not_finite(const orthsr_adapter *adapter, const real *values) {
     for (size_t t = 0; t < adapter->target_count; t++)
-        for (size_t k = 0; k < adapter->targets[t].distinct; k++) blocks[at++] = (orthsr_stiefel){adapter->targets[t].block, adapter->targets[t].block};
-    orthsr_status status = kind == ORTHSR_RSGD
-                               ? orthsr_optimizer_rsgd(out, blocks, count, options->momentum, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error)
-                               : orthsr_optimizer_radam(out, blocks, count, BETA1, BETA2, EPS, options->retraction, ORTHSR_GEOMETRY_EUCLIDEAN, error);
-    free(blocks);
-    return status;
+        if (!orthsr__all_finite(values + adapter->targets[t].parameter_offset, adapter->targets[t].parameter_count)) return &adapter->targets[t];
+    return NULL;
 }
 
-orthsr_status orthsr__plain_optimizer(orthsr_optimizer **out, bool sgd, size_t size, const orthsr_trainer_options *options, orthsr_error *error) {
-    if (sgd) return orthsr_optimizer_sgd(out, size, options->momentum, options->weight_decay, error);
-    return orthsr_optimizer_adamw(out, size, BETA1, BETA2, EPS, options->weight_decay, error);
+static void cut_off_gradient(orthsr__descent *descent) {
+    for (size_t t = 0; t < descent->adapter->target_count; t++) {
+        if (isinf(descent->longest_gradient[t])) continue;
+        const orthsr__target *target = &descent->adapter->targets[t];
+        real *gradient = descent->gradient + target->parameter_offset;
+        double squares = 0;
+        for (size_t i = 0; i < target->parameter_count; i++) squares += (double)gradient[i] * (double)gradient[i];
+        real factor = (real)(descent->longest_gradient[t] / sqrt(squares));
+        for (size_t i = 0; i < target->parameter_count && factor < 1; i++) gradient[i] *= factor;
+    }
 }
 
-orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                        const orthsr_adapter *adapter, orthsr_error *error) {
-    if (is_riemannian(kind)) return manifold_optimizer(out, kind, options, adapter, error);
-    return orthsr__plain_optimizer(out, kind == ORTHSR_SGD, adapter->parameter_count, options, error);
+orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error) {
+    memset(descent->gradient, 0, descent->adapter->parameter_count * sizeof(real));
+    orthsr__adapter_gradient(descent->adapter, descent->gradient, descent->grad_rotations, descent->work);
+    const orthsr__target *target = not_finite(descent->adapter, descent->gradient);
+    if (target) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the gradient of '%s' is not finite; a smaller learning rate may help", target->name);
+    cut_off_gradient(descent);
+    return ORTHSR_OK;
 }
 
-/* Adam moves every parameter by about lr. Near A = I this moves a block by |dA|_F = 2 lr b for Cayley (A = I - 2S + ...), lr b for the exponential and free
- * matrices, 4 lr sqrt(bk/2) for k reflections in pairs, 2 lr sqrt(bsm) for m factors of small blocks s, and RAdam by lr itself: the rates make that 0.01 for
- * each (free: 0.005), a turn that 100 steps can make good use of and no single step can ruin. SGD's step scales with the gradient, which falls with b by
- * itself: dA = -8, -2, -1 lr times the Riemannian gradient for Cayley, the exponential and RSGD, and the rates make that 0.8 for each. */
-double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *form) {
-    double b = (double)form->b;
-    if (kind == ORTHSR_RSGD) return 0.8;
-    if (kind == ORTHSR_RADAM) return 0.01;
-    if (kind == ORTHSR_SGD) return parametrization == ORTHSR_EXPM ? 0.4 : parametrization == ORTHSR_HOUSEHOLDER ? 0.05 : 0.1;
-    if (parametrization == ORTHSR_EXPM) return 0.01 / b;
-    if (parametrization == ORTHSR_HOUSEHOLDER) return 0.0025 / sqrt(b * (double)form->reflections / 2);
-    if (parametrization == ORTHSR_BUTTERFLY) return 0.005 / sqrt(b * (double)(form->small * form->factors));
-    return 0.005 / b;
+/* ---- the step ------------------------------------------------------------------------------------------------------------------------ */
+
+/* The step of a narrow block goes further than the widest one's, where each has its own rate: AdamW and SGD move every parameter by itself, in proportion to
+ * the rate. */
+static void stretch_step(orthsr__descent *descent) {
+    const orthsr_adapter *adapter = descent->adapter;
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        if (descent->rate_factor[t] == 1) continue;
+        const orthsr__target *target = &adapter->targets[t];
+        const real *before = adapter->parameters + target->parameter_offset;
+        real *after = descent->next + target->parameter_offset, factor = (real)descent->rate_factor[t];
+        for (size_t i = 0; i < target->parameter_count; i++) after[i] = before[i] + factor * (after[i] - before[i]);
+    }
 }
 
-/* How often each block of the target stands in its A. */
-static size_t places_of(const orthsr__target *target) { return target->blocks / target->distinct; }
-
-/* A shared block's gradient is the sum over its places: SGD divides by their number, so that the block goes where the mean of unshared ones would. So does
- * RSGD, by the largest number of them: its steps end on the manifold, and cannot be made shorter or longer for one target afterwards. Adam's step does not grow
- * with the gradient. */
-double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target) {
-    double rate = orthsr__default_learning_rate(kind, adapter->parametrization, &adapter->targets[target].form);
-    if (kind == ORTHSR_SGD) return rate / (double)places_of(&adapter->targets[target]);
-    if (kind != ORTHSR_RSGD) return rate;
-    size_t most = 1;
-    for (size_t t = 0; t < adapter->target_count; t++)
-        if (places_of(&adapter->targets[t]) > most) most = places_of(&adapter->targets[t]);
-    return rate / (double)most;
+/* The first target that the optimizer's step, which failed, has made not finite. The Riemannian ones stop at a matrix, and say at which. */
+static const orthsr__target *overflown(const orthsr__descent *descent) {
+    const orthsr_optimizer *optimizer = descent->optimizer;
+    if (optimizer->block_count > 0) return NULL;
+    const orthsr__target *target = not_finite(descent->adapter, optimizer->moved);
+    for (size_t s = 0; s < optimizer->slots && !target; s++) target = not_finite(descent->adapter, optimizer->next + s * optimizer->size);
+    return target;
 }
 
-double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter) {
-    size_t widest = 0;
-    for (size_t t = 1; t < adapter->target_count; t++)
-        if (adapter->targets[t].form.b > adapter->targets[widest].form.b) widest = t;
-    return orthsr__target_rate(kind, adapter, widest);
-}
-
-/* A gradient g that stays moves a parameter vector by lr g / (1 - momentum) in the end. */
-double orthsr__longest_gradient(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target, float momentum) {
-    const orthsr__target *t = &adapter->targets[target];
-    if (kind != ORTHSR_SGD && kind != ORTHSR_RSGD) return INFINITY;
-    double step = kind == ORTHSR_SGD ? orthsr__target_rate(ORTHSR_ADAMW, adapter, target) * sqrt((double)t->parameter_count)
-                                     : orthsr__target_rate(ORTHSR_RADAM, adapter, target) * sqrt((double)t->distinct);
-    return step * (1 - (double)momentum) / orthsr__target_rate(kind, adapter, target);
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error) {
+    orthsr_adapter *adapter = descent->adapter;
+    *defect = 0;
+    if (adapter->parameter_count == 0) return ORTHSR_OK;
+    memcpy(descent->next, adapter->parameters, adapter->parameter_count * sizeof(real));
+    orthsr_error why;
+    orthsr_status status = orthsr__optimizer_step(descent->optimizer, descent->next, descent->gradient, adapter->parameter_count, lr, &why);
+    const orthsr__target *target = status ? overflown(descent) : NULL;
+    if (target) return orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
+    if (status) return orthsr__fail(error, status, "%s", why.message);
+    stretch_step(descent);
+    status = orthsr__adapter_update(adapter, descent->next, error);
+    if (status) {
+        orthsr__optimizer_undo(descent->optimizer);
+        return status;
+    }
+    return orthsr_adapter_defect(adapter, defect, error);
 }

@@ -1,28 +1,34 @@
-/* descent.h - which optimizer an adapter is trained with, and its learning rate when none is set (docs/training.md). */
+/* descent.h - the adapter's side of training: from the gradient of its matrices to its next parameters. texts.h has the same for a learned context. */
 #ifndef ORTHSR_TRAIN_DESCENT_H
 #define ORTHSR_TRAIN_DESCENT_H
 
 #include "adapter/adapter.h"
+#include "train/optimizer.h"
 #include "train/options.h"
 
-/* The kind that was chosen, or AdamW, or RAdam for an adapter on the manifold. ARGUMENT when the choice cannot train this adapter. */
-orthsr_status orthsr__descent_kind(orthsr_optimizer_kind *kind, const orthsr_trainer_options *options, const orthsr_adapter *adapter, orthsr_error *error);
+typedef struct orthsr__descent {
+    orthsr_adapter *adapter;
+    orthsr_optimizer *optimizer; /* NULL: the adapter has no parameters */
+    double learning_rate;        /* at its height; of the widest block, where the rates are the default ones */
+    double *rate_factor;         /* (target_count): of each target, times the learning rate */
+    double *longest_gradient;    /* (target_count): its norm is cut off there; INFINITY where a rate was given */
+    real *grad_rotations;        /* (rotation_count): of a batch, for others to add to */
+    real *gradient, *next;       /* (parameter_count): the parameters' gradient; where the step being made goes */
+    real *work;                  /* of orthsr__adapter_gradient */
+} orthsr__descent;
 
-/* SGD or AdamW of `size` parameters, by the options. */
-orthsr_status orthsr__plain_optimizer(orthsr_optimizer **out, bool sgd, size_t size, const orthsr_trainer_options *options, orthsr_error *error);
+/* Borrows the adapter, which may be without targets. Free in any case. */
+orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adapter, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
+                                  orthsr_error *error);
+void orthsr__descent_free(orthsr__descent *descent); /* safe on a zeroed struct */
 
-orthsr_status orthsr__descent_optimizer(orthsr_optimizer **out, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                        const orthsr_adapter *adapter, orthsr_error *error);
+/* Sets grad_rotations to 0. */
+void orthsr__descent_begin(orthsr__descent *descent);
 
-/* By optimizer, parametrisation and the form of the block. */
-double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametrization parametrization, const orthsr__form *form);
+/* The parameters' gradient from grad_rotations. NUMERIC when it is not finite: names the target. */
+orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error);
 
-/* The same for a target of this adapter, and for the adapter as a whole: that of its widest block. */
-double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target);
-double orthsr__descent_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter);
-
-/* The norm at which a target's gradient is cut off where the rate is the default: with it (R)SGD goes on as fast as Adam would. INFINITY for (R)Adam, which
- * needs no such bound. */
-double orthsr__longest_gradient(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target, float momentum);
+/* One step down the gradient, and the defect of A after it. A step that fails leaves adapter and optimizer as they were. */
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error);
 
 #endif

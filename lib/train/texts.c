@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "clip/prompt.h"
 #include "data/dataset.h"
-#include "train/descent.h"
+#include "train/rates.h"
 
 orthsr_status orthsr__texts_new(orthsr__texts *texts, const orthsr_model *model, orthsr_prompt *prompt, const orthsr_dataset *dataset,
                                 const orthsr_trainer_options *options, orthsr_error *error) {
