@@ -273,7 +273,7 @@ static bool left_out(orthsr_parametrization form) {
     return form != ORTHSR_CAYLEY && fork && strcmp(fork, "no") == 0;
 }
 
-/* The tiny model, trained for some steps at a rate a hundred times the default. */
+/* The tiny model, trained for some steps at a rate several hundred times the default. */
 static orthsr_adapter *train(const orthsr_model *model, const orthsr_dataset *dataset, orthsr_parametrization form, orthsr_side side, float kl_weight,
                              double *next_kl) {
     orthsr_adapter_options *options = options_of(form, side, 2);
@@ -283,6 +283,7 @@ static orthsr_adapter *train(const orthsr_model *model, const orthsr_dataset *da
     ck_ok(orthsr_model_adapter(model, &adapter, options, &error));
     ck_ok(orthsr_model_adapter(model, &kept, options, &error));
     ck_ok(orthsr_trainer_options_new(&settings, &error));
+    ck_ok(orthsr_trainer_options_set_batch_size(settings, 0, &error));
     ck_ok(orthsr_trainer_options_set_learning_rate(settings, 0.05f, &error));
     ck_ok(orthsr_trainer_options_set_kl_weight(settings, kl_weight, &error));
     ck_ok(orthsr_trainer_new(&trainer, model, adapter, dataset, settings, &error));
