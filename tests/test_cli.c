@@ -502,7 +502,8 @@ START_TEST(test_train_each_parametrization) {
 END_TEST
 
 START_TEST(test_train) {
-    json_t *printed = expect_json(run("train --model " MODEL " --data @/split --shots 3 --classes base --epochs 4 --batch-size 0 --lr 1e-3 --seed 2 --out @/trained --json"));
+    json_t *printed =
+        expect_json(run("train --model " MODEL " --data @/split --shots 3 --classes base --epochs 4 --batch-size 0 --lr 1e-3 --seed 2 --out @/trained --json"));
     json_t *written = json_load_file(scratch_file("trained/result.json"), 0, NULL);
     ck_assert_msg(json_equal(printed, written), "result.json is not what was printed");
     ck_assert_uint_eq(json_array_size(json_object_get(written, "items")), 2 * 3);
