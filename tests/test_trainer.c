@@ -159,7 +159,7 @@ static const struct {
     {ORTHSR_FREE, ORTHSR_ADAMW, "image", "'image.0.fc2' gives values that are not finite; a smaller learning rate may help"},
     {ORTHSR_FREE, ORTHSR_ADAMW, "text", "'text.0.fc2' gives values that are not finite; a smaller learning rate may help"},
     {ORTHSR_FREE, ORTHSR_SGD, "image", "'image."},
-    {ORTHSR_CAYLEY, ORTHSR_ADAMW, "image", "target 'image.0.fc1': optimizer step"},
+    {ORTHSR_CAYLEY, ORTHSR_ADAMW, "image", "target 'image.0.fc"}, /* which map, and how, is rounding's choice */
     {ORTHSR_EXPM, ORTHSR_ADAMW, "text", "target 'text.0.fc1': skew parameters too large"},
     {ORTHSR_HOUSEHOLDER, ORTHSR_ADAMW, "image", "target 'image.0.fc1': the normal of reflection 0"},
 };
