@@ -15,9 +15,9 @@ set terminal svg size 640,360 font "sans-serif,12" background rgb "white"
 set output svg
 set logscale x
 set format x "%g"
-set xlabel "learning rate, relative to the middle of each method's two decades"
+set xlabel "learning rate, times the middle of its two decades"
 set ylabel "harmonic mean H, %"
-set key outside right top
+set key bottom right
 set grid ytics lc rgb "#dddddd"
 set yrange [0:100]
 set xrange [0.08:12.5]
