@@ -78,11 +78,12 @@ static void copy_rows(void *to, size_t row, const void *from, size_t from_row, s
     if (to && from) memcpy((char *)to + row * bytes, (const char *)from + from_row * bytes, bytes);
 }
 
-/* The tile's features and log-probabilities from those of all items, and the other way. */
+/* What the frozen model said of the tile's items, from what it said of all; and the other way. */
 static void recall(orthsr__images *images, orthsr__part part, const size_t *items, size_t n) {
     for (size_t i = 0; i < n; i++) {
         copy_rows(images->features, i, images->seen[part].features, items[i], images->anchor.embed * sizeof(real));
         copy_rows(images->log_p, i, images->seen[part].log_p, items[i], images->anchor.classes * sizeof(real));
+        copy_rows(images->maps, i, images->seen[part].maps, items[i], images->grid * images->grid * sizeof(float));
     }
 }
 
@@ -93,12 +94,9 @@ static orthsr_status remember(orthsr__images *images, orthsr__part part, const s
                                 orthsr_dataset_item_name(images->dataset, items[i]), part == ORTHSR__CUT ? " with holes" : "");
         copy_rows(images->seen[part].features, items[i], images->features, i, images->anchor.embed * sizeof(real));
         copy_rows(images->seen[part].log_p, items[i], images->log_p, i, images->anchor.classes * sizeof(real));
+        copy_rows(images->seen[part].maps, items[i], images->maps, i, images->grid * images->grid * sizeof(float));
     }
     return ORTHSR_OK;
-}
-
-static void recall_maps(orthsr__images *images, const size_t *items, size_t n) {
-    for (size_t i = 0; i < n; i++) copy_rows(images->maps, i, images->all_maps, items[i], images->grid * images->grid * sizeof(float));
 }
 
 static void label(orthsr__images *images, const size_t *items, size_t n) {
@@ -112,7 +110,6 @@ static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n
     ORTHSR__TRY(look(images, n, error));
     ORTHSR__TRY(map(images, n, error));
     ORTHSR__TRY(remember(images, ORTHSR__WHOLE, items, n, error));
-    for (size_t i = 0; i < n; i++) copy_rows(images->all_maps, items[i], images->maps, i, images->grid * images->grid * sizeof(float));
     if (!cut_stays(images)) return ORTHSR_OK;
     ORTHSR__TRY(cut(images, items, n, 0, error));
     ORTHSR__TRY(look(images, n, error));
@@ -164,7 +161,7 @@ static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
         {(void **)&whole->log_p, kept, classes, sizeof(real)},
         {(void **)&holes->features, kept_cut, embed, sizeof(real)},
         {(void **)&holes->log_p, kept_cut, classes, sizeof(real)},
-        {(void **)&images->all_maps, mapped ? kept : 0, patches, sizeof(float)},
+        {(void **)&whole->maps, mapped ? kept : 0, patches, sizeof(float)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t count;
@@ -204,8 +201,8 @@ void orthsr__images_free(orthsr__images *images) {
     orthsr__encoder_free(&images->frozen);
     orthsr__objective_free(&images->anchor);
     orthsr__seen *whole = &images->seen[ORTHSR__WHOLE], *holes = &images->seen[ORTHSR__CUT];
-    void *const arrays[] = {images->labels,  images->pixels, images->maps,    images->features, images->log_p,   images->tuned,
-                            whole->features, whole->log_p,   holes->features, holes->log_p,     images->all_maps};
+    void *const arrays[] = {images->labels,  images->pixels, images->maps,    images->features, images->log_p, images->tuned,
+                            whole->features, whole->log_p,   holes->features, holes->log_p,     whole->maps};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     *images = (orthsr__images){0};
 }
@@ -236,7 +233,6 @@ orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *e
             ORTHSR__TRY(map(images, count, error));
         } else {
             recall(images, ORTHSR__WHOLE, items, count);
-            recall_maps(images, items, count);
         }
         ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, count, n, grad_rotations, error));
         if (!has_cut) continue;

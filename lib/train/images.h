@@ -13,6 +13,7 @@
 /* What the frozen model says of all items. */
 typedef struct orthsr__seen {
     real *features, *log_p; /* (items, embed), (items, classes); NULL where they change with the epoch */
+    float *maps;            /* (items, grid, grid): what attentive CutOut cuts by; else, and of images that are cut, NULL */
 } orthsr__seen;
 
 typedef struct orthsr__images {
@@ -28,7 +29,6 @@ typedef struct orthsr__images {
     real *features, *log_p;                /* (tile, embed), (tile, classes): the frozen model's */
     real *tuned;                           /* (tile, embed): the tuned model's features, then their gradients */
     orthsr__seen seen[ORTHSR__PARTS];      /* of the images as they are, without augmentation; and cut, see cut_stays */
-    float *all_maps;                       /* (items, grid, grid): without augmentation, with attentive CutOut */
 } orthsr__images;
 
 /* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
