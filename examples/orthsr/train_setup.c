@@ -64,12 +64,13 @@ static orthsr_status set_loss(orthsr_trainer_options *options, const settings *s
     return status;
 }
 
-/* The choices' rows are in the order of the enumerations. Attentive CutOut is part of OrthSR, so it is the default here; of CoOp it is not. */
+/* Attentive CutOut is part of OrthSR, so it is the default here; of CoOp it is not. */
 static orthsr_cutout cutout_of(const settings *s) {
     if (s->cutout >= 0) return (orthsr_cutout)s->cutout;
     return s->method == METHOD_COOP ? ORTHSR_CUTOUT_OFF : ORTHSR_CUTOUT_ATTENTIVE;
 }
 
+/* The choices' rows are in the order of the enumerations. */
 static orthsr_status set_cutout(orthsr_trainer_options *options, const settings *s, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
     SET(1, orthsr_trainer_options_set_cutout(options, cutout_of(s), error));

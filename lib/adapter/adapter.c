@@ -239,7 +239,7 @@ double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target) {
                 double d = (double)*a - (i == j);
                 squares += d * d;
             }
-    return sqrt(squares * (double)(t->blocks / t->distinct));
+    return sqrt(squares * (double)orthsr__places(t));
 }
 
 static const orthsr__target *target_at(const orthsr_adapter *adapter, size_t target) {

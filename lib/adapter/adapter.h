@@ -52,6 +52,9 @@ typedef struct orthsr__target {
     real *scale;             /* (out): factors of the map's outputs, before its bias; NULL: ones */
 } orthsr__target;
 
+/* How often each distinct block stands in the target's A. */
+static inline size_t orthsr__places(const orthsr__target *target) { return target->blocks / target->distinct; }
+
 struct orthsr_adapter {
     orthsr_parametrization parametrization;
     const orthsr__parametrization *by; /* its row of the table */

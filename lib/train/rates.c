@@ -66,19 +66,16 @@ double orthsr__default_learning_rate(orthsr_optimizer_kind kind, orthsr_parametr
     return 0.005 / b;
 }
 
-/* How often each block of the target stands in its A. */
-static size_t places_of(const orthsr__target *target) { return target->blocks / target->distinct; }
-
 /* A shared block's gradient is the sum over its places: SGD divides by their number, so that the block goes where the mean of unshared ones would. So does
  * RSGD, by the largest number of them: its steps end on the manifold, and cannot be made shorter or longer for one target afterwards. Adam's step does not grow
  * with the gradient. */
 double orthsr__target_rate(orthsr_optimizer_kind kind, const orthsr_adapter *adapter, size_t target) {
     double rate = orthsr__default_learning_rate(kind, adapter->parametrization, &adapter->targets[target].form);
-    if (kind == ORTHSR_SGD) return rate / (double)places_of(&adapter->targets[target]);
+    if (kind == ORTHSR_SGD) return rate / (double)orthsr__places(&adapter->targets[target]);
     if (kind != ORTHSR_RSGD) return rate;
     size_t most = 1;
     for (size_t t = 0; t < adapter->target_count; t++)
-        if (places_of(&adapter->targets[t]) > most) most = places_of(&adapter->targets[t]);
+        if (orthsr__places(&adapter->targets[t]) > most) most = orthsr__places(&adapter->targets[t]);
     return rate / (double)most;
 }
 
