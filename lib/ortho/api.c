@@ -12,6 +12,7 @@
 #include "ortho/qr.h"
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
+#include "ortho/tall.h"
 #include "ortho/tangent.h"
 
 size_t orthsr_skew_size(size_t b) { return b ? orthsr__skew_size(b) : 0; }
@@ -55,19 +56,11 @@ orthsr_status orthsr_retract_qr(float *X, size_t n, size_t p, orthsr_error *erro
     return orthsr__retract_qr(X, n, p, error);
 }
 
-/* Room for a matrix (n, p) and `squares` (p, p); NULL when that is too much. */
-static real *tall(size_t n, size_t p, size_t squares, size_t *elements) {
-    size_t squared, room;
-    if (!orthsr__mul(elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__mul(&squared, squared, squares) || !orthsr__add(&room, *elements, squared))
-        return NULL;
-    return orthsr__aligned(room, sizeof(real));
-}
-
 orthsr_status orthsr_qr(float *Q, float *R, const float *X, size_t n, size_t p, orthsr_error *error) {
     ORTHSR__REQUIRE(Q && R && X, error, "Q, R or X is NULL");
     REQUIRE_TALL(n, p, error);
     size_t elements;
-    real *q = tall(n, p, 1, &elements); /* (n, p), (p, p) */
+    real *q = orthsr__tall(&elements, n, p, 1, 1); /* (n, p), (p, p) */
     if (!q) return orthsr__fail_memory(error, "a QR factorisation");
     real *r = q + elements;
     memcpy(q, X, elements * sizeof *q);
@@ -87,7 +80,7 @@ orthsr_status orthsr_qr_adjoint(float *grad_X, const float *grad_Q, const float 
     REQUIRE_TALL(n, p, error);
     ORTHSR__TRY(orthsr__qr_full_rank(R, n, p, error));
     size_t elements;
-    real *work = tall(n, p, 2, &elements); /* orthsr__qr_work */
+    real *work = orthsr__tall(&elements, n, p, 1, 2); /* orthsr__qr_work */
     if (!work) return orthsr__fail_memory(error, "a QR factorisation");
     orthsr__qr_adjoint(grad_X, grad_Q, grad_R, Q, R, n, p, work);
     free(work);

@@ -6,6 +6,7 @@
 #include "base/linalg.h"
 #include "base/memory.h"
 #include "ortho/retraction.h"
+#include "ortho/tall.h"
 
 double orthsr__residual(real *e, const real *x, size_t n, size_t p) {
     size_t elements, room;
@@ -52,11 +53,9 @@ static int polar(real *x, real *y, real *e, size_t n, size_t p) {
 }
 
 orthsr_status orthsr__retract_polar(real *x, size_t n, size_t p, orthsr_error *error) {
-    size_t elements, squared, room;
-    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__mul(&room, elements, 2) || !orthsr__add(&room, room, squared))
-        return orthsr__fail_memory(error, "a polar decomposition");
-    if (!orthsr__all_finite(x, elements)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
-    real *result = orthsr__aligned(room, sizeof *result); /* (2, n, p), (p, p) */
+    if (!orthsr__all_finite(x, n * p)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
+    size_t elements;
+    real *result = orthsr__tall(&elements, n, p, 2, 1); /* (2, n, p), (p, p) */
     if (!result) return orthsr__fail_memory(error, "a polar decomposition");
     memcpy(result, x, elements * sizeof *x);
     int info = polar(result, result + elements, result + 2 * elements, n, p);

@@ -8,13 +8,12 @@
 #include "base/linalg.h"
 #include "base/memory.h"
 #include "ortho/qr.h"
+#include "ortho/tall.h"
 #include "ortho/tangent.h"
 
 orthsr_status orthsr__retract_qr(real *x, size_t n, size_t p, orthsr_error *error) {
-    size_t elements, squared, room;
-    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
-        return orthsr__fail_memory(error, "a QR factorisation");
-    real *q = orthsr__aligned(room, sizeof *q); /* (n, p), (p, p) */
+    size_t elements;
+    real *q = orthsr__tall(&elements, n, p, 1, 1); /* (n, p), (p, p) */
     if (!q) return orthsr__fail_memory(error, "a QR factorisation");
     memcpy(q, x, elements * sizeof *q);
     orthsr_status status = orthsr__qr_forward(q, q + elements, n, p, error);
@@ -38,11 +37,9 @@ static bool divide_by_cholesky(real *q, real *gram, size_t n, size_t p, bool nea
 /* One round leaves a defect of cond(X)^2 epsilon, the second takes that to rounding unless the first left nothing of use. R has a positive diagonal: the
  * matrix is that of orthsr__retract_qr. */
 orthsr_status orthsr__retract_cholesky_qr(real *x, size_t n, size_t p, orthsr_error *error) {
-    size_t elements, squared, room;
-    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
-        return orthsr__fail_memory(error, "a QR factorisation");
-    if (!orthsr__all_finite(x, elements)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
-    real *q = orthsr__aligned(room, sizeof *q); /* (n, p), (p, p) */
+    if (!orthsr__all_finite(x, n * p)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
+    size_t elements;
+    real *q = orthsr__tall(&elements, n, p, 1, 1); /* (n, p), (p, p) */
     if (!q) return orthsr__fail_memory(error, "a QR factorisation");
     real *gram = q + elements;
     memcpy(q, x, elements * sizeof *q);
@@ -54,10 +51,8 @@ orthsr_status orthsr__retract_cholesky_qr(real *x, size_t n, size_t p, orthsr_er
 
 orthsr_status orthsr__retract(real *x, real *v, const real *u, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error) {
     if (retraction == ORTHSR_RETRACTION_CAYLEY) return orthsr__retract_cayley(x, v, u, n, p, error);
-    size_t elements, squared, room;
-    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p) || !orthsr__add(&room, elements, squared))
-        return orthsr__fail_memory(error, "a retraction");
-    real *y = orthsr__aligned(room, sizeof *y); /* (n, p), (p, p) */
+    size_t elements;
+    real *y = orthsr__tall(&elements, n, p, 1, 1); /* (n, p), (p, p) */
     if (!y) return orthsr__fail_memory(error, "a retraction");
     for (size_t i = 0; i < elements; i++) y[i] = x[i] + u[i];
     orthsr_status status = retraction == ORTHSR_RETRACTION_QR            ? orthsr__retract_qr(y, n, p, error)
