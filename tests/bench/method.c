@@ -2,7 +2,7 @@
  *
  * The file's columns: data set, arm, seed, base, new, H, all (0 to 1), base images, new images, seconds. tests/bench/method.awk makes a table of it.
  *
- * An arm is a line of settings (tests/bench/arms/): a name, then key=value. A run's line goes to the CSV file as soon as it is known, and what
+ * An arm is a line of options of `orthsr train` after a name (tests/bench/arms/). A run's line goes to the CSV file as soon as it is known, and what
  * is there already is not run again, so a table can be interrupted, and made by several processes that take different seeds.
  *
  * Measured: base images among base classes, new ones among the new, H; and all among all classes. With --held-out nothing of the new classes and no test
@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "../../examples/demo/fashion.h"
+#include "../../examples/orthsr/train_setup.h"
 
 enum { MOST = 128, LINE = 512, NAME = 512 };
 
@@ -26,93 +27,33 @@ static const char *const template = "a photo of a {}.";
 
 /* ---- arms --------------------------------------------------------------------------------------------------------------------------- */
 
+/* A way of training: what `orthsr train` would make of its options. */
 typedef struct arm {
     char name[LINE];
-    bool adapts, learns; /* an adapter, a prompt */
-    orthsr_adapter_options *adapter;
-    orthsr_trainer_options *trainer;
-    orthsr_prompt_options *prompt;
+    train_setup setup;
 } arm;
 
-static size_t choice(const char *value, const char *const *names, const char *key) {
-    for (size_t i = 0; names[i]; i++)
-        if (strcmp(value, names[i]) == 0) return i;
-    fprintf(stderr, "%s=%s is not known\n", key, value);
-    exit(2);
-}
+const command commands[] = {{.name = "train", .bit = TRAIN}, {0}}; /* those that the options' table is asked about */
 
-static void set(arm *a, const char *key, const char *value) {
-    static const char *const parametrizations[] = {"cayley", "free", "expm", "householder", "butterfly", "manifold", NULL},
-                             *const cutouts[] = {"off", "attentive", "random", NULL}, *const methods[] = {"orthsr", "coop", "coop+orthsr", NULL},
-                             *const schedules[] = {"constant", "cosine", NULL}, *const augmentations[] = {"none", "standard", NULL},
-                             *const optimizers[] = {"sgd", "adamw", "rsgd", "radam", NULL};
-    float x = strtof(value, NULL);
-    size_t n = strtoul(value, NULL, 10);
-    orthsr_trainer_options *t = a->trainer;
-    if (strcmp(key, "method") == 0) {
-        size_t method = choice(value, methods, key);
-        must(orthsr_trainer_options_set_method(t, (orthsr_method)method, &error));
-        a->adapts = method != ORTHSR_METHOD_COOP;
-        a->learns = method != ORTHSR_METHOD_ORTHSR;
-    } else if (strcmp(key, "parametrization") == 0)
-        must(orthsr_adapter_options_set_parametrization(a->adapter, (orthsr_parametrization)choice(value, parametrizations, key), &error));
-    else if (strcmp(key, "block-size") == 0) must(orthsr_adapter_options_set_block_size(a->adapter, n, &error));
-    else if (strcmp(key, "blocks") == 0) must(orthsr_adapter_options_set_blocks(a->adapter, n, &error));
-    else if (strcmp(key, "towers") == 0) must(orthsr_adapter_options_set_towers(a->adapter, value, &error));
-    else if (strcmp(key, "targets") == 0) must(orthsr_adapter_options_set_maps(a->adapter, value, &error));
-    else if (strcmp(key, "optimizer") == 0) must(orthsr_trainer_options_set_optimizer(t, (orthsr_optimizer_kind)choice(value, optimizers, key), &error));
-    else if (strcmp(key, "cutout") == 0) must(orthsr_trainer_options_set_cutout(t, (orthsr_cutout)choice(value, cutouts, key), &error));
-    else if (strcmp(key, "cutout-size") == 0) must(orthsr_trainer_options_set_cutout_size(t, x, &error));
-    else if (strcmp(key, "augment") == 0) must(orthsr_trainer_options_set_augmentation(t, (orthsr_augmentation)choice(value, augmentations, key), &error));
-    else if (strcmp(key, "lr") == 0) must(orthsr_trainer_options_set_learning_rate(t, x, &error));
-    else if (strcmp(key, "context-lr") == 0) must(orthsr_trainer_options_set_context_learning_rate(t, x, &error));
-    else if (strcmp(key, "weight-decay") == 0) must(orthsr_trainer_options_set_weight_decay(t, x, &error));
-    else if (strcmp(key, "kl") == 0) must(orthsr_trainer_options_set_kl_weight(t, x, &error));
-    else if (strcmp(key, "kl-cut") == 0) must(orthsr_trainer_options_set_kl_cut_weight(t, x, &error));
-    else if (strcmp(key, "kl-schedule") == 0) must(orthsr_trainer_options_set_kl_schedule(t, (orthsr_schedule)choice(value, schedules, key), &error));
-    else if (strcmp(key, "kl-confidence") == 0) must(orthsr_trainer_options_set_kl_confidence(t, (int)n, &error));
-    else if (strcmp(key, "ce-cut") == 0) must(orthsr_trainer_options_set_ce_cut_weight(t, x, &error));
-    else if (strcmp(key, "epochs") == 0) must(orthsr_trainer_options_set_epochs(t, n, &error));
-    else if (strcmp(key, "warmup-epochs") == 0) must(orthsr_trainer_options_set_warmup_epochs(t, n, &error));
-    else if (strcmp(key, "batch-size") == 0) must(orthsr_trainer_options_set_batch_size(t, n, &error));
-    else {
-        fprintf(stderr, "arm '%s': no setting is called '%s'\n", a->name, key);
-        exit(2);
-    }
-}
-
-/* "name: key=value key=value"; the line is taken apart. */
-static void read_arm(arm *a, char *line) {
-    char *colon = strchr(line, ':');
+/* "name: --option value ..." */
+static void read_arm(arm *a, const char *line, const char *shots) {
+    const char *colon = strchr(line, ':');
+    char text[2 * LINE], *argv[LINE];
+    int argc = 0;
+    settings s;
     if (!colon) {
-        fprintf(stderr, "an arm is 'name: key=value ...', not '%s'\n", line);
+        fprintf(stderr, "an arm is 'name: --option value ...', not '%s'\n", line);
         exit(2);
     }
-    *colon = '\0';
-    *a = (arm){.adapts = true};
-    snprintf(a->name, sizeof a->name, "%s", line);
-    must(orthsr_adapter_options_new(&a->adapter, &error));
-    must(orthsr_trainer_options_new(&a->trainer, &error));
-    must(orthsr_prompt_options_new(&a->prompt, &error));
-    must(orthsr_trainer_options_set_cutout(a->trainer, ORTHSR_CUTOUT_ATTENTIVE, &error)); /* as `orthsr train` */
-    for (char *word = strtok(colon + 1, " \t\n"); word; word = strtok(NULL, " \t\n")) {
-        char *equals = strchr(word, '=');
-        if (!equals) {
-            fprintf(stderr, "arm '%s': '%s' is not key=value\n", a->name, word);
-            exit(2);
-        }
-        *equals = '\0';
-        set(a, word, equals + 1);
-    }
+    snprintf(a->name, sizeof a->name, "%.*s", (int)(colon - line), line);
+    snprintf(text, sizeof text, "train --model - --data - --out - --shots %.16s %s", shots, colon + 1);
+    for (char *word = strtok(text, " \t\n"); word; word = strtok(NULL, " \t\n")) argv[argc++] = word;
+    optind = 0; /* getopt begins anew */
+    if (settings_parse(&s, &commands[0], argc, argv) || train_setup_new(&a->setup, &s)) exit(2);
+    settings_free(&s);
 }
 
-static void free_arm(arm *a) {
-    orthsr_adapter_options_free(a->adapter);
-    orthsr_trainer_options_free(a->trainer);
-    orthsr_prompt_options_free(a->prompt);
-}
-
-static size_t read_arms(arm *arms, const char *path) {
+static size_t read_arms(arm *arms, const char *path, const char *shots) {
     char line[LINE];
     size_t n = 0;
     FILE *f = fopen(path, "r");
@@ -121,7 +62,7 @@ static size_t read_arms(arm *arms, const char *path) {
         exit(2);
     }
     while (n < MOST && fgets(line, sizeof line, f))
-        if (line[0] != '#' && line[0] != '\n') read_arm(&arms[n++], line);
+        if (line[0] != '#' && line[0] != '\n') read_arm(&arms[n++], line, shots);
     fclose(f);
     return n;
 }
@@ -218,10 +159,10 @@ static scores run(const orthsr_model *model, const arm *a, const scene *s, uint6
     orthsr_adapter *adapter = NULL;
     orthsr_prompt *prompt = NULL;
     orthsr_trainer *trainer;
-    must(orthsr_trainer_options_set_seed(a->trainer, seed, &error));
-    if (a->adapts) must(orthsr_model_adapter(model, &adapter, a->adapter, &error));
-    if (a->learns) must(orthsr_prompt_new(&prompt, model, a->prompt, &error));
-    must(orthsr_trainer_new_with_prompt(&trainer, model, adapter, prompt, s->shots, a->trainer, &error));
+    must(orthsr_trainer_options_set_seed(a->setup.trainer, seed, &error));
+    if (a->setup.method != METHOD_COOP) must(orthsr_model_adapter(model, &adapter, a->setup.adapter, &error));
+    if (a->setup.method != METHOD_ORTHSR) must(orthsr_prompt_new(&prompt, model, a->setup.prompt, &error));
+    must(orthsr_trainer_new_with_prompt(&trainer, model, adapter, prompt, s->shots, a->setup.trainer, &error));
     scores result = {NAN, NAN, NAN, NAN, 0, 0};
     if (orthsr_trainer_run(trainer, NULL, NULL, &error)) fprintf(stderr, "%s: %s\n", a->name, error.message); /* a rate that is too large ends so */
     else result = measure(model, adapter, prompt, s);
@@ -266,8 +207,8 @@ int main(int argc, char **argv) {
         {"out", required_argument, NULL, 'o'},   {"seeds", required_argument, NULL, 's'},      {"shots", required_argument, NULL, 'k'},
         {"held-out", no_argument, NULL, 'h'},    {"image-size", required_argument, NULL, 'i'}, {NULL, 0, NULL, 0}};
     static arm arms[MOST];
-    const char *data[MOST], *model_path = "examples/data/mini", *arms_path = NULL, *out = NULL, *seeds = "1,2,3";
-    size_t n_data = 0, shots = 16;
+    const char *data[MOST], *model_path = "examples/data/mini", *arms_path = NULL, *out = NULL, *seeds = "1,2,3", *shots = "16";
+    size_t n_data = 0;
     bool held_out = false;
     orthsr_model_options *model_options;
     must(orthsr_model_options_new(&model_options, &error));
@@ -277,7 +218,7 @@ int main(int argc, char **argv) {
         else if (c == 'a') arms_path = optarg;
         else if (c == 'o') out = optarg;
         else if (c == 's') seeds = optarg;
-        else if (c == 'k') shots = strtoul(optarg, NULL, 10);
+        else if (c == 'k') shots = optarg;
         else if (c == 'i') must(orthsr_model_options_set_image_size(model_options, strtoul(optarg, NULL, 10), &error));
         else if (c == 'h') held_out = true;
         else return 2;
@@ -286,14 +227,14 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: method --model M --data D... --arms FILE --out F.csv [--seeds 1,2,3] [--shots 16] [--image-size N] [--held-out]\n");
         return 2;
     }
-    size_t n_arms = read_arms(arms, arms_path);
+    size_t n_arms = read_arms(arms, arms_path, shots);
     orthsr_model *model;
     must(orthsr_model_open_with(&model, model_path, model_options, &error));
     for (const char *at = seeds; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         uint64_t seed = strtoull(at, NULL, 10);
         for (size_t d = 0; d < n_data; d++) {
             scene s;
-            open_scene(&s, model, data[d], shots, seed, held_out);
+            open_scene(&s, model, data[d], strtoul(shots, NULL, 10), seed, held_out);
             char name[NAME];
             run_name(name, data[d], "zero-shot", seed);
             if (!is_done(out, name)) write_run(out, name, measure(model, NULL, NULL, &s), 0);
@@ -307,7 +248,7 @@ int main(int argc, char **argv) {
             close_scene(&s);
         }
     }
-    for (size_t i = 0; i < n_arms; i++) free_arm(&arms[i]);
+    for (size_t i = 0; i < n_arms; i++) train_setup_free(&arms[i].setup);
     orthsr_model_free(model);
     orthsr_model_options_free(model_options);
     return 0;
