@@ -5,11 +5,9 @@
 # A point is H of the mean base and mean new accuracy over the seeds of a data set, then the mean over the data sets; the rate is relative to the middle
 # of each method's list.
 
-mean(method) = sprintf("awk -F, -v m='%s' '\
-    index($2, m \" \") == 1 { k = $1 \",\" substr($2, length(m) + 2); n[k]++; b[k] += $4; w[k] += $5 } \
-    END { for (k in n) { split(k, part, \",\"); B = b[k] / n[k]; W = w[k] / n[k]; h[part[2]] += B + W > 0 ? 2 * B * W / (B + W) : 0; sets[part[2]]++ } \
-          for (r in h) print r + 0, 100 * h[r] / sets[r] }' %s | sort -g", method, csv)
-zero_shot = system(sprintf("awk -F, '$2 == \"zero-shot\" && !($1 in seen) { seen[$1] = 1; h += $6; n++ } END { print 100 * h / n }' %s", csv)) + 0
+table = sprintf("awk -F, -f tests/bench/method.awk %s | awk -F'|' ", csv) # | name rate | ... | mean H |
+mean(method) = table.sprintf("-v m='%s' '{ n = split($2, word, \" \") } n == 2 && word[1] == m { print word[2] + 0, $(NF - 1) }'", method)
+zero_shot = system(table."'$2 ~ /zero-shot/ { print $(NF - 1) }'") + 0
 
 set terminal svg size 640,360 font "sans-serif,12" background rgb "white"
 set output svg
