@@ -9,6 +9,7 @@
 #include "ortho/qr.h"
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
+#include "util/adapters.h"
 
 static orthsr_error error;
 static const double STEP = 1e-5; /* truncation of order STEP^2, rounding of order 1e-16 / STEP */
@@ -236,14 +237,8 @@ static void orthogonalise(double *parameters, size_t n, size_t b) {
 }
 
 static void check_chain(size_t blocks, orthsr_parametrization parametrization, bool share) {
-    orthsr_adapter_options *options;
+    orthsr_adapter_options *options = small_options(parametrization, ORTHSR_SIDE_INPUT, blocks, share, 1);
     chain c;
-    ck_ok(orthsr_adapter_options_new(&options, &error));
-    ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
-    ck_ok(orthsr_adapter_options_set_block_share(options, share, &error));
-    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
-    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
-    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 1, &error));
     ck_ok(orthsr_adapter_new(&c.adapter, options, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "first", IN0, 5, &error));
     ck_ok(orthsr_adapter_add_target(c.adapter, "second", IN1, 7, &error));
@@ -287,13 +282,12 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization, b
     free(work);
 }
 
-static const orthsr_parametrization KINDS[] = {ORTHSR_CAYLEY, ORTHSR_FREE, ORTHSR_EXPM, ORTHSR_HOUSEHOLDER, ORTHSR_BUTTERFLY, ORTHSR_MANIFOLD};
-enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], BLOCK_COUNT = sizeof BLOCKS / sizeof BLOCKS[0] };
+enum { BLOCK_COUNT = sizeof BLOCKS / sizeof BLOCKS[0] };
 
-START_TEST(adapters) { check_chain(BLOCKS[_i % BLOCK_COUNT], KINDS[_i / BLOCK_COUNT], false); }
+START_TEST(adapters) { check_chain(BLOCKS[_i % BLOCK_COUNT], (orthsr_parametrization)(_i / BLOCK_COUNT), false); }
 END_TEST
 
-START_TEST(adapters_of_shared_blocks) { check_chain(BLOCKS[_i % BLOCK_COUNT], KINDS[_i / BLOCK_COUNT], true); }
+START_TEST(adapters_of_shared_blocks) { check_chain(BLOCKS[_i % BLOCK_COUNT], (orthsr_parametrization)(_i / BLOCK_COUNT), true); }
 END_TEST
 
 static TCase *gradient_case(void) {
@@ -305,8 +299,8 @@ static TCase *gradient_case(void) {
     tcase_add_loop_test(tcase, householder_adjoint, 0, 5);
     tcase_add_loop_test(tcase, butterfly_adjoint, 0, 5);
     tcase_add_loop_test(tcase, qr_adjoint, 0, 7 * 3);
-    tcase_add_loop_test(tcase, adapters, 0, KIND_COUNT * BLOCK_COUNT);
-    tcase_add_loop_test(tcase, adapters_of_shared_blocks, 0, KIND_COUNT * BLOCK_COUNT);
+    tcase_add_loop_test(tcase, adapters, 0, PARAMETRIZATIONS * BLOCK_COUNT);
+    tcase_add_loop_test(tcase, adapters_of_shared_blocks, 0, PARAMETRIZATIONS * BLOCK_COUNT);
     return tcase;
 }
 

@@ -4,8 +4,8 @@
 #include <jansson.h>
 #include <sys/stat.h>
 
-#include "io/safetensors.h"
 #include "util/fixture.h"
+#include "util/tensors.h"
 
 static orthsr_error error;
 
@@ -675,12 +675,7 @@ static void write_malformed(const char *path, const malformed *m) {
     const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};
     const orthsr__tensor_spec specs[3] = {{m->tensor, m->dtype, m->rank, m->shape, 8}, {"b.skew", "F32", 2, b_shape, 24}, {"c.skew", "F32", 1, c_shape, 4}};
     const float values[9] = {m->first};
-    size_t count = m->extra ? 3 : 2;
-    orthsr__writer writer;
-    ck_ok(orthsr__writer_open(&writer, path, &error));
-    ck_ok(orthsr__safetensors_write_header(&writer, specs, count, metadata, &error));
-    ck_ok(orthsr__writer_write(&writer, values, m->extra ? 36 : 32, &error));
-    ck_ok(orthsr__writer_commit(&writer, &error));
+    write_tensors(path, specs, m->extra ? 3 : 2, metadata, values);
     json_decref(metadata);
 }
 
@@ -749,11 +744,7 @@ START_TEST(small_files_of_large_blocks) {
     json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "2", "parametrization", "householder",
                                  "blocks", "1", "reflections", "2", "fingerprint", "", "target:0", "1048576,1,a");
     const orthsr__tensor_spec spec = {.name = "a.normals", .dtype_name = "F32", .rank = 3, .shape = shape, .bytes = sizeof values};
-    orthsr__writer writer;
-    ck_ok(orthsr__writer_open(&writer, path, &error));
-    ck_ok(orthsr__safetensors_write_header(&writer, &spec, 1, metadata, &error));
-    ck_ok(orthsr__writer_write(&writer, values, sizeof values, &error));
-    ck_ok(orthsr__writer_commit(&writer, &error));
+    write_tensors(path, &spec, 1, metadata, values);
     ck_fails(orthsr_adapter_load(&adapter, path, &error), ORTHSR_ERROR_FORMAT, "2097152 parameters stand for blocks of 1099511627776 entries");
     json_decref(metadata);
 }

@@ -1,26 +1,18 @@
 /* test_shared.c - one block for all places of a target: against an adapter whose blocks are equal, in files, and under COFT. */
-#include "util/check.h"
-
 #include <jansson.h>
 
 #include "adapter/adapter.h"
-#include "io/safetensors.h"
+#include "util/adapters.h"
+#include "util/tensors.h"
 
 static orthsr_error error;
 
-enum { BLOCKS = 3, ROWS = 4, LD = 26, KINDS = ORTHSR_MANIFOLD + 1 };
+enum { BLOCKS = 3, ROWS = 4, LD = 26 };
 
 /* Two targets, "first" (12 to 18) and "second" (24 to 6), in 3 blocks, at A = I. */
 static orthsr_adapter *make(orthsr_parametrization parametrization, orthsr_side side, bool share, float coft) {
-    orthsr_adapter_options *options;
+    orthsr_adapter_options *options = small_options(parametrization, side, BLOCKS, share, 1);
     orthsr_adapter *adapter;
-    ck_ok(orthsr_adapter_options_new(&options, &error));
-    ck_ok(orthsr_adapter_options_set_blocks(options, BLOCKS, &error));
-    ck_ok(orthsr_adapter_options_set_block_share(options, share, &error));
-    ck_ok(orthsr_adapter_options_set_parametrization(options, parametrization, &error));
-    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
-    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 1, &error));
-    ck_ok(orthsr_adapter_options_set_side(options, side, &error));
     ck_ok(orthsr_adapter_options_set_coft(options, coft, &error));
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     orthsr_adapter_options_free(options);
@@ -33,12 +25,8 @@ static orthsr_adapter *make(orthsr_parametrization parametrization, orthsr_side 
 static float *turn(orthsr_adapter *shared) {
     size_t n = shared->parameter_count;
     float *parameters = floats(n, 0.3, 7);
-    for (size_t t = 0; t < 2 && shared->parametrization == ORTHSR_MANIFOLD; t++) {
-        size_t b = shared->targets[t].block;
-        float *block = parameters + shared->targets[t].parameter_offset;
-        for (size_t i = 0; i < b; i++) block[i * b + i] += 1;
-        ck_ok(orthsr_retract_polar(block, b, b, &error));
-    }
+    for (size_t t = 0; t < 2 && shared->parametrization == ORTHSR_MANIFOLD; t++)
+        onto_manifold(parameters + shared->targets[t].parameter_offset, 1, shared->targets[t].block);
     ck_ok(orthsr_adapter_set_parameters(shared, parameters, n, &error));
     return parameters;
 }
@@ -57,8 +45,9 @@ static void repeat(orthsr_adapter *equal, const orthsr_adapter *shared, const fl
 
 /* What rotates, merges and measures cannot tell the two apart; the shared gradient is the sum of the blocks'. */
 START_TEST(as_equal_blocks) {
-    orthsr_side side = _i / KINDS ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT;
-    orthsr_adapter *shared = make((orthsr_parametrization)(_i % KINDS), side, true, 0), *equal = make((orthsr_parametrization)(_i % KINDS), side, false, 0);
+    orthsr_side side = _i / PARAMETRIZATIONS ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT;
+    orthsr_adapter *shared = make((orthsr_parametrization)(_i % PARAMETRIZATIONS), side, true, 0),
+                   *equal = make((orthsr_parametrization)(_i % PARAMETRIZATIONS), side, false, 0);
     ck_assert(orthsr_adapter_block_share(shared) == 1 && orthsr_adapter_block_share(equal) == 0 && orthsr_adapter_block_share(NULL) == 0);
     ck_assert_uint_eq(equal->parameter_count, BLOCKS * shared->parameter_count);
     ck_assert_uint_eq(equal->rotation_count, BLOCKS * shared->rotation_count);
@@ -146,11 +135,7 @@ START_TEST(small_file_of_many_places) {
     json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", "2", "parametrization", "cayley",
                                  "block_size", "2", "block_share", "true", "fingerprint", "", "target:0", "2147483646,3,a");
     const orthsr__tensor_spec spec = {.name = "a.skew", .dtype_name = "F32", .rank = 2, .shape = shape, .bytes = sizeof tangent};
-    orthsr__writer writer;
-    ck_ok(orthsr__writer_open(&writer, path, &error));
-    ck_ok(orthsr__safetensors_write_header(&writer, &spec, 1, metadata, &error));
-    ck_ok(orthsr__writer_write(&writer, &tangent, sizeof tangent, &error));
-    ck_ok(orthsr__writer_commit(&writer, &error));
+    write_tensors(path, &spec, 1, metadata, &tangent);
     json_decref(metadata);
     ck_ok(orthsr_adapter_load(&adapter, path, &error));
     ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), 1);
@@ -201,11 +186,11 @@ END_TEST
 
 static TCase *sharing(void) {
     TCase *tcase = tcase_create("shared blocks");
-    tcase_add_loop_test(tcase, as_equal_blocks, 0, 2 * KINDS);
-    tcase_add_loop_test(tcase, round_trip, 0, KINDS);
+    tcase_add_loop_test(tcase, as_equal_blocks, 0, 2 * PARAMETRIZATIONS);
+    tcase_add_loop_test(tcase, round_trip, 0, PARAMETRIZATIONS);
     tcase_add_test(tcase, small_file_of_many_places);
     tcase_add_test(tcase, coft);
-    tcase_add_loop_test(tcase, failed_set_changes_nothing, 0, KINDS);
+    tcase_add_loop_test(tcase, failed_set_changes_nothing, 0, PARAMETRIZATIONS);
     return tcase;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/linalg.h"
 #include "ortho/expm.h"
+#include "util/adapters.h"
 #include "util/tiny.h"
 
 static orthsr_error error;
@@ -10,31 +11,16 @@ static orthsr_error error;
 static const orthsr_parametrization FORMS[] = {ORTHSR_CAYLEY, ORTHSR_EXPM, ORTHSR_HOUSEHOLDER, ORTHSR_BUTTERFLY, ORTHSR_MANIFOLD, ORTHSR_FREE};
 enum { FORM_COUNT = sizeof FORMS / sizeof FORMS[0] };
 
-/* options for this many blocks, fit for features that 4 blocks divides. */
-static orthsr_adapter_options *options_of(orthsr_parametrization form, orthsr_side side, size_t blocks) {
-    orthsr_adapter_options *options;
-    ck_ok(orthsr_adapter_options_new(&options, &error));
-    ck_ok(orthsr_adapter_options_set_parametrization(options, form, &error));
-    ck_ok(orthsr_adapter_options_set_side(options, side, &error));
-    ck_ok(orthsr_adapter_options_set_blocks(options, blocks, &error));
-    ck_ok(orthsr_adapter_options_set_reflections(options, 4, &error));
-    ck_ok(orthsr_adapter_options_set_butterfly(options, 2, 2, &error));
-    return options;
-}
-
 /* An adapter of one target (in to out) with A far from I, or nearer to it with a small scale. */
 static orthsr_adapter *adapter_of(orthsr_parametrization form, orthsr_side side, size_t blocks, size_t in, size_t out, double scale, unsigned long seed) {
-    orthsr_adapter_options *options = options_of(form, side, blocks);
+    orthsr_adapter_options *options = small_options(form, side, blocks, false, 2);
     orthsr_adapter *adapter;
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     orthsr_adapter_options_free(options);
     ck_ok(orthsr_adapter_add_target(adapter, "map", in, out, &error));
     size_t n = orthsr_adapter_parameter_count(adapter), b = orthsr_adapter_block_size(adapter, 0);
     float *parameters = floats(n, scale, seed);
-    for (size_t k = 0; k < blocks && form == ORTHSR_MANIFOLD; k++) {
-        for (size_t i = 0; i < b; i++) parameters[k * b * b + i * b + i] += 1;
-        ck_ok(orthsr_retract_polar(parameters + k * b * b, b, b, &error));
-    }
+    if (form == ORTHSR_MANIFOLD) onto_manifold(parameters, blocks, b);
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
     free(parameters);
     return adapter;
@@ -276,7 +262,7 @@ static bool left_out(orthsr_parametrization form) {
 /* The tiny model, trained for some steps at a rate several hundred times the default. */
 static orthsr_adapter *train(const orthsr_model *model, const orthsr_dataset *dataset, orthsr_parametrization form, orthsr_side side, float kl_weight,
                              double *next_kl) {
-    orthsr_adapter_options *options = options_of(form, side, 2);
+    orthsr_adapter_options *options = small_options(form, side, 2, false, 2);
     orthsr_adapter *adapter, *kept;
     orthsr_trainer_options *settings;
     orthsr_trainer *trainer;
