@@ -34,7 +34,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 # -fno-math-errno and -fno-trapping-math change no result; they let loops over sqrt and comparisons vectorise. -fopenmp-simd only
 # honours "omp simd", which says where a sum may be taken in another order; no OpenMP runtime comes in.
 override CFLAGS   := -std=c11 -O2 -ftree-vectorize -fvect-cost-model=dynamic -g -fPIC -fvisibility=hidden -ffunction-sections -fno-math-errno -fno-trapping-math -fopenmp-simd \
-                     -fno-semantic-interposition -fstack-protector-strong $(WARNINGS) $(CFLAGS)
+                     -fno-semantic-interposition -fstack-protector-strong -pthread $(WARNINGS) $(CFLAGS)
 override CPPFLAGS := -Iinclude -Ilib -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 PC_CFLAGS  = $(shell pkg-config --cflags $(MODULES))
 PC_LIBS    = $(shell pkg-config --libs $(MODULES)) -lm

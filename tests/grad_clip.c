@@ -6,6 +6,7 @@
 #include "train/objective.h"
 #include "util/differences.h"
 #include "util/fixture.h"
+#include "util/pool.h"
 
 #define BOUND 1e-6
 
@@ -36,11 +37,11 @@ static double loss(problem *p, real *grad_rotations) {
     for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) {
         ck_ok(orthsr__encode_image_tile(&p->encoder, images, part == ORTHSR__WHOLE ? p->pixels : p->cut, IMAGES, &error));
         orthsr__objective_tile(&p->objective, part, images, images, labels, p->frozen[part], IMAGES, IMAGES);
-        if (grad_rotations) orthsr__image_tile_backward(&p->encoder, images, IMAGES, grad_rotations);
+        if (grad_rotations) orthsr__image_tile_backward(&p->encoder, images, grad_rotations);
     }
     if (grad_rotations) {
         orthsr__objective_end(&p->objective, prompts);
-        orthsr__text_tile_backward(&p->encoder, prompts, CLASSES * TEMPLATES, grad_rotations);
+        orthsr__text_tile_backward(&p->encoder, prompts, grad_rotations);
     }
     return orthsr__objective_loss(&p->objective, IMAGES);
 }
@@ -107,7 +108,7 @@ static void check(way w) {
         for (size_t o = 0; o < p.adapter->targets[i].out; o++) scale[o] = 0.5f + 0.1f * (float)(o % 11);
         ck_ok(orthsr_adapter_set_scale(p.adapter, i, scale, &error));
     }
-    ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, &error));
+    ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, workers(2), ORTHSR__TILE_ROWS, &error));
     ck_ok(orthsr__objective_new(&p.objective, CLASSES, TEMPLATES, p.model->config.embed_dim, IMAGES, &error));
     p.objective.scale = 5;
     p.objective.term[ORTHSR__WHOLE] = (orthsr__term){.ce_weight = 1, .kl_weight = 1.5};

@@ -219,7 +219,7 @@ static double chain_loss(void *context) {
     double sum = 0;
     ck_ok(orthsr__adapter_update(c->adapter, c->parameters, &error));
     for (size_t t = 0; t < COUNT; t++) {
-        orthsr__rotate(c->adapter, &c->adapter->targets[t], c->y, c->x[t], ROWS);
+        orthsr__rotate(NULL, c->adapter, &c->adapter->targets[t], c->y, c->x[t], ROWS);
         sum += dot(c->G[t], c->y, ROWS * IN[t]);
     }
     return sum;
@@ -259,7 +259,7 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization, b
     for (size_t t = 0; t < COUNT; t++) {
         const orthsr__target *target = &c.adapter->targets[t];
         double *grad_x = doubles(ROWS * IN[t], 1, 1), *numeric_x = doubles(ROWS * IN[t], 0, 1); /* grad_x is written, not added to */
-        orthsr__rotate_adjoint(c.adapter, target, grad_x, grad_rotations + target->rotation_offset, c.G[t], c.x[t], ROWS);
+        orthsr__rotate_adjoint(NULL, c.adapter, target, grad_x, grad_rotations + target->rotation_offset, c.G[t], c.x[t], ROWS);
         differences(numeric_x, c.x[t], ROWS * IN[t], chain_loss, &c);
         ck_assert_double_le(max_relative_double(grad_x, numeric_x, ROWS * IN[t]), 1e-6); /* observed: 1.3e-10 */
         free(grad_x);

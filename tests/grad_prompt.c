@@ -5,6 +5,7 @@
 #include "train/objective.h"
 #include "util/differences.h"
 #include "util/fixture.h"
+#include "util/pool.h"
 
 #define BOUND 1e-6
 
@@ -35,10 +36,10 @@ static double loss(problem *p, real *grad_context, real *grad_rotations) {
     ck_ok(orthsr__encode_image_tile(&p->encoder, images, p->pixels, IMAGES, &error));
     orthsr__objective_tile(&p->objective, ORTHSR__WHOLE, images, images, labels, p->frozen, IMAGES, IMAGES);
     if (grad_context) {
-        if (orthsr__image_adapted(&p->encoder)) orthsr__image_tile_backward(&p->encoder, images, IMAGES, grad_rotations);
+        if (orthsr__image_adapted(&p->encoder)) orthsr__image_tile_backward(&p->encoder, images, grad_rotations);
         orthsr__objective_end(&p->objective, prompts);
-        orthsr__text_tile_backward(&p->encoder, prompts, CLASSES, grad_rotations);
-        orthsr__text_tile_context_gradient(&p->encoder, p->tokens, CLASSES, grad_context);
+        orthsr__text_tile_backward(&p->encoder, prompts, grad_rotations);
+        orthsr__text_tile_context_gradient(&p->encoder, p->tokens, grad_context);
     }
     return orthsr__objective_loss(&p->objective, IMAGES);
 }
@@ -71,7 +72,7 @@ static double check(orthsr_class_position position, bool specific, const char *t
         size_t in = orthsr_model_width(p.model, tower);
         ck_ok(orthsr_adapter_add_target(p.adapter, name, in, which ? orthsr_model_mlp_width(p.model, tower) : in, &error));
     }
-    ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, &error));
+    ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, workers(2), ORTHSR__TILE_ROWS, &error));
     p.encoder.context_gradients = true;
     ck_ok(orthsr__objective_new(&p.objective, CLASSES, 1, p.model->config.embed_dim, IMAGES, &error));
     p.objective.scale = 5;

@@ -212,7 +212,7 @@ START_TEST(tiles_do_not_show) {
     ck_ok(orthsr_session_new(&session, model, NULL, &error));
     open_expected(&f, families[0].directory);
     const float *pixels = fixture_floats(&f, "pixels", NULL), *expected = fixture_floats(&f, "image_features", NULL);
-    size_t image = 3 * 16 * 16, embed = 16, n = orthsr__image_tile(model) * 2 + 3;
+    size_t image = 3 * 16 * 16, embed = 16, n = orthsr__image_tile(model, ORTHSR__TILE_ROWS) * 2 + 3;
     float *many = malloc(n * image * sizeof *many), *features = malloc(n * embed * sizeof *features);
     for (size_t i = 0; i < n; i++) memcpy(many + i * image, pixels + i % 5 * image, image * sizeof *many);
     ck_ok(orthsr_session_encode_pixels(session, features, many, n, &error));

@@ -1,6 +1,7 @@
 /* test_ops.c - every op, forward and backward, against PyTorch (tests/oracle/make_ops.py). */
 #include "ops/ops.h"
 #include "util/fixture.h"
+#include "util/pool.h"
 
 /* Largest error relative to the largest value; observed at most 4.1e-7 in float32. */
 #define BOUND 2e-6
@@ -22,11 +23,11 @@ static void same(const real *have, const char *name, const char *suffix, size_t 
 
 START_TEST(linear) {
     real y[5 * 9], gx[5 * 7];
-    orthsr__linear_forward(y, get("linear", "x"), get("linear", "w"), get("linear", "b"), get("linear", "r"), 5, 7, 9);
+    orthsr__linear_forward(NULL, y, get("linear", "x"), get("linear", "w"), get("linear", "b"), get("linear", "r"), 5, 7, 9);
     same(y, "linear", "y", 45);
-    orthsr__linear_backward(gx, get("linear", "gy"), get("linear", "w"), 5, 7, 9, false);
+    orthsr__linear_backward(NULL, gx, get("linear", "gy"), get("linear", "w"), 5, 7, 9, false);
     same(gx, "linear", "gx", 35);
-    orthsr__linear_backward(gx, get("linear", "gy"), get("linear", "w"), 5, 7, 9, true);
+    orthsr__linear_backward(NULL, gx, get("linear", "gy"), get("linear", "w"), 5, 7, 9, true);
     for (size_t i = 0; i < 35; i++) gx[i] /= 2;
     same(gx, "linear", "gx", 35);
 }
@@ -34,11 +35,11 @@ END_TEST
 
 START_TEST(linear_without_bias_or_residual) {
     real y[5 * 9], expected[5 * 9], *b = get("linear", "b"), *r = get("linear", "r");
-    orthsr__linear_forward(y, get("linear", "x"), get("linear", "w"), NULL, NULL, 5, 7, 9);
+    orthsr__linear_forward(NULL, y, get("linear", "x"), get("linear", "w"), NULL, NULL, 5, 7, 9);
     for (size_t i = 0; i < 45; i++) expected[i] = get("linear", "y")[i] - b[i % 9] - r[i];
     ck_assert_double_le(max_relative_real(y, expected, 45), BOUND);
     memcpy(y, r, sizeof y); /* the residual in place */
-    orthsr__linear_forward(y, get("linear", "x"), get("linear", "w"), NULL, y, 5, 7, 9);
+    orthsr__linear_forward(NULL, y, get("linear", "x"), get("linear", "w"), NULL, y, 5, 7, 9);
     for (size_t i = 0; i < 45; i++) expected[i] += r[i];
     ck_assert_double_le(max_relative_real(y, expected, 45), BOUND);
 }
@@ -46,11 +47,11 @@ END_TEST
 
 START_TEST(layernorm) {
     real y[4 * 33], again[4 * 33], gx[4 * 33] = {0}, mean[4], rstd[4], *x = get("layernorm", "x"), *w = get("layernorm", "w"), *b = get("layernorm", "b");
-    orthsr__layernorm_forward(y, mean, rstd, x, w, b, 4, 33, (real)1e-5);
+    orthsr__layernorm_forward(NULL, y, mean, rstd, x, w, b, 4, 33, (real)1e-5);
     same(y, "layernorm", "y", 132);
-    orthsr__layernorm_again(again, x, mean, rstd, w, b, 4, 33);
+    orthsr__layernorm_again(NULL, again, x, mean, rstd, w, b, 4, 33);
     ck_assert_double_le(max_relative_real(again, y, 132), 1e-6);
-    orthsr__layernorm_backward(gx, get("layernorm", "gy"), x, mean, rstd, w, 4, 33);
+    orthsr__layernorm_backward(NULL, gx, get("layernorm", "gy"), x, mean, rstd, w, 4, 33);
     same(gx, "layernorm", "gx", 132);
 }
 END_TEST
@@ -63,18 +64,18 @@ static const struct {
 START_TEST(activation) {
     real y[300], gx[300];
     const char *name = activations[_i].name;
-    orthsr__activation_forward(y, get(name, "x"), 300, activations[_i].kind);
+    orthsr__activation_forward(NULL, y, get(name, "x"), 300, activations[_i].kind);
     same(y, name, "y", 300);
-    orthsr__activation_backward(gx, get(name, "gy"), get(name, "x"), 300, activations[_i].kind);
+    orthsr__activation_backward(NULL, gx, get(name, "gy"), get(name, "x"), 300, activations[_i].kind);
     same(gx, name, "gx", 300);
 }
 END_TEST
 
 START_TEST(activation_extremes) {
     real x[4] = {-1000, 1000, 0, -50}, y[4], g[4], one[4] = {1, 1, 1, 1};
-    orthsr__activation_forward(y, x, 4, activations[_i].kind);
+    orthsr__activation_forward(NULL, y, x, 4, activations[_i].kind);
     ck_assert(fabs((double)y[0]) < 1e-30 && y[1] == 1000 && y[2] == 0 && fabs((double)y[3]) < 1e-5);
-    orthsr__activation_backward(g, one, x, 4, activations[_i].kind);
+    orthsr__activation_backward(NULL, g, one, x, 4, activations[_i].kind);
     ck_close(g[0], 0, 1e-6);
     ck_close(g[1], 1, 1e-6);
     ck_close(g[2], 0.5, 1e-6);
@@ -88,13 +89,50 @@ static const struct {
 
 START_TEST(attention) {
     const char *name = attentions[_i].name;
-    real o[144], gq[144], gk[144], gv[144], work[2 * 36], *q = get(name, "q"), *k = get(name, "k"), *v = get(name, "v");
-    orthsr__attention_forward(o, q, k, v, 2, 6, 12, 3, attentions[_i].causal, work);
+    const orthsr__sequences sequences = {.count = 2, .length = 6, .causal = attentions[_i].causal};
+    real o[144], gq[144], gk[144], gv[144], *q = get(name, "q"), *k = get(name, "k"), *v = get(name, "v");
+    orthsr__attention_forward(workers(1), o, q, k, v, &sequences, NULL, 12, 3);
     same(o, name, "y", 144);
-    orthsr__attention_backward(gq, gk, gv, get(name, "gy"), o, q, k, v, 2, 6, 12, 3, attentions[_i].causal, work);
+    orthsr__attention_backward(workers(1), gq, gk, gv, get(name, "gy"), o, q, k, v, &sequences, NULL, 12, 3);
     same(gq, name, "gq", 144);
     same(gk, name, "gk", 144);
     same(gv, name, "gv", 144);
+}
+END_TEST
+
+/* Three sequences that begin alike, laid out apart and with the beginning shared; one query of each; several threads; many tiles of queries. */
+START_TEST(attention_layouts) {
+    enum { SHARED = 40, OWN = 700, COUNT = 3, D = 8, HEADS = 2, LENGTH = SHARED + OWN, APART = COUNT * LENGTH, TOGETHER = SHARED + COUNT * OWN };
+    const size_t at[] = {0, 698, 17}, whole_at[] = {SHARED, SHARED + 698, SHARED + 17};
+    real *apart[4], *together[4], *o[3];
+    for (unsigned i = 0; i < 4; i++) { /* q, k, v, the gradient of o */
+        together[i] = floats(TOGETHER * D, 2, i + 1);
+        apart[i] = malloc(APART * D * sizeof(real));
+        for (size_t s = 0; s < COUNT; s++) {
+            memcpy(apart[i] + s * LENGTH * D, together[i], SHARED * D * sizeof(real));
+            memcpy(apart[i] + (s * LENGTH + SHARED) * D, together[i] + (SHARED + s * OWN) * D, OWN * D * sizeof(real));
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) o[i] = malloc(APART * D * sizeof(real));
+    for (int causal = 0; causal < 2; causal++) {
+        const orthsr__sequences one = {.count = COUNT, .length = LENGTH, .causal = causal}, other = {SHARED, COUNT, OWN, causal};
+        orthsr__attention_forward(workers(1), o[0], apart[0], apart[1], apart[2], &one, NULL, D, HEADS);
+        orthsr__attention_forward(workers(3), o[1], together[0], together[1], together[2], &other, NULL, D, HEADS);
+        for (size_t s = 0; s < COUNT; s++)
+            ck_assert_double_le(max_relative_real(o[1] + (SHARED + s * OWN) * D, o[0] + (s * LENGTH + SHARED) * D, OWN * D), BOUND);
+        if (causal) ck_assert_double_le(max_relative_real(o[1], o[0], SHARED * D), BOUND);
+        real query[COUNT * D];
+        for (size_t s = 0; s < COUNT; s++) memcpy(query + s * D, apart[0] + (s * LENGTH + whole_at[s]) * D, D * sizeof(real));
+        orthsr__attention_forward(workers(2), o[2], query, apart[1], apart[2], &one, whole_at, D, HEADS);
+        for (size_t s = 0; s < COUNT; s++) ck_assert_double_le(max_relative_real(o[2] + s * D, o[0] + (s * LENGTH + whole_at[s]) * D, D), BOUND);
+        orthsr__attention_forward(workers(2), o[2], query, together[1], together[2], &other, at, D, HEADS);
+        for (size_t s = 0; s < COUNT; s++) ck_assert_double_le(max_relative_real(o[2] + s * D, o[0] + (s * LENGTH + whole_at[s]) * D, D), BOUND);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        free(apart[i]);
+        free(together[i]);
+    }
+    for (unsigned i = 0; i < 3; i++) free(o[i]);
 }
 END_TEST
 
@@ -140,6 +178,7 @@ static TCase *all(void) {
     tcase_add_loop_test(tc, activation, 0, 3);
     tcase_add_loop_test(tc, activation_extremes, 0, 3);
     tcase_add_loop_test(tc, attention, 0, 2);
+    tcase_add_test(tc, attention_layouts);
     tcase_add_test(tc, normalize);
     tcase_add_test(tc, losses);
     return tc;

@@ -22,6 +22,11 @@ typedef struct orthsr_session orthsr_session;
 ORTHSR_API orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
 ORTHSR_API void orthsr_session_free(orthsr_session *session); /* NULL is a no-op. Since 0.1. */
 
+/* Threads that the session's work is shared out among, the caller's included; 0, and the default, one for every processor this process may run on. Results
+ * do not depend on it. The threads belong to the session and wait between its calls; a server that runs many sessions side by side wants 1.
+ * Errors: ARGUMENT, MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_set_threads(orthsr_session *session, size_t threads, orthsr_error *error);
+
 /* A learned prompt for class names, borrowed: orthsr_session_encode_classes, and so orthsr_evaluate, use it in place of templates from now on. NULL: templates
  * again. Other texts are not concerned. Errors: ARGUMENT, MISMATCH (a prompt of another width, or too long for the model). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error);

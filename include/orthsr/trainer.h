@@ -102,6 +102,8 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_holes(orthsr_trainer_
 ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_trainer_options *options, float probability, orthsr_error *error); /* [0, 1] */
 /* Order of items, augmentation, CutOut. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
+/* Threads that the work is shared out among, the caller's included; 0: one for every processor this process may run on. Results do not depend on it. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error); /* at most 4096 */
 /* Replaces the templates by these n >= 1, each with one "{}"; copied. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 

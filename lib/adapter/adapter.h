@@ -8,6 +8,7 @@
 
 #include "adapter/parametrization.h"
 #include "base/file.h"
+#include "base/pool.h"
 #include "base/real.h"
 
 /* Of a file: names are compared one with another, so it may not hold any number of them. */
@@ -93,12 +94,12 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
 
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
-void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
+void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
 /* grad_x (rows, width) = grad_y A^T (NULL: not wanted); grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block (NULL: not
  * wanted). No buffers overlap. */
-void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
-                            size_t rows);
+void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
+                            const real *grad_y, const real *x, size_t rows);
 
 /* grad_parameters (parameter_count) += chain rule of grad_rotations (rotation_count) through the parametrisation: of one target, both
  * arrays its own part only; of all targets. work: orthsr__adapter_work_size reals. */

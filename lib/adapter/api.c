@@ -26,7 +26,7 @@ orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target
     ORTHSR__REQUIRE(adapter && y && x, error, "adapter, y or x is NULL");
     ORTHSR__REQUIRE(target < adapter->target_count, error, "there is no target of this index");
     ORTHSR__REQUIRE(rows <= INT_MAX, error, "rows is above 2^31 - 1");
-    orthsr__rotate(adapter, &adapter->targets[target], y, x, rows);
+    orthsr__rotate(NULL, adapter, &adapter->targets[target], y, x, rows);
     return ORTHSR_OK;
 }
 
@@ -45,7 +45,7 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
         if (!grad_rotations || !gradient || !work) {
             status = orthsr__fail_memory(error, "a gradient");
         } else {
-            orthsr__rotate_adjoint(adapter, t, NULL, grad_rotations, grad_y, x, rows);
+            orthsr__rotate_adjoint(NULL, adapter, t, NULL, grad_rotations, grad_y, x, rows);
             orthsr__target_gradient(adapter, t, gradient, grad_rotations, work);
             if (!orthsr__all_finite(gradient, n))
                 status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the gradient of its parameters is not finite", t->name);
@@ -56,6 +56,6 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
         free(work);
         ORTHSR__TRY(status);
     }
-    if (grad_x) orthsr__rotate_adjoint(adapter, t, grad_x, NULL, grad_y, x, rows);
+    if (grad_x) orthsr__rotate_adjoint(NULL, adapter, t, grad_x, NULL, grad_y, x, rows);
     return ORTHSR_OK;
 }

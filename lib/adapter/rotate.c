@@ -1,24 +1,63 @@
 /* rotate.c - y = x A and its adjoint, one product per block: a block's columns of x are a matrix of leading dimension width. Where one block stands at every
- * place, the gradients of all places are added in that one. */
+ * place, the gradients of all places are added in that one. Many small blocks are shared out whole among the threads, few large ones in parts. */
 #include "adapter/adapter.h"
-#include "base/linalg.h"
+#include "base/gemm.h"
 
-void orthsr__rotate(const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
-    size_t b = target->block, width = target->width;
-    const real *a = adapter->rotations + target->rotation_offset; /* (distinct, b, b) */
-    for (size_t k = 0; k < target->blocks; k++)
-        orthsr__gemm(false, false, rows, b, b, 1, x + k * b, width, a + k % target->distinct * b * b, b, 0, y + k * b, width);
+typedef struct rotation {
+    const orthsr__target *target;
+    const real *a;                /* (distinct, b, b) */
+    real *y, *grad_x, *gradients; /* (rows, width) twice, (distinct, b, b) */
+    const real *x, *grad_y;       /* (rows, width) */
+    size_t rows;
+    orthsr__pool *pool; /* for the products of a block; NULL: by the worker that has the block */
+} rotation;
+
+static void run(orthsr__pool *pool, rotation *r, bool apart, void (*block)(void *context, size_t k)) {
+    size_t blocks = r->target->blocks;
+    if (apart && blocks >= 4 * orthsr__pool_threads(pool)) {
+        orthsr__pool_run(pool, blocks, block, r);
+        return;
+    }
+    r->pool = pool;
+    for (size_t k = 0; k < blocks; k++) block(r, k);
 }
 
-void orthsr__rotate_adjoint(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, const real *grad_y, const real *x,
-                            size_t rows) {
-    size_t b = target->block, width = target->width;
-    const real *a = adapter->rotations + target->rotation_offset; /* (distinct, b, b) */
-    for (size_t k = 0; k < target->blocks; k++) {
-        size_t own = k % target->distinct * b * b;
-        if (grad_x) orthsr__gemm(false, true, rows, b, b, 1, grad_y + k * b, width, a + own, b, 0, grad_x + k * b, width);
-        if (grad_rotations) orthsr__gemm(true, false, b, b, rows, 1, x + k * b, width, grad_y + k * b, width, 1, grad_rotations + own, b);
+static void forward(void *context, size_t k) {
+    const rotation *r = context;
+    size_t b = r->target->block, width = r->target->width, own = k % r->target->distinct * b * b;
+    const orthsr__product p = {false, false, r->rows, b, b, 1, r->x + k * b, width, r->a + own, b, NULL, 0, NULL, r->y + k * b, width};
+    orthsr__multiply(r->pool, &p);
+}
+
+static void adjoint(void *context, size_t k) {
+    const rotation *r = context;
+    size_t b = r->target->block, width = r->target->width, own = k % r->target->distinct * b * b;
+    if (r->grad_x) {
+        const orthsr__product p = {false, true, r->rows, b, b, 1, r->grad_y + k * b, width, r->a + own, b, NULL, 0, NULL, r->grad_x + k * b, width};
+        orthsr__multiply(r->pool, &p);
     }
+    if (r->gradients) {
+        real *to = r->gradients + own;
+        const orthsr__product p = {true, false, b, b, r->rows, 1, r->x + k * b, width, r->grad_y + k * b, width, to, b, NULL, to, b};
+        orthsr__multiply(r->pool, &p);
+    }
+}
+
+void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
+    rotation r = {.target = target, .a = adapter->rotations + target->rotation_offset, .y = y, .x = x, .rows = rows};
+    run(pool, &r, true, forward);
+}
+
+void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
+                            const real *grad_y, const real *x, size_t rows) {
+    rotation r = {.target = target,
+                  .a = adapter->rotations + target->rotation_offset,
+                  .grad_x = grad_x,
+                  .gradients = grad_rotations,
+                  .grad_y = grad_y,
+                  .x = x,
+                  .rows = rows};
+    run(pool, &r, !grad_rotations || orthsr__places(target) == 1, adjoint);
 }
 
 size_t orthsr__adapter_work_size(const orthsr_adapter *adapter) {

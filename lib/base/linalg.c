@@ -8,7 +8,6 @@
 #include "base/memory.h"
 
 #ifdef ORTHSR_DOUBLE
-#define XGEMM cblas_dgemm
 #define XGETRF LAPACKE_dgetrf
 #define XGETRI LAPACKE_dgetri
 #define XGEQRF LAPACKE_dgeqrf
@@ -17,7 +16,6 @@
 #define XTRSM cblas_dtrsm
 #define XGESDD LAPACKE_dgesdd
 #else
-#define XGEMM cblas_sgemm
 #define XGETRF LAPACKE_sgetrf
 #define XGETRI LAPACKE_sgetri
 #define XGEQRF LAPACKE_sgeqrf
@@ -26,12 +24,6 @@
 #define XTRSM cblas_strsm
 #define XGESDD LAPACKE_sgesdd
 #endif
-
-void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
-                  size_t ldc) {
-    XGEMM(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c,
-          (int)ldc);
-}
 
 void orthsr__dgemm(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
                    double *c, size_t ldc) {

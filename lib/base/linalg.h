@@ -8,11 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/gemm.h"
 #include "base/real.h"
 
-/* C (m, n) = alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n); ta, tb: transposed as stored. */
-void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
-                  size_t ldc);
+/* C (m, n) = alpha op(A) op(B) + beta C, op(A) (m, k), op(B) (k, n); ta, tb: transposed as stored. In `real`: base/gemm.h. */
 void orthsr__dgemm(bool ta, bool tb, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda, const double *b, size_t ldb, double beta,
                    double *c, size_t ldc);
 

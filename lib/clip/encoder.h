@@ -14,39 +14,52 @@
 typedef struct orthsr__encoder {
     const orthsr_model *model;
     const orthsr__target **binding; /* (map_count), owned */
+    orthsr__pool *pool;             /* borrowed */
+    size_t tile_rows;               /* of activations in a tile, about */
     orthsr__pass image, text;       /* memory comes with the first tile */
     bool gradients;
     const orthsr_adapter *adapter;
+    bool maps;              /* the output of every patch is wanted, for orthsr__similarity_map; only without gradients */
     real *patches;          /* (grid grid, 3 patch patch): one image's */
-    size_t text_length;     /* tokens per text of the last text tile */
     const real *context;    /* (vectors, text width), borrowed; NULL: tokens are all of the vocabulary */
     bool context_gradients; /* the text tower's backward pass goes down to the embeddings; set before the first text tile */
 } orthsr__encoder;
 
-orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr_error *error);
+/* Rows of activations in a tile, where nothing else is asked for: enough for products to run at full speed, few enough for the memory of a small machine. */
+enum { ORTHSR__TILE_ROWS = 1024 };
+
+orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr__pool *pool,
+                                  size_t tile_rows, orthsr_error *error);
 void orthsr__encoder_free(orthsr__encoder *encoder); /* safe on a zeroed struct */
 
-/* Images or texts in a tile, at most; constants of the model, so that results do not depend on how many come at once. */
-size_t orthsr__image_tile(const orthsr_model *model);
-size_t orthsr__text_tile(const orthsr_model *model);
+/* Images in a tile, at most. */
+size_t orthsr__image_tile(const orthsr_model *model, size_t tile_rows);
+/* Of n: tiles of about the same size. */
+size_t orthsr__even_tile(size_t n, size_t most);
+/* How many of the first of n texts go into one tile, at least 1; n at least 1. */
+size_t orthsr__text_tile(const orthsr__encoder *encoder, const int32_t *tokens, size_t n);
 
 /* Patches a side of the image tower's input. */
 size_t orthsr__image_grid(const orthsr_model *model);
 
-/* features (n, embed) of pixels (n, 3, size, size), n <= orthsr__image_tile. */
+/* features (n, embed) of pixels (n, 3, size, size), n <= orthsr__image_tile; NULL: see orthsr__encoder_follow. */
 orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features, const float *pixels, size_t n, orthsr_error *error);
-/* features (n, embed) of tokens (n, context_length), ids checked by the caller, n <= orthsr__text_tile. Rows past the last read position are not computed:
- * the mask is causal. */
+/* features (n, embed) of tokens (n, context_length), ids checked by the caller, n <= orthsr__text_tile. Rows past the last read position are not computed, for
+ * the mask is causal; with gradients, the tokens that all texts begin with are computed once. */
 orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
 /* The same of any n, tile by tile. */
 orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
 
 /* For the tile last encoded: ADDS to grad_rotations (adapter's rotation_count) from grad_features (n, embed). */
-void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, size_t n, real *grad_rotations);
-void orthsr__text_tile_backward(orthsr__encoder *encoder, const real *grad_features, size_t n, real *grad_rotations);
+void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, real *grad_rotations);
+void orthsr__text_tile_backward(orthsr__encoder *encoder, const real *grad_features, real *grad_rotations);
 
 /* After the backward pass of a text tile with these tokens (n, context_length), with context_gradients: ADDS to grad_context (vectors, text width). */
-void orthsr__text_tile_context_gradient(const orthsr__encoder *encoder, const int32_t *tokens, size_t n, real *grad_context);
+void orthsr__text_tile_context_gradient(const orthsr__encoder *encoder, const int32_t *tokens, real *grad_context);
+
+/* What frozen, without gradients, encodes from now on, tuned has up to its lowest adapted layer as well: after an image tile of frozen,
+ * orthsr__encode_image_tile of tuned with pixels NULL goes on from there. Both on one model, and with the same tiles. */
+orthsr_status orthsr__encoder_follow(orthsr__encoder *tuned, orthsr__encoder *frozen, orthsr_error *error);
 
 /* Whether the adapter has a target in the tower: if not, features are the frozen model's and no gradient comes from there. */
 bool orthsr__image_adapted(const orthsr__encoder *encoder);

@@ -32,13 +32,10 @@ static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) 
         for (size_t j = 0; j < sizeof statistics / sizeof *statistics; j++) *statistics[j] = carve(c, rows);
         kept->hidden = carve(c, rows * mlp);
     }
-    pass->out = carve(c, rows * d);
-    pass->normed = carve(c, rows * d);
+    real **common[] = {&pass->out, &pass->normed, &pass->read, &pass->pooled, &pass->pooled_normed};
+    for (size_t j = 0; j < sizeof common / sizeof *common; j++) *common[j] = carve(c, rows * d);
     pass->rotated = carve(c, rows * wide);
     pass->hidden = carve(c, rows * wide);
-    pass->scores = carve(c, 2 * pass->length * pass->length);
-    pass->pooled = carve(c, rows * d);
-    pass->pooled_normed = carve(c, rows * d);
     pass->pooled_mean = carve(c, rows);
     pass->pooled_rstd = carve(c, rows);
     if (gradients == ORTHSR__NO_GRADIENTS) return;
@@ -49,19 +46,19 @@ static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) 
 }
 
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               size_t length, orthsr__gradients gradients, orthsr_error *error) {
+                               orthsr__gradients gradients, orthsr_error *error) {
     size_t layers = tower->config.layers;
-    *pass = (orthsr__pass){.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows, .length = length};
+    *pass = (orthsr__pass){.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows};
     for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
         if (pass->target[i]) pass->first_adapted = i / ORTHSR__MAPS;
     pass->to_input = gradients == ORTHSR__INPUT_GRADIENTS;
     pass->first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass->to_input ? 0 : pass->first_adapted;
     pass->kept = orthsr__calloc(layers - pass->first_kept + 1, sizeof *pass->kept);
-    pass->pool_row = orthsr__calloc(rows, sizeof *pass->pool_row);
+    pass->at = orthsr__calloc(rows, sizeof *pass->at);
     carver c = {0};
     if (pass->kept) lay_out(pass, &c, gradients);
     pass->memory = pass->kept ? orthsr__aligned(c.used, sizeof(real)) : NULL;
-    if (!pass->memory || !pass->pool_row) {
+    if (!pass->memory || !pass->at) {
         orthsr__pass_free(pass);
         return orthsr__fail_memory(error, "activations");
     }
@@ -73,7 +70,7 @@ orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, c
 void orthsr__pass_free(orthsr__pass *pass) {
     free(pass->memory);
     free(pass->kept);
-    free(pass->pool_row);
+    free(pass->at);
     *pass = (orthsr__pass){0};
 }
 
@@ -82,19 +79,53 @@ static orthsr__kept *kept_of(const orthsr__pass *pass, size_t layer) {
     return &pass->kept[layer < pass->first_kept ? layers - pass->first_kept : layer - pass->first_kept];
 }
 
-real *orthsr__pass_input(orthsr__pass *pass) { return kept_of(pass, 0)->x0; }
+real *orthsr__pass_input(orthsr__pass *pass, size_t layer) { return kept_of(pass, layer)->x0; }
+
+/* ---- rows that are read --------------------------------------------------------------------------------------------------------- */
+
+/* Whether this layer is computed for the rows that are read alone; and how many rows that is, of x1 and what follows. */
+static bool is_read(const orthsr__pass *pass, size_t layer) { return layer + 1 == pass->tower->config.layers && !pass->whole; }
+
+static size_t rows_after(const orthsr__pass *pass, size_t layer) { return is_read(pass, layer) ? pass->sequences.count : orthsr__rows(&pass->sequences); }
+
+/* Row of sequence i that is read. */
+static size_t read_row(const orthsr__pass *pass, size_t i) { return pass->sequences.shared + i * pass->sequences.length + pass->at[i]; }
+
+/* to (count, d) from all (rows, d); and what is added to all. */
+static void gather(const orthsr__pass *pass, real *to, const real *all) {
+    size_t d = pass->tower->config.width;
+    for (size_t i = 0; i < pass->sequences.count; i++) memcpy(to + i * d, all + read_row(pass, i) * d, d * sizeof *to);
+}
+
+static void scatter_add(const orthsr__pass *pass, real *all, const real *from) {
+    size_t d = pass->tower->config.width;
+    for (size_t i = 0; i < pass->sequences.count; i++)
+        for (size_t c = 0; c < d; c++) all[read_row(pass, i) * d + c] += from[i * d + c];
+}
 
 /* ---- one map ---------------------------------------------------------------------------------------------------------------- */
 
-ORTHSR__SIMD static void scale_columns(real *y, const real *x, const real *scale, size_t rows, size_t n) {
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < n; i++) y[r * n + i] = x[r * n + i] * scale[i];
+typedef struct columns {
+    real *y;                                 /* (rows, n) */
+    const real *x, *scale, *bias, *residual; /* (rows, n), (n), (n), (rows, n); NULL: ones, zeros, zeros */
+    size_t n;
+} columns;
+
+/* y = x scale + bias + residual */
+ORTHSR__SIMD static void finish_rows(void *context, size_t first, size_t rows) {
+    const columns *of = context;
+    size_t n = of->n;
+    for (size_t r = first; r < first + rows; r++)
+        for (size_t i = 0; i < n; i++) {
+            real y = of->x[r * n + i];
+            if (of->scale) y *= of->scale[i];
+            if (of->bias) y += of->bias[i];
+            if (of->residual) y += of->residual[r * n + i];
+            of->y[r * n + i] = y;
+        }
 }
 
-ORTHSR__SIMD static void add_bias(real *y, const real *x, const real *bias, const real *residual, size_t rows, size_t n) {
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < n; i++) y[r * n + i] = x[r * n + i] + bias[i] + (residual ? residual[r * n + i] : 0);
-}
+static void finish(const orthsr__pass *pass, columns of, size_t rows) { orthsr__pool_split(pass->pool, rows, 16, finish_rows, &of); }
 
 /* (rows, out): an array that nobody reads while this map is computed, forward or backward. */
 static real *spare(const orthsr__pass *pass, size_t which) { return which == ORTHSR__FC2 ? pass->normed : pass->hidden; }
@@ -105,144 +136,174 @@ static void map_forward(orthsr__pass *pass, size_t layer, size_t which, real *y,
     const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
     bool output = target && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
     if (target && !output) {
-        orthsr__rotate(pass->adapter, target, pass->rotated, x, rows);
+        orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, x, rows);
         x = pass->rotated;
     }
     if (!output && !(target && target->scale)) {
-        orthsr__linear_forward(y, x, map->weight, map->bias, residual, rows, map->in, map->out);
+        orthsr__linear_forward(pass->pool, y, x, map->weight, map->bias, residual, rows, map->in, map->out);
         return;
     }
     real *product = spare(pass, which); /* (rows, out), and what becomes of it */
-    orthsr__linear_forward(product, x, map->weight, NULL, NULL, rows, map->in, map->out);
+    orthsr__linear_forward(pass->pool, product, x, map->weight, NULL, NULL, rows, map->in, map->out);
     if (output) {
-        orthsr__rotate(pass->adapter, target, pass->rotated, product, rows);
+        orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, product, rows);
         product = pass->rotated;
     }
-    if (target->scale) scale_columns(product, product, target->scale, rows, map->out);
-    add_bias(y, product, map->bias, residual, rows, map->out);
+    finish(pass, (columns){y, product, target->scale, map->bias, residual, map->out}, rows);
 }
 
-/* grad_x (rows, in) = (or +=) the gradient through map_forward; adds that of the target's rotation. */
+/* grad_x (rows, in) = (or +=) the gradient through map_forward; NULL: not wanted. Adds that of the target's rotation. */
 static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *grad_x, const real *grad_y, const real *x, size_t rows, bool accumulate,
                          real *grad_rotations) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
     const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
     if (!target) {
-        orthsr__linear_backward(grad_x, grad_y, map->weight, rows, map->in, map->out, accumulate);
+        if (grad_x) orthsr__linear_backward(pass->pool, grad_x, grad_y, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
     bool output = pass->adapter->side == ORTHSR_SIDE_OUTPUT;
     real *own = grad_rotations + target->rotation_offset, *free_rows = spare(pass, which); /* (blocks, b, b), (rows, out) */
     if (target->scale) {
         real *scaled = output ? pass->grad_rotated : free_rows; /* (rows, out) */
-        scale_columns(scaled, grad_y, target->scale, rows, map->out);
+        finish(pass, (columns){scaled, grad_y, target->scale, NULL, NULL, map->out}, rows);
         grad_y = scaled;
     }
     if (output) {
-        orthsr__linear_forward(free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
-        orthsr__rotate_adjoint(pass->adapter, target, pass->rotated, own, grad_y, free_rows, rows);
-        orthsr__linear_backward(grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
+        orthsr__linear_forward(pass->pool, free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
+        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, grad_x ? pass->rotated : NULL, own, grad_y, free_rows, rows);
+        if (grad_x) orthsr__linear_backward(pass->pool, grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
-    orthsr__linear_backward(pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
-    real *straight = accumulate ? pass->rotated : grad_x;
-    orthsr__rotate_adjoint(pass->adapter, target, straight, own, pass->grad_rotated, x, rows);
-    if (accumulate)
-        for (size_t i = 0; i < rows * map->in; i++) grad_x[i] += straight[i];
+    orthsr__linear_backward(pass->pool, pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
+    real *straight = accumulate && grad_x ? pass->rotated : grad_x;
+    orthsr__rotate_adjoint(pass->pool, pass->adapter, target, straight, own, pass->grad_rotated, x, rows);
+    if (accumulate && grad_x) finish(pass, (columns){grad_x, straight, NULL, NULL, grad_x, map->in}, rows);
 }
 
 /* ---- layers ------------------------------------------------------------------------------------------------------------------- */
 
-static void layer_forward(orthsr__pass *pass, size_t i, real *x2, size_t batch, size_t t) {
+static void layer_forward(orthsr__pass *pass, size_t i, real *x2) {
     const orthsr__tower_config *config = &pass->tower->config;
     const orthsr__layer *layer = &pass->tower->layer[i];
     orthsr__kept *kept = kept_of(pass, i);
-    size_t d = config->width, rows = batch * t;
+    size_t d = config->width, rows = orthsr__rows(&pass->sequences), after = rows_after(pass, i);
+    bool read = is_read(pass, i);
+    const real *asking = pass->normed, *x0 = kept->x0; /* (after, d) */
     real eps = (real)config->eps;
-    orthsr__layernorm_forward(pass->normed, kept->mean0, kept->rstd0, kept->x0, layer->norm1.gamma, layer->norm1.beta, rows, d, eps);
-    map_forward(pass, i, ORTHSR__Q, kept->q, pass->normed, NULL, rows);
+    orthsr__layernorm_forward(pass->pool, pass->normed, kept->mean0, kept->rstd0, kept->x0, layer->norm1.gamma, layer->norm1.beta, rows, d, eps);
+    if (read) {
+        gather(pass, pass->read, pass->normed);
+        gather(pass, pass->pooled, kept->x0);
+        asking = pass->read;
+        x0 = pass->pooled;
+    }
+    map_forward(pass, i, ORTHSR__Q, kept->q, asking, NULL, after);
     map_forward(pass, i, ORTHSR__K, kept->k, pass->normed, NULL, rows);
     map_forward(pass, i, ORTHSR__V, kept->v, pass->normed, NULL, rows);
-    orthsr__attention_forward(kept->o, kept->q, kept->k, kept->v, batch, t, d, config->heads, pass->tower->causal, pass->scores);
-    map_forward(pass, i, ORTHSR__OUT, kept->x1, kept->o, kept->x0, rows);
-    orthsr__layernorm_forward(pass->normed, kept->mean1, kept->rstd1, kept->x1, layer->norm2.gamma, layer->norm2.beta, rows, d, eps);
-    map_forward(pass, i, ORTHSR__FC1, kept->hidden, pass->normed, NULL, rows);
-    orthsr__activation_forward(pass->hidden, kept->hidden, rows * config->mlp, config->activation);
-    map_forward(pass, i, ORTHSR__FC2, x2, pass->hidden, kept->x1, rows);
+    orthsr__attention_forward(pass->pool, kept->o, kept->q, kept->k, kept->v, &pass->sequences, read ? pass->at : NULL, d, config->heads);
+    map_forward(pass, i, ORTHSR__OUT, kept->x1, kept->o, x0, after);
+    orthsr__layernorm_forward(pass->pool, pass->normed, kept->mean1, kept->rstd1, kept->x1, layer->norm2.gamma, layer->norm2.beta, after, d, eps);
+    map_forward(pass, i, ORTHSR__FC1, kept->hidden, pass->normed, NULL, after);
+    orthsr__activation_forward(pass->pool, pass->hidden, kept->hidden, after * config->mlp, config->activation);
+    map_forward(pass, i, ORTHSR__FC2, x2, pass->hidden, kept->x1, after);
 }
 
-void orthsr__pass_forward(orthsr__pass *pass, size_t batch, size_t t) {
-    size_t layers = pass->tower->config.layers;
-    for (size_t i = 0; i < layers; i++) layer_forward(pass, i, i + 1 < layers ? kept_of(pass, i + 1)->x0 : pass->out, batch, t);
+void orthsr__pass_forward(orthsr__pass *pass, size_t first) {
+    size_t layers = pass->tower->config.layers, rows = orthsr__rows(&pass->sequences);
+    pass->sequences.causal = pass->tower->causal;
+    for (size_t i = first; i < layers; i++) {
+        if (pass->copy && i == pass->copy_layer) memcpy(pass->copy, kept_of(pass, i)->x0, rows * pass->tower->config.width * sizeof(real));
+        layer_forward(pass, i, i + 1 < layers ? kept_of(pass, i + 1)->x0 : pass->out);
+    }
 }
 
-size_t orthsr__pass_not_finite(const orthsr__pass *pass, size_t rows) {
-    size_t layers = pass->tower->config.layers, d = pass->tower->config.width, mlp = pass->tower->config.mlp;
+size_t orthsr__pass_not_finite(const orthsr__pass *pass) {
+    size_t layers = pass->tower->config.layers, d = pass->tower->config.width, mlp = pass->tower->config.mlp, all = orthsr__rows(&pass->sequences);
     for (size_t layer = pass->first_kept; layer < layers; layer++) {
         const orthsr__kept *kept = kept_of(pass, layer);
-        const real *after = layer + 1 < layers ? kept_of(pass, layer + 1)->x0 : pass->out;
-        const real *const values[ORTHSR__MAPS] = {kept->q, kept->k, kept->v, kept->x1, kept->hidden, after};
+        size_t after = rows_after(pass, layer);
+        const struct {
+            const real *values;
+            size_t rows, columns;
+        } of[ORTHSR__MAPS] = {{kept->q, after, d},  {kept->k, all, d},          {kept->v, all, d},
+                              {kept->x1, after, d}, {kept->hidden, after, mlp}, {layer + 1 < layers ? kept_of(pass, layer + 1)->x0 : pass->out, after, d}};
         for (size_t which = 0; which < ORTHSR__MAPS; which++)
-            if (!orthsr__all_finite(values[which], rows * (which == ORTHSR__FC1 ? mlp : d))) return layer * ORTHSR__MAPS + which;
+            if (!orthsr__all_finite(of[which].values, of[which].rows * of[which].columns)) return layer * ORTHSR__MAPS + which;
     }
     return layers * ORTHSR__MAPS;
 }
 
-/* True when a map of this layer before fc1 has a target: else, in the lowest adapted layer, the attention's backward pass is for nothing. */
-static bool attention_adapted(const orthsr__pass *pass, size_t layer) {
-    for (size_t which = ORTHSR__Q; which <= ORTHSR__OUT; which++)
-        if (pass->target[layer * ORTHSR__MAPS + which]) return true;
+/* Whether anything that is trained lies below the layer's map `which`, so that a gradient must go there. */
+static bool goes_on(const orthsr__pass *pass, size_t layer, size_t which) {
+    if (pass->to_input || layer > pass->first_adapted) return true;
+    if (which <= ORTHSR__V) return false; /* they stand side by side */
+    for (size_t i = ORTHSR__Q; i < which; i++)
+        if (pass->target[layer * ORTHSR__MAPS + i]) return true;
     return false;
 }
 
+/* The gradient at the rows that are read becomes that at all rows of the last layer's input, as far as it goes past the layer: the rest is 0. */
+static void spread(orthsr__pass *pass) {
+    size_t d = pass->tower->config.width;
+    memcpy(pass->pooled, pass->grad, pass->sequences.count * d * sizeof(real));
+    memset(pass->grad, 0, orthsr__rows(&pass->sequences) * d * sizeof(real));
+    scatter_add(pass, pass->grad, pass->pooled);
+}
+
 /* pass->grad: from the gradient at x2 to that at x0, in place. */
-static void layer_backward(orthsr__pass *pass, size_t i, size_t batch, size_t t, real *grad_rotations) {
+static void layer_backward(orthsr__pass *pass, size_t i, real *grad_rotations) {
     const orthsr__tower_config *config = &pass->tower->config;
     const orthsr__layer *layer = &pass->tower->layer[i];
     const orthsr__kept *kept = kept_of(pass, i);
-    size_t d = config->width, rows = batch * t;
-    bool lowest = !pass->to_input && i == pass->first_adapted;
+    size_t d = config->width, rows = orthsr__rows(&pass->sequences), after = rows_after(pass, i);
+    bool read = is_read(pass, i), on = goes_on(pass, i, ORTHSR__Q);
 
-    orthsr__activation_forward(pass->hidden, kept->hidden, rows * config->mlp, config->activation);
-    map_backward(pass, i, ORTHSR__FC2, pass->grad_hidden, pass->grad, pass->hidden, rows, false, grad_rotations);
-    orthsr__activation_backward(pass->grad_hidden, pass->grad_hidden, kept->hidden, rows * config->mlp, config->activation);
-    orthsr__layernorm_again(pass->normed, kept->x1, kept->mean1, kept->rstd1, layer->norm2.gamma, layer->norm2.beta, rows, d);
-    map_backward(pass, i, ORTHSR__FC1, pass->grad_normed, pass->grad_hidden, pass->normed, rows, false, grad_rotations);
-    if (lowest && !attention_adapted(pass, i)) return;
-    orthsr__layernorm_backward(pass->grad, pass->grad_normed, kept->x1, kept->mean1, kept->rstd1, layer->norm2.gamma, rows, d);
+    orthsr__activation_forward(pass->pool, pass->hidden, kept->hidden, after * config->mlp, config->activation);
+    map_backward(pass, i, ORTHSR__FC2, goes_on(pass, i, ORTHSR__FC2) ? pass->grad_hidden : NULL, pass->grad, pass->hidden, after, false, grad_rotations);
+    if (!goes_on(pass, i, ORTHSR__FC2)) return;
+    orthsr__activation_backward(pass->pool, pass->grad_hidden, pass->grad_hidden, kept->hidden, after * config->mlp, config->activation);
+    orthsr__layernorm_again(pass->pool, pass->normed, kept->x1, kept->mean1, kept->rstd1, layer->norm2.gamma, layer->norm2.beta, after, d);
+    map_backward(pass, i, ORTHSR__FC1, goes_on(pass, i, ORTHSR__FC1) ? pass->grad_normed : NULL, pass->grad_hidden, pass->normed, after, false, grad_rotations);
+    if (!goes_on(pass, i, ORTHSR__FC1)) return;
+    orthsr__layernorm_backward(pass->pool, pass->grad, pass->grad_normed, kept->x1, kept->mean1, kept->rstd1, layer->norm2.gamma, after, d);
 
-    map_backward(pass, i, ORTHSR__OUT, pass->grad_o, pass->grad, kept->o, rows, false, grad_rotations);
-    orthsr__attention_backward(pass->grad_q, pass->grad_k, pass->grad_v, pass->grad_o, kept->o, kept->q, kept->k, kept->v, batch, t, d, config->heads,
-                               pass->tower->causal, pass->scores);
-    orthsr__layernorm_again(pass->normed, kept->x0, kept->mean0, kept->rstd0, layer->norm1.gamma, layer->norm1.beta, rows, d);
-    map_backward(pass, i, ORTHSR__Q, pass->grad_normed, pass->grad_q, pass->normed, rows, false, grad_rotations);
-    map_backward(pass, i, ORTHSR__K, pass->grad_normed, pass->grad_k, pass->normed, rows, true, grad_rotations);
-    map_backward(pass, i, ORTHSR__V, pass->grad_normed, pass->grad_v, pass->normed, rows, true, grad_rotations);
-    if (lowest) return;
-    orthsr__layernorm_backward(pass->grad, pass->grad_normed, kept->x0, kept->mean0, kept->rstd0, layer->norm1.gamma, rows, d);
+    map_backward(pass, i, ORTHSR__OUT, goes_on(pass, i, ORTHSR__OUT) ? pass->grad_o : NULL, pass->grad, kept->o, after, false, grad_rotations);
+    if (!goes_on(pass, i, ORTHSR__OUT)) return;
+    orthsr__attention_backward(pass->pool, pass->grad_q, pass->grad_k, pass->grad_v, pass->grad_o, kept->o, kept->q, kept->k, kept->v, &pass->sequences,
+                               read ? pass->at : NULL, d, config->heads);
+    orthsr__layernorm_again(pass->pool, pass->normed, kept->x0, kept->mean0, kept->rstd0, layer->norm1.gamma, layer->norm1.beta, rows, d);
+    map_backward(pass, i, ORTHSR__K, on ? pass->grad_normed : NULL, pass->grad_k, pass->normed, rows, false, grad_rotations);
+    map_backward(pass, i, ORTHSR__V, on ? pass->grad_normed : NULL, pass->grad_v, pass->normed, rows, true, grad_rotations);
+    if (read) {
+        gather(pass, pass->read, pass->normed);
+        map_backward(pass, i, ORTHSR__Q, on ? pass->pooled : NULL, pass->grad_q, pass->read, after, false, grad_rotations);
+        if (on) scatter_add(pass, pass->grad_normed, pass->pooled);
+        if (on) spread(pass);
+    } else {
+        map_backward(pass, i, ORTHSR__Q, on ? pass->grad_normed : NULL, pass->grad_q, pass->normed, rows, true, grad_rotations);
+    }
+    if (on) orthsr__layernorm_backward(pass->pool, pass->grad, pass->grad_normed, kept->x0, kept->mean0, kept->rstd0, layer->norm1.gamma, rows, d);
 }
 
-void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *grad_rotations) {
-    for (size_t i = pass->tower->config.layers; i-- > pass->first_kept;) layer_backward(pass, i, batch, t, grad_rotations);
+void orthsr__pass_backward(orthsr__pass *pass, real *grad_rotations) {
+    for (size_t i = pass->tower->config.layers; i-- > pass->first_kept;) layer_backward(pass, i, grad_rotations);
 }
 
 /* ---- the towers' common end ------------------------------------------------------------------------------------------------------ */
 
-void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n) {
+void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection) {
     const orthsr__tower_config *config = &pass->tower->config;
-    size_t d = config->width;
-    for (size_t i = 0; i < n; i++) memcpy(pass->pooled + i * d, pass->out + pass->pool_row[i] * d, d * sizeof(real));
-    orthsr__layernorm_forward(pass->pooled_normed, pass->pooled_mean, pass->pooled_rstd, pass->pooled, norm->gamma, norm->beta, n, d, (real)config->eps);
-    orthsr__linear_forward(features, pass->pooled_normed, projection->weight, NULL, NULL, n, d, projection->out);
+    size_t d = config->width, n = pass->sequences.count;
+    if (pass->whole) gather(pass, pass->pooled, pass->out);
+    else memcpy(pass->pooled, pass->out, n * d * sizeof(real));
+    orthsr__layernorm_forward(pass->pool, pass->pooled_normed, pass->pooled_mean, pass->pooled_rstd, pass->pooled, norm->gamma, norm->beta, n, d,
+                              (real)config->eps);
+    orthsr__linear_forward(pass->pool, features, pass->pooled_normed, projection->weight, NULL, NULL, n, d, projection->out);
 }
 
-void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n,
-                           size_t rows_used) {
-    size_t d = pass->tower->config.width;
-    real *grad_pooled = pass->grad_normed; /* free until the layers run */
-    memset(grad_pooled, 0, n * d * sizeof(real));
-    orthsr__linear_backward(pass->pooled_normed, grad_features, projection->weight, n, d, projection->out, false);
-    orthsr__layernorm_backward(grad_pooled, pass->pooled_normed, pass->pooled, pass->pooled_mean, pass->pooled_rstd, norm->gamma, n, d);
-    memset(pass->grad, 0, rows_used * d * sizeof(real));
-    for (size_t i = 0; i < n; i++) memcpy(pass->grad + pass->pool_row[i] * d, grad_pooled + i * d, d * sizeof(real));
+void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection) {
+    size_t d = pass->tower->config.width, n = pass->sequences.count;
+    orthsr__linear_backward(pass->pool, pass->pooled_normed, grad_features, projection->weight, n, d, projection->out, false);
+    memset(pass->grad, 0, n * d * sizeof(real));
+    orthsr__layernorm_backward(pass->pool, pass->grad, pass->pooled_normed, pass->pooled, pass->pooled_mean, pass->pooled_rstd, norm->gamma, n, d);
 }

@@ -2,6 +2,9 @@
  *
  * Below `first_kept` nothing is remembered; from there on each layer keeps what its backward pass cannot cheaply form again: its
  * inputs x0 and x1, q, k, v, the attention's output, and the hidden layer before the activation (10 d floats a row where mlp = 4 d).
+ *
+ * A sequence is read at one of its rows. Of the last layer the others are wanted for their keys and values only, so everything after the attention is
+ * computed for the rows that are read: there x1, q, o, hidden and out have one row per sequence, unless `whole`.
  */
 #ifndef ORTHSR_CLIP_PASS_H
 #define ORTHSR_CLIP_PASS_H
@@ -18,19 +21,24 @@ typedef struct orthsr__pass {
     const orthsr__tower *tower;
     const orthsr_adapter *adapter;                                /* NULL: none */
     const orthsr__target **target;                                /* (layers * ORTHSR__MAPS): the tower's part of a binding */
+    orthsr__pool *pool;                                           /* borrowed; the caller sets it */
     size_t first_adapted;                                         /* lowest layer with a target; layers when there is none */
     size_t first_kept;                                            /* lowest layer that is kept; layers for a pass without gradients */
     bool to_input;                                                /* backward goes on to the first layer's input */
-    size_t rows, length;                                          /* capacity: rows in all, and per sequence */
+    bool whole;                                                   /* out has all rows; only in a pass without gradients */
+    size_t rows;                                                  /* capacity */
     real *memory;                                                 /* all of the below, one allocation */
     orthsr__kept *kept;                                           /* (layers - first_kept + 1): the last one serves all layers that are not kept */
-    real *out;                                                    /* (rows, d): after the last layer */
+    real *out;                                                    /* (count, d), or (rows, d): after the last layer */
     real *normed, *rotated, *hidden;                              /* (rows, d), (rows, max(d, mlp)) twice */
     real *grad, *grad_normed, *grad_o, *grad_q, *grad_k, *grad_v; /* (rows, d), only with gradients */
     real *grad_hidden, *grad_rotated;                             /* (rows, mlp), (rows, max(d, mlp)), only with gradients */
-    real *scores;                                                 /* (2, length, length) */
-    real *pooled, *pooled_normed, *pooled_mean, *pooled_rstd;     /* (rows, d), (rows, d), (rows), (rows): one row per sequence */
-    size_t *pool_row;                                             /* (rows): where each sequence is read */
+    real *read, *pooled, *pooled_normed;                          /* (rows, d): one row per sequence is used of these and of the next */
+    real *pooled_mean, *pooled_rstd;                              /* (rows) */
+    size_t *at;                                                   /* (rows): where each sequence is read, among its own rows; the caller sets it */
+    orthsr__sequences sequences;                                  /* of the batch at hand; the caller sets it: at most `rows` rows */
+    size_t copy_layer;                                            /* the input of this layer ... */
+    real *copy;                                                   /* ... is copied to here (rows, d), where this is not NULL */
 } orthsr__pass;
 
 /* What a pass must be able to give back. */
@@ -40,29 +48,28 @@ typedef enum orthsr__gradients {
     ORTHSR__INPUT_GRADIENTS    /* and those of the first layer's input: nothing may be skipped */
 } orthsr__gradients;
 
-/* target: the model's binding (map_count), which must outlive the pass. */
+/* binding: the model's (map_count), which must outlive the pass. */
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               size_t length, orthsr__gradients gradients, orthsr_error *error);
+                               orthsr__gradients gradients, orthsr_error *error);
 void orthsr__pass_free(orthsr__pass *pass); /* safe on a zeroed struct */
 
-/* Where the caller puts the first layer's input, (batch, t, d). */
-real *orthsr__pass_input(orthsr__pass *pass);
+/* Where a layer's input (rows, d) lies: the caller fills the first's. */
+real *orthsr__pass_input(orthsr__pass *pass, size_t layer);
 
-/* Input to pass->out, batch sequences of t rows each. */
-void orthsr__pass_forward(orthsr__pass *pass, size_t batch, size_t t);
+/* From the input of the layer `first` to pass->out. */
+void orthsr__pass_forward(orthsr__pass *pass, size_t first);
 
-/* After a forward pass of rows rows: the first map, layer * ORTHSR__MAPS + which, with a value that is not finite about it, among the layers that are kept;
+/* After a forward pass: the first map, layer * ORTHSR__MAPS + which, with a value that is not finite about it, among the layers that are kept;
  * layers * ORTHSR__MAPS when there is none. */
-size_t orthsr__pass_not_finite(const orthsr__pass *pass, size_t rows);
+size_t orthsr__pass_not_finite(const orthsr__pass *pass);
 
-/* From pass->grad (batch, t, d), the gradient to pass->out, which is overwritten; ADDS to grad_rotations (adapter's rotation_count).
- * Stops below the lowest adapted map, or with ORTHSR__INPUT_GRADIENTS leaves the gradient of the input in pass->grad. */
-void orthsr__pass_backward(orthsr__pass *pass, size_t batch, size_t t, real *grad_rotations);
+/* From pass->grad (count, d), the gradient to pass->out, which is overwritten; ADDS to grad_rotations (adapter's rotation_count).
+ * Stops below the lowest adapted map, or with ORTHSR__INPUT_GRADIENTS leaves the gradient of the input (rows, d) in pass->grad. */
+void orthsr__pass_backward(orthsr__pass *pass, real *grad_rotations);
 
-/* The end of both towers: the rows pass->pool_row (n) are normalised and projected, features (n, embed) = norm(out[row]) W^T; and back:
- * pass->grad (rows_used, d) is filled from grad_features (n, embed), zero in all other rows. */
-void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n);
-void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection, size_t n,
-                           size_t rows_used);
+/* The end of both towers: what is read is normalised and projected, features (count, embed) = norm(out) W^T; and back: pass->grad (count, d) is filled from
+ * grad_features (count, embed). */
+void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection);
+void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const orthsr__norm *norm, const orthsr__linear *projection);
 
 #endif

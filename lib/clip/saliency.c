@@ -1,6 +1,7 @@
 /* saliency.c - maps over the patches of an image.
  *
- * The pass of an encoder without gradients still holds the last layer's output, queries and keys when it has encoded a tile.
+ * The pass of an encoder without gradients still holds the last layer's queries and keys when it has encoded a tile, and if it was told to, the output of
+ * every patch.
  */
 #include "clip/saliency.h"
 
@@ -17,9 +18,9 @@ orthsr_status orthsr__similarity_map(orthsr__encoder *encoder, float *map, size_
     real *tokens = orthsr__aligned(patches * embed, sizeof *tokens);
     if (!tokens) return orthsr__fail_memory(error, "patch features");
     const real *last = pass->out + (i * (patches + 1) + 1) * d;
-    orthsr__layernorm_forward(pass->normed, pass->pooled_mean, pass->pooled_rstd, last, model->post_norm.gamma, model->post_norm.beta, patches, d,
+    orthsr__layernorm_forward(pass->pool, pass->normed, pass->pooled_mean, pass->pooled_rstd, last, model->post_norm.gamma, model->post_norm.beta, patches, d,
                               (real)model->config.image.eps);
-    orthsr__linear_forward(tokens, pass->normed, model->image_projection.weight, NULL, NULL, patches, d, embed);
+    orthsr__linear_forward(pass->pool, tokens, pass->normed, model->image_projection.weight, NULL, NULL, patches, d, embed);
     double length = 0;
     for (size_t e = 0; e < embed; e++) length += (double)feature[e] * (double)feature[e];
     for (size_t j = 0; j < patches; j++) {
@@ -38,7 +39,7 @@ orthsr_status orthsr__similarity_map(orthsr__encoder *encoder, float *map, size_
 orthsr_status orthsr__attention_map(orthsr__encoder *encoder, float *map, size_t i, orthsr_error *error) {
     const orthsr__tower_config *config = &encoder->model->config.image;
     size_t grid = orthsr__image_grid(encoder->model), t = 1 + grid * grid, d = config->width, head = d / config->heads;
-    const real *q = encoder->image.kept->q + i * t * d, *k = encoder->image.kept->k + i * t * d;
+    const real *q = encoder->image.kept->q + i * (encoder->image.whole ? t : 1) * d, *k = encoder->image.kept->k + i * t * d;
     double *scores = orthsr__calloc(2 * t, sizeof *scores);
     if (!scores) return orthsr__fail_memory(error, "an attention map");
     double *mean = scores + t;

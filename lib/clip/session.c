@@ -12,6 +12,7 @@
 #include "clip/saliency.h"
 
 struct orthsr_session {
+    orthsr__pool *pool; /* made when it is needed, if it was not asked for */
     orthsr__encoder encoder;
     const orthsr_prompt *prompt; /* or NULL */
     real *features;              /* (tile, embed): one tile's, before they become the caller's floats */
@@ -23,9 +24,9 @@ orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model
     ORTHSR__REQUIRE(model != NULL, error, "model is NULL");
     orthsr_session *session = orthsr__calloc(1, sizeof *session);
     if (!session) return orthsr__fail_memory(error, "a session");
-    size_t image = orthsr__image_tile(model), text = orthsr__text_tile(model);
-    session->features = orthsr__aligned((image > text ? image : text) * model->config.embed_dim, sizeof(real));
-    orthsr_status status = session->features ? orthsr__encoder_new(&session->encoder, model, adapter, false, error) : orthsr__fail_memory(error, "a session");
+    session->features = orthsr__aligned(ORTHSR__TILE_ROWS * model->config.embed_dim, sizeof(real));
+    orthsr_status status = session->features ? orthsr__encoder_new(&session->encoder, model, adapter, false, NULL, ORTHSR__TILE_ROWS, error)
+                                             : orthsr__fail_memory(error, "a session");
     if (status) {
         orthsr_session_free(session);
         return status;
@@ -37,6 +38,7 @@ orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model
 void orthsr_session_free(orthsr_session *session) {
     if (!session) return;
     orthsr__encoder_free(&session->encoder);
+    orthsr__pool_free(session->pool);
     free(session->features);
     free(session);
 }
@@ -47,6 +49,20 @@ orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_pr
     session->prompt = prompt;
     session->encoder.context = prompt ? prompt->context : NULL;
     return ORTHSR_OK;
+}
+
+orthsr_status orthsr_session_set_threads(orthsr_session *session, size_t threads, orthsr_error *error) {
+    ORTHSR__REQUIRE(session != NULL, error, "session is NULL");
+    ORTHSR__REQUIRE(threads <= ORTHSR__MAX_THREADS, error, "more threads than 4096");
+    orthsr__pool *pool;
+    ORTHSR__TRY(orthsr__pool_new(&pool, threads, error));
+    orthsr__pool_free(session->pool);
+    session->encoder.pool = session->pool = pool;
+    return ORTHSR_OK;
+}
+
+static orthsr_status need_pool(orthsr_session *session, orthsr_error *error) {
+    return session->pool ? ORTHSR_OK : orthsr_session_set_threads(session, 0, error);
 }
 
 const orthsr_model *orthsr__session_model(const orthsr_session *session) { return session->encoder.model; }
@@ -71,9 +87,11 @@ static bool pixels_finite(const float *pixels, size_t n) {
 orthsr_status orthsr_session_encode_pixels(orthsr_session *session, float *features, const float *pixels, size_t n, orthsr_error *error) {
     ORTHSR__REQUIRE(session && (n == 0 || (features && pixels)), error, "an argument is NULL");
     const orthsr_model *model = session->encoder.model;
-    size_t tile = orthsr__image_tile(model), image = 3 * model->config.image_size * model->config.image_size, embed = model->config.embed_dim;
+    size_t tile = orthsr__even_tile(n, orthsr__image_tile(model, ORTHSR__TILE_ROWS)), image = 3 * model->config.image_size * model->config.image_size,
+           embed = model->config.embed_dim;
     for (size_t i = 0; i < n; i++)
         if (!pixels_finite(pixels + i * image, image)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "image %zu holds a pixel that is not finite", i);
+    ORTHSR__TRY(need_pool(session, error));
     for (size_t i = 0; i < n; i += tile) {
         size_t count = n - i < tile ? n - i : tile;
         ORTHSR__TRY(orthsr__encode_image_tile(&session->encoder, session->features, pixels + i * image, count, error));
@@ -83,34 +101,39 @@ orthsr_status orthsr_session_encode_pixels(orthsr_session *session, float *featu
 }
 
 /* One image into the image tower, which then holds what a map is made from. */
-static orthsr_status show(orthsr_session *session, const float *pixels, orthsr_error *error) {
+static orthsr_status show(orthsr_session *session, const float *pixels, bool patches, orthsr_error *error) {
     const orthsr_model *model = session->encoder.model;
     if (!pixels_finite(pixels, 3 * model->config.image_size * model->config.image_size))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the image holds a pixel that is not finite");
-    ORTHSR__TRY(orthsr__encode_image_tile(&session->encoder, session->features, pixels, 1, error));
+    ORTHSR__TRY(need_pool(session, error));
+    session->encoder.maps = patches;
+    orthsr_status status = orthsr__encode_image_tile(&session->encoder, session->features, pixels, 1, error);
+    session->encoder.maps = false;
+    ORTHSR__TRY(status);
     if (orthsr__all_finite(session->features, model->config.embed_dim)) return ORTHSR_OK;
     return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the features of the image are not finite");
 }
 
 orthsr_status orthsr_session_similarity(orthsr_session *session, float *map, const float *pixels, const float *class_feature, orthsr_error *error) {
     ORTHSR__REQUIRE(session && map && pixels && class_feature, error, "an argument is NULL");
-    ORTHSR__TRY(show(session, pixels, error));
+    ORTHSR__TRY(show(session, pixels, true, error));
     orthsr__real_from_float(session->features, class_feature, session->encoder.model->config.embed_dim);
     return orthsr__similarity_map(&session->encoder, map, 0, session->features, error);
 }
 
 orthsr_status orthsr_session_attention(orthsr_session *session, float *map, const float *pixels, orthsr_error *error) {
     ORTHSR__REQUIRE(session && map && pixels, error, "an argument is NULL");
-    ORTHSR__TRY(show(session, pixels, error));
+    ORTHSR__TRY(show(session, pixels, false, error));
     return orthsr__attention_map(&session->encoder, map, 0, error);
 }
 
 /* features (n, embed_dim) of tokens (n, context_length) that are known to be good. */
 static orthsr_status encode_ids(orthsr_session *session, float *features, const int32_t *tokens, size_t n, orthsr_error *error) {
     const orthsr_model *model = session->encoder.model;
-    size_t tile = orthsr__text_tile(model), context = model->config.context_length, embed = model->config.embed_dim;
-    for (size_t i = 0; i < n; i += tile) {
-        size_t count = n - i < tile ? n - i : tile;
+    size_t context = model->config.context_length, embed = model->config.embed_dim;
+    ORTHSR__TRY(need_pool(session, error));
+    for (size_t i = 0, count; i < n; i += count) {
+        count = orthsr__text_tile(&session->encoder, tokens + i * context, n - i);
         ORTHSR__TRY(orthsr__encode_text_tile(&session->encoder, session->features, tokens + i * context, count, error));
         ORTHSR__TRY(deliver(session, features + i * embed, count, i, "text", error));
     }

@@ -43,18 +43,40 @@ ORTHSR__SIMD static void gelu_tanh_backward(real *grad_x, const real *grad_y, co
     }
 }
 
-void orthsr__activation_forward(real *y, const real *x, size_t n, orthsr__activation kind) {
-    switch (kind) {
-    case ORTHSR__QUICK_GELU: quick_gelu_forward(y, x, n); break;
-    case ORTHSR__GELU: gelu_forward(y, x, n); break;
-    case ORTHSR__GELU_TANH: gelu_tanh_forward(y, x, n); break;
+/* ---- by the threads of a pool ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct call {
+    real *y; /* of the backward pass, grad_x */
+    const real *grad_y, *x;
+    orthsr__activation kind;
+} call;
+
+enum { LEAST = 8192 }; /* values for a task */
+
+static void forward(void *context, size_t first, size_t n) {
+    const call *c = context;
+    switch (c->kind) {
+    case ORTHSR__QUICK_GELU: quick_gelu_forward(c->y + first, c->x + first, n); break;
+    case ORTHSR__GELU: gelu_forward(c->y + first, c->x + first, n); break;
+    case ORTHSR__GELU_TANH: gelu_tanh_forward(c->y + first, c->x + first, n); break;
     }
 }
 
-void orthsr__activation_backward(real *grad_x, const real *grad_y, const real *x, size_t n, orthsr__activation kind) {
-    switch (kind) {
-    case ORTHSR__QUICK_GELU: quick_gelu_backward(grad_x, grad_y, x, n); break;
-    case ORTHSR__GELU: gelu_backward(grad_x, grad_y, x, n); break;
-    case ORTHSR__GELU_TANH: gelu_tanh_backward(grad_x, grad_y, x, n); break;
+static void backward(void *context, size_t first, size_t n) {
+    const call *c = context;
+    switch (c->kind) {
+    case ORTHSR__QUICK_GELU: quick_gelu_backward(c->y + first, c->grad_y + first, c->x + first, n); break;
+    case ORTHSR__GELU: gelu_backward(c->y + first, c->grad_y + first, c->x + first, n); break;
+    case ORTHSR__GELU_TANH: gelu_tanh_backward(c->y + first, c->grad_y + first, c->x + first, n); break;
     }
+}
+
+void orthsr__activation_forward(orthsr__pool *pool, real *y, const real *x, size_t n, orthsr__activation kind) {
+    call c = {y, NULL, x, kind};
+    orthsr__pool_split(pool, n, LEAST, forward, &c);
+}
+
+void orthsr__activation_backward(orthsr__pool *pool, real *grad_x, const real *grad_y, const real *x, size_t n, orthsr__activation kind) {
+    call c = {grad_x, grad_y, x, kind};
+    orthsr__pool_split(pool, n, LEAST, backward, &c);
 }

@@ -1,13 +1,36 @@
-/* attention.c - multi-head softmax attention; each head works on its own d / heads columns of q, k, v, in place. */
-#include "base/linalg.h"
+/* attention.c - multi-head softmax attention; each head works on its own d / heads columns of q, k, v, in place.
+ *
+ * A head's queries are taken some rows at a time, as many as keep their probabilities within the worker's room. What a sequence attends to lies in two places:
+ * the rows that all sequences share, and its own. Where there are shared rows, a head goes through all sequences in their order, so that the gradients of
+ * those rows are added up in that order; else every sequence of every head is a task.
+ */
+#include <string.h>
+
+#include "base/gemm.h"
 #include "ops/ops.h"
 #include "ops/scalar.h"
 
-/* Rows of s (t, t) become probabilities; with causal, row i keeps columns 0..i and the rest are 0. */
-ORTHSR__SIMD static void softmax_rows(real *s, size_t t, bool causal) {
-    for (size_t i = 0; i < t; i++) {
-        real *row = s + i * t, largest = row[0], sum = 0;
-        size_t n = causal ? i + 1 : t;
+size_t orthsr__attention_longest(void) { return ORTHSR__ROOM / (2 * sizeof(real)); }
+
+/* Consecutive queries of one head, and the keys they see. */
+typedef struct view {
+    size_t d, head;     /* leading dimension of everything of rows; columns of a head */
+    size_t query, n;    /* row of the first query, in q and o; how many */
+    size_t first;       /* its place among the sequence's own rows */
+    size_t own, length; /* row of the sequence's first key and value; its own keys that any of the queries sees */
+    size_t shared;      /* rows 0 .. shared - 1 are seen by all */
+    bool causal;
+} view;
+
+/* Columns that query r sees: the shared ones and these. */
+static size_t visible(const view *w, size_t r) { return w->shared + (w->causal ? w->first + r + 1 : w->length); }
+
+/* Rows of s (n, shared + length) become probabilities; what a query does not see is 0. */
+ORTHSR__SIMD static void softmax_rows(real *s, const view *w) {
+    size_t columns = w->shared + w->length;
+    for (size_t r = 0; r < w->n; r++) {
+        real *row = s + r * columns, largest = row[0], sum = 0;
+        size_t n = visible(w, r);
 #pragma omp simd reduction(max : largest)
         for (size_t j = 0; j < n; j++) largest = row[j] > largest ? row[j] : largest;
 #pragma omp simd reduction(+ : sum)
@@ -17,49 +40,157 @@ ORTHSR__SIMD static void softmax_rows(real *s, size_t t, bool causal) {
         }
         real scale = 1 / sum;
         for (size_t j = 0; j < n; j++) row[j] *= scale;
-        for (size_t j = n; j < t; j++) row[j] = 0;
+        for (size_t j = n; j < columns; j++) row[j] = 0;
     }
 }
 
-/* p (t, t): probabilities of one head; q, k at its first column, leading dimension d. */
-static void probabilities(real *p, const real *q, const real *k, size_t t, size_t d, size_t head, bool causal) {
-    orthsr__gemm(false, true, t, t, head, 1 / (real)sqrt((double)head), q, d, k, d, 0, p, t);
-    softmax_rows(p, t, causal);
-}
-
-/* g (t, t): from the gradient of the probabilities to that of the scores before softmax: p (g - g . p) scale, row by row; g . p = grad_o . o. */
-ORTHSR__SIMD static void softmax_backward(real *g, const real *p, const real *grad_o, const real *o, size_t t, size_t d, size_t head, real scale) {
-    for (size_t i = 0; i < t; i++) {
-        const real *gi = grad_o + i * d, *oi = o + i * d, *pi = p + i * t;
-        real *row = g + i * t, dot = 0;
+/* g (n, columns): from the gradient of the probabilities p to that of the scores before softmax: p (g - g . p) scale, row by row; g . p = grad_o . o. */
+ORTHSR__SIMD static void softmax_backward(real *g, const real *p, const real *grad_o, const real *o, const view *w, real scale) {
+    size_t columns = w->shared + w->length;
+    for (size_t r = 0; r < w->n; r++) {
+        const real *gr = grad_o + r * w->d, * or = o + r * w->d, *pr = p + r * columns;
+        real *row = g + r * columns, dot = 0;
 #pragma omp simd reduction(+ : dot)
-        for (size_t c = 0; c < head; c++) dot += gi[c] * oi[c];
-        for (size_t j = 0; j < t; j++) row[j] = pi[j] * (row[j] - dot) * scale;
+        for (size_t c = 0; c < w->head; c++) dot += gr[c] * or [c];
+        for (size_t j = 0; j < columns; j++) row[j] = pr[j] * (row[j] - dot) * scale;
     }
 }
 
-void orthsr__attention_forward(real *o, const real *q, const real *k, const real *v, size_t batch, size_t t, size_t d, size_t heads, bool causal, real *work) {
-    size_t head = d / heads;
-    for (size_t b = 0; b < batch; b++)
-        for (size_t h = 0; h < heads; h++) {
-            size_t at = b * t * d + h * head;
-            probabilities(work, q + at, k + at, t, d, head, causal);
-            orthsr__gemm(false, false, t, head, t, 1, work, t, v + at, d, 0, o + at, d);
-        }
+/* y (n, columns) = alpha x (n, head) keys^T: products with what is seen, side by side. */
+static void times_keys(real *y, real alpha, const real *x, const real *keys, const view *w) {
+    size_t columns = w->shared + w->length;
+    if (w->shared) orthsr__gemm(false, true, w->n, w->shared, w->head, alpha, x, w->d, keys, w->d, 0, y, columns);
+    orthsr__gemm(false, true, w->n, w->length, w->head, alpha, x, w->d, keys + w->own * w->d, w->d, 0, y + w->shared, columns);
 }
 
-void orthsr__attention_backward(real *grad_q, real *grad_k, real *grad_v, const real *grad_o, const real *o, const real *q, const real *k, const real *v,
-                                size_t batch, size_t t, size_t d, size_t heads, bool causal, real *work) {
-    size_t head = d / heads;
-    real *p = work, *g = work + t * t, scale = 1 / (real)sqrt((double)head);
-    for (size_t b = 0; b < batch; b++)
-        for (size_t h = 0; h < heads; h++) {
-            size_t at = b * t * d + h * head;
-            probabilities(p, q + at, k + at, t, d, head, causal);
-            orthsr__gemm(true, false, t, head, t, 1, p, t, grad_o + at, d, 0, grad_v + at, d);
-            orthsr__gemm(false, true, t, t, head, 1, grad_o + at, d, v + at, d, 0, g, t);
-            softmax_backward(g, p, grad_o + at, o + at, t, d, head, scale);
-            orthsr__gemm(false, false, t, head, t, 1, g, t, k + at, d, 0, grad_q + at, d);
-            orthsr__gemm(true, false, t, head, t, 1, g, t, q + at, d, 0, grad_k + at, d);
-        }
+/* y (n, head) = x (n, columns) values. */
+static void times_values(real *y, const real *x, const real *values, const view *w) {
+    size_t columns = w->shared + w->length;
+    if (w->shared) orthsr__gemm(false, false, w->n, w->head, w->shared, 1, x, columns, values, w->d, 0, y, w->d);
+    orthsr__gemm(false, false, w->n, w->head, w->length, 1, x + w->shared, columns, values + w->own * w->d, w->d, w->shared ? 1 : 0, y, w->d);
+}
+
+/* grad (keys or values) = (or += where they have been given one) x (n, columns)^T y (n, head). */
+static void add_gradient(real *grad, const real *x, const real *y, const view *w, bool first_of_own) {
+    size_t columns = w->shared + w->length;
+    if (w->shared) orthsr__gemm(true, false, w->shared, w->head, w->n, 1, x, columns, y, w->d, 1, grad, w->d);
+    orthsr__gemm(true, false, w->length, w->head, w->n, 1, x + w->shared, columns, y, w->d, first_of_own ? 0 : 1, grad + w->own * w->d, w->d);
+}
+
+static void probabilities(real *p, const real *q, const real *k, const view *w) {
+    times_keys(p, 1 / (real)sqrt((double)w->head), q + w->query * w->d, k, w);
+    softmax_rows(p, w);
+}
+
+static void forward(real *o, const real *q, const real *k, const real *v, const view *w) {
+    real *p = orthsr__room();
+    probabilities(p, q, k, w);
+    times_values(o + w->query * w->d, p, v, w);
+}
+
+typedef struct gradients {
+    real *q, *k, *v;
+    const real *o; /* of what comes out */
+} gradients;
+
+static void backward(const gradients *grad, const real *o, const real *q, const real *k, const real *v, const view *w, bool first_of_own) {
+    real *p = orthsr__room(), *g = p + w->n * (w->shared + w->length), scale = 1 / (real)sqrt((double)w->head);
+    size_t at = w->query * w->d;
+    probabilities(p, q, k, w);
+    add_gradient(grad->v, p, grad->o + at, w, first_of_own);
+    times_keys(g, 1, grad->o + at, v, w);
+    softmax_backward(g, p, grad->o + at, o + at, w, scale);
+    times_values(grad->q + at, g, k, w);
+    add_gradient(grad->k, g, q + at, w, first_of_own);
+}
+
+/* ---- all sequences ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct call {
+    const orthsr__sequences *sequences;
+    const size_t *at; /* NULL: every row asks */
+    size_t d, heads;
+    real *o;           /* forward */
+    gradients grad;    /* backward */
+    const real *o_was; /* backward */
+    const real *q, *k, *v;
+} call;
+
+static void see(const call *c, size_t h, const view *w, bool first_of_own) {
+    size_t at = h * w->head;
+    if (c->o) {
+        forward(c->o + at, c->q + at, c->k + at, c->v + at, w);
+        return;
+    }
+    const gradients grad = {c->grad.q + at, c->grad.k + at, c->grad.v + at, c->grad.o + at};
+    backward(&grad, c->o_was + at, c->q + at, c->k + at, c->v + at, w, first_of_own);
+}
+
+/* A whole sequence of own rows from `own` on, whose queries begin at row query. The last queries come first: they see, and give a gradient to, all there is. */
+static void see_sequence(const call *c, size_t h, size_t query, size_t own, size_t length, size_t shared) {
+    size_t tile = ORTHSR__ROOM / (2 * sizeof(real)) / (shared + length), tiles = (length + tile - 1) / tile;
+    for (size_t i = tiles; i-- > 0;) {
+        size_t first = i * tile, n = length - first < tile ? length - first : tile;
+        view w = {.d = c->d, .head = c->d / c->heads, .query = query + first, .n = n, .first = first, .own = own, .shared = shared};
+        w.causal = c->sequences->causal;
+        w.length = w.causal ? first + n : length;
+        see(c, h, &w, i + 1 == tiles);
+    }
+}
+
+/* One query of sequence i. */
+static void see_one(const call *c, size_t h, size_t i, size_t own) {
+    const orthsr__sequences *s = c->sequences;
+    view w = {.d = c->d, .head = c->d / c->heads, .query = i, .n = 1, .first = c->at[i], .own = own, .shared = s->shared, .causal = s->causal};
+    w.length = s->causal ? w.first + 1 : s->length;
+    see(c, h, &w, true);
+    for (size_t r = own + w.length; !c->o && r < own + s->length; r++) { /* not seen */
+        memset(c->grad.k + r * c->d + h * w.head, 0, w.head * sizeof(real));
+        memset(c->grad.v + r * c->d + h * w.head, 0, w.head * sizeof(real));
+    }
+}
+
+static void see_part(const call *c, size_t h, size_t i) {
+    const orthsr__sequences *s = c->sequences;
+    size_t own = s->shared + i * s->length;
+    if (c->at) see_one(c, h, i, own);
+    else see_sequence(c, h, own, own, s->length, s->shared);
+}
+
+static void clear(real *grad, size_t rows, size_t d, size_t columns) {
+    for (size_t r = 0; r < rows; r++) memset(grad + r * d, 0, columns * sizeof *grad);
+}
+
+static void see_head(void *context, size_t h) {
+    const call *c = context;
+    const orthsr__sequences *s = c->sequences;
+    size_t head = c->d / c->heads;
+    if (!c->at) see_sequence(c, h, 0, 0, s->shared, 0);
+    else if (!c->o) {
+        clear(c->grad.k + h * head, s->shared, c->d, head);
+        clear(c->grad.v + h * head, s->shared, c->d, head);
+    }
+    for (size_t i = 0; i < s->count; i++) see_part(c, h, i);
+}
+
+static void see_sequence_of_head(void *context, size_t i) {
+    const call *c = context;
+    see_part(c, i % c->heads, i / c->heads);
+}
+
+static void run(orthsr__pool *pool, call *c) {
+    if (c->sequences->shared) orthsr__pool_run(pool, c->heads, see_head, c);
+    else orthsr__pool_run(pool, c->sequences->count * c->heads, see_sequence_of_head, c);
+}
+
+void orthsr__attention_forward(orthsr__pool *pool, real *o, const real *q, const real *k, const real *v, const orthsr__sequences *sequences, const size_t *at,
+                               size_t d, size_t heads) {
+    call c = {.sequences = sequences, .at = at, .d = d, .heads = heads, .o = o, .q = q, .k = k, .v = v};
+    run(pool, &c);
+}
+
+void orthsr__attention_backward(orthsr__pool *pool, real *grad_q, real *grad_k, real *grad_v, const real *grad_o, const real *o, const real *q, const real *k,
+                                const real *v, const orthsr__sequences *sequences, const size_t *at, size_t d, size_t heads) {
+    call c = {.sequences = sequences, .at = at, .d = d, .heads = heads, .grad = {grad_q, grad_k, grad_v, grad_o}, .o_was = o, .q = q, .k = k, .v = v};
+    run(pool, &c);
 }

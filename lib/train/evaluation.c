@@ -78,7 +78,7 @@ orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session *session, 
     size_t items = orthsr_dataset_count(dataset), classes = orthsr_dataset_class_count(dataset);
     ORTHSR__REQUIRE(items > 0 && classes > 0, error, "the dataset is empty");
     run r = {.session = session, .model = orthsr__session_model(session), .dataset = dataset};
-    r.tile = orthsr__image_tile(r.model);
+    r.tile = orthsr__image_tile(r.model, ORTHSR__TILE_ROWS);
     r.image = 3 * r.model->config.image_size * r.model->config.image_size;
     r.embed = r.model->config.embed_dim;
     r.pixels = orthsr__aligned(r.tile * r.image, sizeof(float));

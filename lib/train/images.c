@@ -32,8 +32,9 @@ static orthsr_status load(orthsr__images *images, const size_t *items, size_t n,
     return ORTHSR_OK;
 }
 
-/* The frozen model's features and log-probabilities of the tile's pixels. */
-static orthsr_status look(orthsr__images *images, size_t n, orthsr_error *error) {
+/* The frozen model's features and log-probabilities of the tile's pixels; for_map: and what `map` reads. */
+static orthsr_status look(orthsr__images *images, size_t n, bool for_map, orthsr_error *error) {
+    images->frozen.maps = for_map && is_attentive(images) && images->options->cutout_source == ORTHSR_CUTOUT_TEXT;
     ORTHSR__TRY(orthsr__encode_image_tile(&images->frozen, images->features, images->pixels, n, error));
     orthsr__objective_log_probabilities(&images->anchor, images->log_p, images->features, n);
     return ORTHSR_OK;
@@ -107,12 +108,12 @@ static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n
     for (size_t i = 0; i < n; i++) items[i] = first + i;
     label(images, items, n);
     ORTHSR__TRY(load(images, items, n, 0, error));
-    ORTHSR__TRY(look(images, n, error));
+    ORTHSR__TRY(look(images, n, true, error));
     ORTHSR__TRY(map(images, n, error));
     ORTHSR__TRY(remember(images, ORTHSR__WHOLE, items, n, error));
     if (!cut_stays(images)) return ORTHSR_OK;
     ORTHSR__TRY(cut(images, items, n, 0, error));
-    ORTHSR__TRY(look(images, n, error));
+    ORTHSR__TRY(look(images, n, false, error));
     return remember(images, ORTHSR__CUT, items, n, error);
 }
 
@@ -173,12 +174,12 @@ static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
 }
 
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
-                                 orthsr_error *error) {
+                                 orthsr__pool *pool, size_t tile_rows, orthsr_error *error) {
     *images = (orthsr__images){.model = model,
                                .dataset = dataset,
                                .options = options,
                                .items = orthsr_dataset_count(dataset),
-                               .tile = orthsr__image_tile(model),
+                               .tile = orthsr__image_tile(model, tile_rows),
                                .grid = orthsr__image_grid(model),
                                .pixel_count = 3 * model->config.image_size * model->config.image_size};
     bool own = options->frozen_template_count > 0;
@@ -189,7 +190,7 @@ orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *mod
     images->anchor.scale = model->logit_scale;
     images->anchor.temperature = (real)options->kl_temperature;
     if (!status) status = allocate(images, error);
-    if (!status) status = orthsr__encoder_new(&images->frozen, model, NULL, false, error);
+    if (!status) status = orthsr__encoder_new(&images->frozen, model, NULL, false, pool, tile_rows, error);
     if (!status) status = encode_classes(images, templates, n_templates, error);
     if (!status && !is_augmented(images)) status = look_at_all(images, error);
     if (status) orthsr__images_free(images);
@@ -209,37 +210,39 @@ void orthsr__images_free(orthsr__images *images) {
 
 /* ---- a batch --------------------------------------------------------------------------------------------------------------------------- */
 
-/* One part of the loss, of the tile's present pixels. */
-static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, orthsr__part part, size_t n, size_t batch,
-                              real *grad_rotations, orthsr_error *error) {
+/* One part of the loss, of the tile's present pixels; looked: the frozen model has just been shown them. */
+static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, orthsr__part part, bool looked, size_t n,
+                              size_t batch, real *grad_rotations, orthsr_error *error) {
     bool adapted = orthsr__image_adapted(encoder);
-    if (adapted) ORTHSR__TRY(orthsr__encode_image_tile(encoder, images->tuned, images->pixels, n, error));
+    if (adapted) ORTHSR__TRY(orthsr__encode_image_tile(encoder, images->tuned, looked ? NULL : images->pixels, n, error));
     else memcpy(images->tuned, images->features, n * images->anchor.embed * sizeof(real));
     orthsr__objective_tile(objective, part, images->tuned, images->tuned, images->labels, images->log_p, n, batch);
-    if (adapted) orthsr__image_tile_backward(encoder, images->tuned, n, grad_rotations);
+    if (adapted) orthsr__image_tile_backward(encoder, images->tuned, grad_rotations);
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
                                       size_t epoch, real *grad_rotations, orthsr_error *error) {
     bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
-    bool adapted = orthsr__image_adapted(encoder);
-    for (size_t i = 0; i < n; i += images->tile, items += images->tile) {
-        size_t count = n - i < images->tile ? n - i : images->tile;
+    bool adapted = orthsr__image_adapted(encoder), looks = augmented || (has_cut && !stays);
+    size_t tile = orthsr__even_tile(n, images->tile);
+    if (adapted && looks) ORTHSR__TRY(orthsr__encoder_follow(encoder, &images->frozen, error));
+    for (size_t i = 0; i < n; i += tile, items += tile) {
+        size_t count = n - i < tile ? n - i : tile;
         label(images, items, count);
         if (augmented || adapted || (has_cut && !stays)) ORTHSR__TRY(load(images, items, count, epoch, error));
         if (augmented) {
-            ORTHSR__TRY(look(images, count, error));
+            ORTHSR__TRY(look(images, count, true, error));
             ORTHSR__TRY(map(images, count, error));
         } else {
             recall(images, ORTHSR__WHOLE, items, count);
         }
-        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, count, n, grad_rotations, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, augmented, count, n, grad_rotations, error));
         if (!has_cut) continue;
         if (adapted || !stays) ORTHSR__TRY(cut(images, items, count, epoch, error));
         if (stays) recall(images, ORTHSR__CUT, items, count);
-        else ORTHSR__TRY(look(images, count, error));
-        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, count, n, grad_rotations, error));
+        else ORTHSR__TRY(look(images, count, false, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, !stays, count, n, grad_rotations, error));
     }
     return ORTHSR_OK;
 }

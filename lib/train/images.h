@@ -34,7 +34,7 @@ typedef struct orthsr__images {
 /* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
  * text, NUMERIC, MEMORY. */
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
-                                 orthsr_error *error);
+                                 orthsr__pool *pool, size_t tile_rows, orthsr_error *error);
 void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
 
 /* Between orthsr__objective_begin and _end: all terms of the batch items (n) go into the objective's sums, and their gradient through the image tower is ADDED

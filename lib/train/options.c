@@ -170,6 +170,13 @@ orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, u
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(threads <= ORTHSR__MAX_THREADS, error, "more threads than 4096");
+    options->threads = threads;
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr__templates_replace(char ***templates, size_t *count, const char *const *others, size_t n, orthsr_error *error) {
     char **copies = orthsr__copy_texts(others, n);
     if (!copies) return orthsr__fail_memory(error, "templates");

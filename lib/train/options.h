@@ -32,6 +32,7 @@ struct orthsr_trainer_options {
     float cutout_probability;
     size_t cutout_holes;
     uint64_t seed;
+    size_t threads;   /* 0: one for every processor */
     char **templates; /* (template_count) */
     size_t template_count;
     char **frozen_templates;      /* (frozen_template_count) */

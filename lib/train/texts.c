@@ -60,13 +60,13 @@ orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encode
 
 /* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
 orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, real *grad_rotations, orthsr_error *error) {
-    size_t tile = orthsr__text_tile(texts->model), context = texts->model->config.context_length;
+    size_t context = texts->model->config.context_length;
     if (texts->prompt) memset(texts->grad_context, 0, texts->prompt->count * sizeof(real));
-    for (size_t i = 0; i < texts->prompts; i += tile) {
-        size_t n = texts->prompts - i < tile ? texts->prompts - i : tile;
-        if (texts->prompts > tile) ORTHSR__TRY(orthsr__encode_text_tile(encoder, texts->features + i * texts->embed, texts->tokens + i * context, n, error));
-        orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, n, grad_rotations);
-        if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, n, texts->grad_context);
+    for (size_t i = 0, n; i < texts->prompts; i += n) {
+        n = orthsr__text_tile(encoder, texts->tokens + i * context, texts->prompts - i);
+        if (texts->prompts > n) ORTHSR__TRY(orthsr__encode_text_tile(encoder, texts->features + i * texts->embed, texts->tokens + i * context, n, error));
+        orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, grad_rotations);
+        if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, texts->grad_context);
     }
     return ORTHSR_OK;
 }

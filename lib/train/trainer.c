@@ -31,6 +31,7 @@ struct orthsr_trainer {
     const orthsr_dataset *dataset;
     orthsr_trainer_options *options;
     orthsr__descent descent; /* of the adapter */
+    orthsr__pool *pool;
     orthsr__encoder encoder;
     orthsr__objective objective;
     orthsr__images images;
@@ -79,23 +80,25 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
         trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
         if (options->epochs == 0) trainer->options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
-        status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
+        status = orthsr__pool_new(&trainer->pool, options->threads, error);
     }
+    size_t tile_rows = ORTHSR__TILE_ROWS;
+    if (!status) { status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error); }
     if (!status && !(trainer->order = orthsr__aligned(trainer->items, sizeof *trainer->order))) status = orthsr__fail_memory(error, "training");
     if (!status)
-        status = orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed, orthsr__image_tile(model),
-                                       error);
+        status = orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
+                                       orthsr__image_tile(model, tile_rows), error);
     if (!status) {
         orthsr__objective_options(&trainer->objective, options);
         trainer->objective.scale = model->logit_scale;
         status = make_descents(trainer, error);
     }
-    if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, error);
+    if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, trainer->pool, tile_rows, error);
     trainer->encoder.context = prompt ? prompt->context : NULL;
     trainer->encoder.context_gradients = prompt != NULL;
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
         status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
-    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, error);
+    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, trainer->pool, tile_rows, error);
     if (status) {
         orthsr_trainer_free(trainer);
         return status;
@@ -113,6 +116,7 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr_adapter_free(trainer->own_adapter);
     orthsr__descent_free(&trainer->descent);
     orthsr_trainer_options_free(trainer->options);
+    orthsr__pool_free(trainer->pool);
     free(trainer->order);
     free(trainer);
 }
