@@ -27,6 +27,9 @@ ORTHSR_API void orthsr_session_free(orthsr_session *session); /* NULL is a no-op
  * Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_set_threads(orthsr_session *session, size_t threads, orthsr_error *error);
 
+/* Multiplications and additions in matrix products since the session's threads were started: what has been done, to be set against a time. Since 0.1. */
+ORTHSR_API double orthsr_session_work(const orthsr_session *session);
+
 /* A learned prompt for class names, borrowed: orthsr_session_encode_classes, and so orthsr_evaluate, use it in place of templates from now on. NULL: templates
  * again. Other texts are not concerned. Errors: ARGUMENT, MISMATCH (a prompt of another width, or too long for the model). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error);

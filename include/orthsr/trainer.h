@@ -136,6 +136,21 @@ typedef int (*orthsr_trainer_callback)(const orthsr_trainer *trainer, void *payl
 /* All steps that are left. callback may be NULL. Errors: those of orthsr_trainer_step, CANCELLED. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callback callback, void *payload, orthsr_error *error);
 
+/* What a step's time is spent on. OTHER: reading and augmenting images, the loss on features. */
+typedef enum orthsr_phase {
+    ORTHSR_PHASE_TEXT,       /* class prompts, forward and backward */
+    ORTHSR_PHASE_IMAGE,      /* the tuned model's images, forward */
+    ORTHSR_PHASE_BACKWARD,   /* the same, backward */
+    ORTHSR_PHASE_FROZEN,     /* the frozen model's images */
+    ORTHSR_PHASE_ORTHOGONAL, /* from the gradients of the matrices to those of their parameters, and from parameters to matrices; the defect */
+    ORTHSR_PHASE_OPTIMIZER,
+    ORTHSR_PHASE_OTHER
+} orthsr_phase;
+
+/* Of the last step: seconds of a phase (NaN for another number), and multiplications and additions in matrix products, those by LAPACK left out. Since 0.1. */
+ORTHSR_API double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase);
+ORTHSR_API double orthsr_trainer_work(const orthsr_trainer *trainer);
+
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);                   /* steps made. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);                   /* steps of the whole run. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);                        /* epoch of the last step, from 0. Since 0.1. */

@@ -65,6 +65,8 @@ static orthsr_status need_pool(orthsr_session *session, orthsr_error *error) {
     return session->pool ? ORTHSR_OK : orthsr_session_set_threads(session, 0, error);
 }
 
+double orthsr_session_work(const orthsr_session *session) { return orthsr__pool_work(session->pool); }
+
 const orthsr_model *orthsr__session_model(const orthsr_session *session) { return session->encoder.model; }
 
 /* The tile's features to the caller; first: index of its first row among all, for the message. */

@@ -104,7 +104,7 @@ static const orthsr__target *overflown(const orthsr__descent *descent) {
     return target;
 }
 
-orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error) {
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr__phases *phases, orthsr_error *error) {
     orthsr_adapter *adapter = descent->adapter;
     *defect = 0;
     if (adapter->parameter_count == 0) return ORTHSR_OK;
@@ -115,6 +115,7 @@ orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *
     if (target) return orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
     if (status) return orthsr__fail(error, status, "%s", why.message);
     stretch_step(descent);
+    orthsr__phase(phases, ORTHSR_PHASE_ORTHOGONAL);
     status = orthsr__adapter_update(adapter, descent->next, error);
     if (status) {
         orthsr__optimizer_undo(descent->optimizer);

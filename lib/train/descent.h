@@ -5,6 +5,7 @@
 #include "adapter/adapter.h"
 #include "train/optimizer.h"
 #include "train/options.h"
+#include "train/phases.h"
 
 typedef struct orthsr__descent {
     orthsr_adapter *adapter;
@@ -29,6 +30,6 @@ void orthsr__descent_begin(orthsr__descent *descent);
 orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error);
 
 /* One step down the gradient, and the defect of A after it. A step that fails leaves adapter and optimizer as they were. */
-orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error);
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr__phases *phases, orthsr_error *error);
 
 #endif

@@ -35,8 +35,10 @@ static orthsr_status load(orthsr__images *images, const size_t *items, size_t n,
 /* The frozen model's features and log-probabilities of the tile's pixels; for_map: and what `map` reads. */
 static orthsr_status look(orthsr__images *images, size_t n, bool for_map, orthsr_error *error) {
     images->frozen.maps = for_map && is_attentive(images) && images->options->cutout_source == ORTHSR_CUTOUT_TEXT;
+    orthsr_phase before = orthsr__phase(images->phases, ORTHSR_PHASE_FROZEN);
     ORTHSR__TRY(orthsr__encode_image_tile(&images->frozen, images->features, images->pixels, n, error));
     orthsr__objective_log_probabilities(&images->anchor, images->log_p, images->features, n);
+    orthsr__phase(images->phases, before);
     return ORTHSR_OK;
 }
 
@@ -174,10 +176,11 @@ static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
 }
 
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
-                                 orthsr__pool *pool, size_t tile_rows, orthsr_error *error) {
+                                 orthsr__phases *phases, orthsr__pool *pool, size_t tile_rows, orthsr_error *error) {
     *images = (orthsr__images){.model = model,
                                .dataset = dataset,
                                .options = options,
+                               .phases = phases,
                                .items = orthsr_dataset_count(dataset),
                                .tile = orthsr__image_tile(model, tile_rows),
                                .grid = orthsr__image_grid(model),
@@ -214,10 +217,14 @@ void orthsr__images_free(orthsr__images *images) {
 static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, orthsr__part part, bool looked, size_t n,
                               size_t batch, real *grad_rotations, orthsr_error *error) {
     bool adapted = orthsr__image_adapted(encoder);
+    orthsr__phase(images->phases, ORTHSR_PHASE_IMAGE);
     if (adapted) ORTHSR__TRY(orthsr__encode_image_tile(encoder, images->tuned, looked ? NULL : images->pixels, n, error));
     else memcpy(images->tuned, images->features, n * images->anchor.embed * sizeof(real));
+    orthsr__phase(images->phases, ORTHSR_PHASE_OTHER);
     orthsr__objective_tile(objective, part, images->tuned, images->tuned, images->labels, images->log_p, n, batch);
+    orthsr__phase(images->phases, ORTHSR_PHASE_BACKWARD);
     if (adapted) orthsr__image_tile_backward(encoder, images->tuned, grad_rotations);
+    orthsr__phase(images->phases, ORTHSR_PHASE_OTHER);
     return ORTHSR_OK;
 }
 

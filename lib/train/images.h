@@ -9,6 +9,7 @@
 #include "clip/encoder.h"
 #include "train/objective.h"
 #include "train/options.h"
+#include "train/phases.h"
 
 /* What the frozen model says of all items. */
 typedef struct orthsr__seen {
@@ -20,6 +21,7 @@ typedef struct orthsr__images {
     const orthsr_model *model;
     const orthsr_dataset *dataset;
     const orthsr_trainer_options *options;
+    orthsr__phases *phases;
     size_t items, tile, grid, pixel_count; /* tile: images at once; grid: patches a side; pixel_count: floats of one input */
     orthsr__encoder frozen;                /* gone when it is not needed in a step */
     orthsr__objective anchor;              /* the frozen branch: its class features, from its own templates */
@@ -34,7 +36,7 @@ typedef struct orthsr__images {
 /* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
  * text, NUMERIC, MEMORY. */
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
-                                 orthsr__pool *pool, size_t tile_rows, orthsr_error *error);
+                                 orthsr__phases *phases, orthsr__pool *pool, size_t tile_rows, orthsr_error *error);
 void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
 
 /* Between orthsr__objective_begin and _end: all terms of the batch items (n) go into the objective's sums, and their gradient through the image tower is ADDED

@@ -17,6 +17,7 @@
 #include "train/images.h"
 #include "train/objective.h"
 #include "train/options.h"
+#include "train/phases.h"
 #include "train/rates.h"
 #include "train/schedule.h"
 #include "train/texts.h"
@@ -39,6 +40,8 @@ struct orthsr_trainer {
     size_t batch, steps_per_epoch, step, epoch;
     size_t *order; /* (items): of the current epoch */
     double metric[METRICS];
+    orthsr__phases phases; /* of the last step */
+    double work;           /* likewise */
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
@@ -98,7 +101,7 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     trainer->encoder.context_gradients = prompt != NULL;
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
         status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
-    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, trainer->pool, tile_rows, error);
+    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, &trainer->phases, trainer->pool, tile_rows, error);
     if (status) {
         orthsr_trainer_free(trainer);
         return status;
@@ -138,11 +141,14 @@ static orthsr_status pass(orthsr_trainer *trainer, const size_t *items, size_t n
     real *grad_rotations = trainer->descent.grad_rotations;
     bool text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     orthsr__descent_begin(&trainer->descent);
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_TEXT);
     if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_OTHER);
     trainer->objective.kl_factor = orthsr__kl_factor(trainer->options, epoch);
     orthsr__objective_begin(&trainer->objective, texts->features);
     ORTHSR__TRY(orthsr__images_gradient(&trainer->images, &trainer->encoder, &trainer->objective, items, n, epoch, grad_rotations, error));
     orthsr__objective_end(&trainer->objective, texts->grad_features);
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_TEXT);
     return text ? orthsr__texts_backward(texts, &trainer->encoder, grad_rotations, error) : ORTHSR_OK;
 }
 
@@ -157,6 +163,7 @@ static orthsr_status gradient(orthsr_trainer *trainer, const size_t *items, size
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC,
                             "the loss is not finite (cross-entropy %g, KL %g; of the cut images %g, %g); a smaller learning rate may help",
                             whole->ce / (double)n, whole->kl / (double)n, cut->ce / (double)n, cut->kl / (double)n);
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_ORTHOGONAL);
     ORTHSR__TRY(orthsr__descent_gradient(&trainer->descent, error));
     const orthsr__texts *texts = &trainer->texts;
     if (texts->prompt && !orthsr__all_finite(texts->grad_context, texts->prompt->count))
@@ -167,9 +174,10 @@ static orthsr_status gradient(orthsr_trainer *trainer, const size_t *items, size
 /* Adapter and context, both or none. */
 static orthsr_status move(orthsr_trainer *trainer, double lr, double context_lr, double *defect, orthsr_error *error) {
     orthsr_error why;
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_OPTIMIZER);
     orthsr_status status = orthsr__texts_propose(&trainer->texts, context_lr, &why);
     if (status) return orthsr__fail(error, status, "the prompt's context: %s", why.message);
-    status = orthsr__descent_step(&trainer->descent, lr, defect, error);
+    status = orthsr__descent_step(&trainer->descent, lr, defect, &trainer->phases, error);
     if (status) orthsr__texts_undo(&trainer->texts);
     else orthsr__texts_commit(&trainer->texts);
     return status;
@@ -184,9 +192,13 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     double context_lr = orthsr__schedule(trainer->options, trainer->texts.learning_rate, epoch);
     if (within == 0) shuffle(trainer, epoch);
 
+    double work = orthsr__pool_work(trainer->pool);
+    orthsr__phases_begin(&trainer->phases);
     orthsr_error why;
     orthsr_status status = gradient(trainer, trainer->order + first, n, epoch, &why);
     if (!status) status = move(trainer, lr, context_lr, &defect, &why);
+    orthsr__phase(&trainer->phases, ORTHSR_PHASE_OTHER);
+    trainer->work = orthsr__pool_work(trainer->pool) - work;
     if (status) return orthsr__fail(error, status, "step %zu: %s", trainer->step + 1, why.message);
 
     trainer->step++;
@@ -222,3 +234,9 @@ size_t orthsr_trainer_epoch(const orthsr_trainer *trainer) { return trainer->epo
 double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric) {
     return (int)metric >= 0 && (int)metric < METRICS ? trainer->metric[metric] : NAN;
 }
+
+double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase) {
+    return (int)phase >= 0 && (int)phase < ORTHSR__PHASES && trainer->step > 0 ? trainer->phases.seconds[phase] : NAN;
+}
+
+double orthsr_trainer_work(const orthsr_trainer *trainer) { return trainer->work; }
