@@ -65,7 +65,8 @@ __attribute__((target(TARGET))) static void NAME(panel)(const job *j, float *c, 
             ONE(1)
             ONE(2)
             ONE(3)
-            ONE(4) ONE(5) ONE(6)
+            ONE(4)
+            ONE(5) ONE(6)
 #if ROWS > 6
                 ONE(7) ONE(8) ONE(9) ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
 #endif

@@ -10,6 +10,8 @@
 size_t orthsr__image_grid(const orthsr_model *model) { return model->config.image_size / model->config.patch_size; }
 static size_t image_tokens(const orthsr_model *model) { return 1 + orthsr__image_grid(model) * orthsr__image_grid(model); }
 
+size_t orthsr__image_rows(const orthsr_model *model, size_t n) { return n * image_tokens(model); }
+
 size_t orthsr__image_tile(const orthsr_model *model, size_t tile_rows) {
     size_t length = image_tokens(model);
     return length >= tile_rows ? 1 : tile_rows / length;
@@ -44,14 +46,14 @@ bool orthsr__image_adapted(const orthsr__encoder *encoder) { return adapted(enco
 bool orthsr__text_adapted(const orthsr__encoder *encoder) { return adapted(encoder, &encoder->model->text); }
 
 /* length: of the longest sequence. */
-static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, const orthsr__tower *tower, size_t length, size_t rows, bool to_input,
-                               orthsr_error *error) {
+static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, const orthsr__tower *tower, size_t length, size_t rows, orthsr__load load,
+                               bool to_input, orthsr_error *error) {
     pass->pool = encoder->pool; /* a session may have been given another */
     if (pass->memory) return ORTHSR_OK;
     if (length > orthsr__attention_longest())
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "sequences of %zu tokens: attention is for at most %zu", length, orthsr__attention_longest());
     orthsr__gradients gradients = !encoder->gradients ? ORTHSR__NO_GRADIENTS : to_input ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS;
-    ORTHSR__TRY(orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, rows, gradients, error));
+    ORTHSR__TRY(orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, rows, load, gradients, error));
     pass->pool = encoder->pool;
     return ORTHSR_OK;
 }
@@ -59,13 +61,14 @@ static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, con
 static orthsr_status need_image_pass(orthsr__encoder *encoder, orthsr_error *error) {
     const orthsr_model *model = encoder->model;
     size_t length = image_tokens(model);
-    return need_pass(encoder, &encoder->image, &model->image, length, orthsr__image_tile(model, encoder->tile_rows) * length, false, error);
+    return need_pass(encoder, &encoder->image, &model->image, length, orthsr__image_tile(model, encoder->tile_rows) * length, encoder->image_load, false,
+                     error);
 }
 
-/* Room for texts: rows of a tile, or the longest text. */
-static size_t text_rows(const orthsr__encoder *encoder) {
-    size_t context = encoder->model->config.context_length;
-    return encoder->tile_rows > context ? encoder->tile_rows : context;
+/* Room for rows of a tile, or the longest text. */
+static orthsr_status need_text_pass(orthsr__encoder *encoder, orthsr_error *error) {
+    size_t context = encoder->model->config.context_length, rows = encoder->tile_rows > context ? encoder->tile_rows : context;
+    return need_pass(encoder, &encoder->text, &encoder->model->text, context, rows, encoder->text_load, encoder->context_gradients, error);
 }
 
 /* What is encoded for training must be finite: names the map where it is not any more. Sessions check features themselves, and name the row. */
@@ -193,7 +196,7 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     const orthsr_model *model = encoder->model;
     size_t context = model->config.context_length, d = model->config.text.width;
     orthsr__pass *pass = &encoder->text;
-    ORTHSR__TRY(need_pass(encoder, pass, &model->text, context, text_rows(encoder), encoder->context_gradients, error));
+    ORTHSR__TRY(need_text_pass(encoder, error));
     pass->sequences = lay_out(encoder, tokens, n);
     for (size_t i = 0; i < n; i++) pass->at[i] = orthsr__pool_position(model, tokens + i * context) - pass->sequences.shared;
     real *x = orthsr__pass_input(pass, 0); /* (rows, d) */
@@ -204,6 +207,16 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
     orthsr__pass_forward(pass, 0);
     orthsr__pool_forward(pass, features, &model->final_norm, &model->text_projection);
     return check(encoder, pass, features, error);
+}
+
+size_t orthsr__text_rows(const orthsr__encoder *encoder, const int32_t *tokens, size_t n) {
+    size_t context = encoder->model->config.context_length, rows = 0;
+    for (size_t i = 0, tile; i < n; i += tile) {
+        tile = orthsr__text_tile(encoder, tokens + i * context, n - i);
+        const orthsr__sequences sequences = lay_out(encoder, tokens + i * context, tile);
+        rows += orthsr__rows(&sequences);
+    }
+    return rows;
 }
 
 orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error) {
@@ -231,3 +244,20 @@ void orthsr__text_tile_context_gradient(const orthsr__encoder *encoder, const in
         for (size_t c = 0; c < d; c++) grad[c] += row[c];
     }
 }
+
+/* ---- steps ----------------------------------------------------------------------------------------------------------------------------- */
+
+orthsr_status orthsr__image_step_begin(orthsr__encoder *encoder, orthsr_error *error) {
+    ORTHSR__TRY(need_image_pass(encoder, error));
+    orthsr__pass_begin(&encoder->image);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__text_step_begin(orthsr__encoder *encoder, orthsr_error *error) {
+    ORTHSR__TRY(need_text_pass(encoder, error));
+    orthsr__pass_begin(&encoder->text);
+    return ORTHSR_OK;
+}
+
+void orthsr__image_step_end(orthsr__encoder *encoder, real *grad_rotations) { orthsr__pass_end(&encoder->image, grad_rotations); }
+void orthsr__text_step_end(orthsr__encoder *encoder, real *grad_rotations) { orthsr__pass_end(&encoder->text, grad_rotations); }

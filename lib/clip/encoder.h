@@ -19,10 +19,11 @@ typedef struct orthsr__encoder {
     orthsr__pass image, text;       /* memory comes with the first tile */
     bool gradients;
     const orthsr_adapter *adapter;
-    bool maps;              /* the output of every patch is wanted, for orthsr__similarity_map; only without gradients */
-    real *patches;          /* (grid grid, 3 patch patch): one image's */
-    const real *context;    /* (vectors, text width), borrowed; NULL: tokens are all of the vocabulary */
-    bool context_gradients; /* the text tower's backward pass goes down to the embeddings; set before the first text tile */
+    orthsr__load image_load, text_load; /* of a training step; set before the first tile */
+    bool maps;                          /* the output of every patch is wanted, for orthsr__similarity_map; only without gradients */
+    real *patches;                      /* (grid grid, 3 patch patch): one image's */
+    const real *context;                /* (vectors, text width), borrowed; NULL: tokens are all of the vocabulary */
+    bool context_gradients;             /* the text tower's backward pass goes down to the embeddings; set before the first text tile */
 } orthsr__encoder;
 
 /* Rows of activations in a tile, where nothing else is asked for: enough for products to run at full speed, few enough for the memory of a small machine. */
@@ -49,6 +50,17 @@ orthsr_status orthsr__encode_image_tile(orthsr__encoder *encoder, real *features
 orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
 /* The same of any n, tile by tile. */
 orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
+
+/* Around the tiles of a training step, of all its images or all its texts. The adapter does not change between the two; what they add to grad_rotations is
+ * whole after the second. */
+orthsr_status orthsr__image_step_begin(orthsr__encoder *encoder, orthsr_error *error);
+orthsr_status orthsr__text_step_begin(orthsr__encoder *encoder, orthsr_error *error);
+void orthsr__image_step_end(orthsr__encoder *encoder, real *grad_rotations);
+void orthsr__text_step_end(orthsr__encoder *encoder, real *grad_rotations);
+
+/* Rows of activations of n images; of n texts, over all their tiles. */
+size_t orthsr__image_rows(const orthsr_model *model, size_t n);
+size_t orthsr__text_rows(const orthsr__encoder *encoder, const int32_t *tokens, size_t n);
 
 /* For the tile last encoded: ADDS to grad_rotations (adapter's rotation_count) from grad_features (n, embed). */
 void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, real *grad_rotations);

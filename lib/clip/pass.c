@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/merged.h"
 #include "base/fail.h"
+#include "base/gemm.h"
 #include "base/memory.h"
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
@@ -45,8 +47,23 @@ static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) 
     pass->grad_rotated = carve(c, rows * wide);
 }
 
+/* Which targets are merged, and where; with memory NULL only reals are counted. */
+static size_t lay_out_merged(orthsr__pass *pass, orthsr__load load, real *memory) {
+    carver c = {.base = memory};
+    size_t layers = pass->tower->config.layers;
+    for (size_t i = 0; i < layers * ORTHSR__MAPS; i++) {
+        const orthsr__target *target = pass->target[i];
+        size_t which = i % ORTHSR__MAPS;
+        bool all = i / ORTHSR__MAPS + 1 < layers || which == ORTHSR__K || which == ORTHSR__V;
+        if (!target || !orthsr__merging_pays(target, all ? load.rows : load.read)) continue;
+        pass->merged[i].weight = carve(&c, target->out * target->in);
+        pass->merged[i].grad = carve(&c, target->out * target->in);
+    }
+    return c.used;
+}
+
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               orthsr__gradients gradients, orthsr_error *error) {
+                               orthsr__load load, orthsr__gradients gradients, orthsr_error *error) {
     size_t layers = tower->config.layers;
     *pass = (orthsr__pass){.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows};
     for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
@@ -55,15 +72,19 @@ orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, c
     pass->first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass->to_input ? 0 : pass->first_adapted;
     pass->kept = orthsr__calloc(layers - pass->first_kept + 1, sizeof *pass->kept);
     pass->at = orthsr__calloc(rows, sizeof *pass->at);
+    pass->merged = orthsr__calloc(layers * ORTHSR__MAPS, sizeof *pass->merged);
+    size_t merged = pass->merged && gradients != ORTHSR__NO_GRADIENTS ? lay_out_merged(pass, load, NULL) : 0;
+    pass->merged_memory = orthsr__aligned(merged, sizeof(real));
     carver c = {0};
     if (pass->kept) lay_out(pass, &c, gradients);
     pass->memory = pass->kept ? orthsr__aligned(c.used, sizeof(real)) : NULL;
-    if (!pass->memory || !pass->at) {
+    if (!pass->memory || !pass->at || !pass->merged || !pass->merged_memory) {
         orthsr__pass_free(pass);
         return orthsr__fail_memory(error, "activations");
     }
     c = (carver){.base = pass->memory};
     lay_out(pass, &c, gradients);
+    if (merged > 0) lay_out_merged(pass, load, pass->merged_memory);
     return ORTHSR_OK;
 }
 
@@ -71,6 +92,8 @@ void orthsr__pass_free(orthsr__pass *pass) {
     free(pass->memory);
     free(pass->kept);
     free(pass->at);
+    free(pass->merged);
+    free(pass->merged_memory);
     *pass = (orthsr__pass){0};
 }
 
@@ -130,21 +153,46 @@ static void finish(const orthsr__pass *pass, columns of, size_t rows) { orthsr__
 /* (rows, out): an array that nobody reads while this map is computed, forward or backward. */
 static real *spare(const orthsr__pass *pass, size_t which) { return which == ORTHSR__FC2 ? pass->normed : pass->hidden; }
 
+/* What a target's matrix is merged into, or NULL. */
+static const orthsr__merged *merged_of(const orthsr__pass *pass, size_t layer, size_t which) {
+    const orthsr__merged *merged = &pass->merged[layer * ORTHSR__MAPS + which];
+    return merged->weight ? merged : NULL;
+}
+
+void orthsr__pass_begin(orthsr__pass *pass) {
+    for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++) {
+        const orthsr__merged *merged = &pass->merged[i];
+        const orthsr__target *target = pass->target[i];
+        if (!merged->weight) continue;
+        orthsr__merge_weight(pass->pool, pass->adapter, target, merged->weight, pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight);
+        memset(merged->grad, 0, target->out * target->in * sizeof *merged->grad);
+    }
+}
+
+void orthsr__pass_end(orthsr__pass *pass, real *grad_rotations) {
+    for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++)
+        if (pass->merged[i].weight)
+            orthsr__merge_adjoint(pass->pool, pass->adapter, pass->target[i], grad_rotations + pass->target[i]->rotation_offset, pass->merged[i].grad,
+                                  pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight);
+}
+
 /* y (rows, out) = scale ((x A) W^T) + bias + residual, or on the output side scale ((x W^T) A) + bias + residual. */
 static void map_forward(orthsr__pass *pass, size_t layer, size_t which, real *y, const real *x, const real *residual, size_t rows) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
     const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
-    bool output = target && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
-    if (target && !output) {
+    const orthsr__merged *merged = merged_of(pass, layer, which);
+    const real *weight = merged ? merged->weight : map->weight;
+    bool rotated = target && !merged, output = rotated && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
+    if (rotated && !output) {
         orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, x, rows);
         x = pass->rotated;
     }
     if (!output && !(target && target->scale)) {
-        orthsr__linear_forward(pass->pool, y, x, map->weight, map->bias, residual, rows, map->in, map->out);
+        orthsr__linear_forward(pass->pool, y, x, weight, map->bias, residual, rows, map->in, map->out);
         return;
     }
     real *product = spare(pass, which); /* (rows, out), and what becomes of it */
-    orthsr__linear_forward(pass->pool, product, x, map->weight, NULL, NULL, rows, map->in, map->out);
+    orthsr__linear_forward(pass->pool, product, x, weight, NULL, NULL, rows, map->in, map->out);
     if (output) {
         orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, product, rows);
         product = pass->rotated;
@@ -161,12 +209,19 @@ static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *g
         if (grad_x) orthsr__linear_backward(pass->pool, grad_x, grad_y, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
-    bool output = pass->adapter->side == ORTHSR_SIDE_OUTPUT;
+    const orthsr__merged *merged = merged_of(pass, layer, which);
+    bool output = !merged && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
     real *own = grad_rotations + target->rotation_offset, *free_rows = spare(pass, which); /* (blocks, b, b), (rows, out) */
     if (target->scale) {
         real *scaled = output ? pass->grad_rotated : free_rows; /* (rows, out) */
         finish(pass, (columns){scaled, grad_y, target->scale, NULL, NULL, map->out}, rows);
         grad_y = scaled;
+    }
+    if (merged) {
+        const orthsr__product p = {true, false, map->out, map->in, rows, 1, grad_y, map->out, x, map->in, merged->grad, map->in, NULL, merged->grad, map->in};
+        orthsr__multiply(pass->pool, &p);
+        if (grad_x) orthsr__linear_backward(pass->pool, grad_x, grad_y, merged->weight, rows, map->in, map->out, accumulate);
+        return;
     }
     if (output) {
         orthsr__linear_forward(pass->pool, free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */

@@ -17,6 +17,16 @@ typedef struct orthsr__kept {
     real *mean0, *rstd0, *mean1, *rstd1;
 } orthsr__kept;
 
+/* (out, in) twice, with the target's matrix in it; NULL, NULL: what flows through the map is rotated. */
+typedef struct orthsr__merged {
+    real *weight, *grad;
+} orthsr__merged;
+
+/* Rows of a whole step, over all its tiles: of the layers' inputs, and of those that are read. */
+typedef struct orthsr__load {
+    size_t rows, read;
+} orthsr__load;
+
 typedef struct orthsr__pass {
     const orthsr__tower *tower;
     const orthsr_adapter *adapter;                                /* NULL: none */
@@ -37,6 +47,8 @@ typedef struct orthsr__pass {
     real *pooled_mean, *pooled_rstd;                              /* (rows) */
     size_t *at;                                                   /* (rows): where each sequence is read, among its own rows; the caller sets it */
     orthsr__sequences sequences;                                  /* of the batch at hand; the caller sets it: at most `rows` rows */
+    orthsr__merged *merged;                                       /* (layers * ORTHSR__MAPS) */
+    real *merged_memory;                                          /* all of them */
     size_t copy_layer;                                            /* the input of this layer ... */
     real *copy;                                                   /* ... is copied to here (rows, d), where this is not NULL */
 } orthsr__pass;
@@ -48,13 +60,18 @@ typedef enum orthsr__gradients {
     ORTHSR__INPUT_GRADIENTS    /* and those of the first layer's input: nothing may be skipped */
 } orthsr__gradients;
 
-/* binding: the model's (map_count), which must outlive the pass. */
+/* binding: the model's (map_count), which must outlive the pass. load: what a step is expected to have; where merging a target then costs less than rotating,
+ * it is merged. */
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               orthsr__gradients gradients, orthsr_error *error);
+                               orthsr__load load, orthsr__gradients gradients, orthsr_error *error);
 void orthsr__pass_free(orthsr__pass *pass); /* safe on a zeroed struct */
 
 /* Where a layer's input (rows, d) lies: the caller fills the first's. */
 real *orthsr__pass_input(orthsr__pass *pass, size_t layer);
+
+/* Around the passes of a step, between which the adapter does not change: merges, and ADDS the gradients of what was merged to grad_rotations. */
+void orthsr__pass_begin(orthsr__pass *pass);
+void orthsr__pass_end(orthsr__pass *pass, real *grad_rotations);
 
 /* From the input of the layer `first` to pass->out. */
 void orthsr__pass_forward(orthsr__pass *pass, size_t first);

@@ -234,6 +234,9 @@ orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *e
     bool adapted = orthsr__image_adapted(encoder), looks = augmented || (has_cut && !stays);
     size_t tile = orthsr__even_tile(n, images->tile);
     if (adapted && looks) ORTHSR__TRY(orthsr__encoder_follow(encoder, &images->frozen, error));
+    orthsr__phase(images->phases, ORTHSR_PHASE_IMAGE);
+    if (adapted) ORTHSR__TRY(orthsr__image_step_begin(encoder, error));
+    orthsr__phase(images->phases, ORTHSR_PHASE_OTHER);
     for (size_t i = 0; i < n; i += tile, items += tile) {
         size_t count = n - i < tile ? n - i : tile;
         label(images, items, count);
@@ -251,5 +254,8 @@ orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *e
         else ORTHSR__TRY(look(images, count, false, error));
         ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, !stays, count, n, grad_rotations, error));
     }
+    orthsr__phase(images->phases, ORTHSR_PHASE_BACKWARD);
+    if (adapted) orthsr__image_step_end(encoder, grad_rotations);
+    orthsr__phase(images->phases, ORTHSR_PHASE_OTHER);
     return ORTHSR_OK;
 }

@@ -55,6 +55,7 @@ orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_o
 /* ---- features and back ------------------------------------------------------------------------------------------------------------ */
 
 orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error) {
+    ORTHSR__TRY(orthsr__text_step_begin(encoder, error));
     return orthsr__encode_texts(encoder, texts->features, texts->tokens, texts->prompts, error);
 }
 
@@ -68,6 +69,7 @@ orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *enco
         orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, grad_rotations);
         if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, texts->grad_context);
     }
+    orthsr__text_step_end(encoder, grad_rotations);
     return ORTHSR_OK;
 }
 

@@ -99,6 +99,12 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, trainer->pool, tile_rows, error);
     trainer->encoder.context = prompt ? prompt->context : NULL;
     trainer->encoder.context_gradients = prompt != NULL;
+    if (!status) {
+        const orthsr__texts *texts = &trainer->texts;
+        size_t images = trainer->batch * (trainer->options->cutout == ORTHSR_CUTOUT_OFF ? 1 : 2);
+        trainer->encoder.image_load = (orthsr__load){orthsr__image_rows(model, images), images};
+        trainer->encoder.text_load = (orthsr__load){orthsr__text_rows(&trainer->encoder, texts->tokens, texts->prompts), texts->prompts};
+    }
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
         status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
     if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, &trainer->phases, trainer->pool, tile_rows, error);
