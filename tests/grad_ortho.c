@@ -35,7 +35,7 @@ static void differences(double *numeric, double *x, size_t n, double (*loss)(voi
 
 /* ---- one block: loss = <G, S(v)> and <G, R(v)> --------------------------------------------------------------------- */
 
-static const size_t SIZES[] = {1, 2, 3, 5, 8, 17};
+static const size_t SIZES[] = {1, 2, 3, 5, 8, 17, 40};
 
 typedef struct block {
     size_t b;

@@ -80,6 +80,45 @@ START_TEST(from_anywhere) {
 }
 END_TEST
 
+static double frobenius_defect(const float *x, size_t n, size_t p) {
+    double squares = 0;
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = -(double)(i == j);
+            for (size_t k = 0; k < n; k++) sum += (double)x[k * p + i] * (double)x[k * p + j];
+            squares += (i == j ? 1 : 2) * sum * sum;
+        }
+    return sqrt(squares);
+}
+
+/* Every way through Cholesky-QR - R to first order, one round with and without a look at the result, two rounds - comes to Householder's Q. `step`: about the
+ * spectral norm of the tangent step from a point; 0: no point at all, but columns of random lengths and directions, of a condition number of dozens. */
+START_TEST(cholesky_is_householder) {
+    static const size_t shapes[][2] = {{1, 1}, {3, 2}, {63, 63}, {64, 64}, {65, 65}, {130, 129}, {300, 70}, {512, 512}, {768, 768}, {1024, 1024}};
+    static const double steps[] = {0.5, 0.1, 0.003, 0};
+    size_t n = shapes[_i / 4][0], p = shapes[_i / 4][1];
+    double step = steps[_i % 4];
+    if (n > 100 && under_valgrind()) return;
+    float *X, *U;
+    point(&X, &U, n, p, sqrt(3) * step / sqrt(2 * (double)n));
+    for (size_t i = 0; i < n * p; i++) X[i] += U[i];
+    if (step == 0) {
+        float *Y = floats(n * p, 0.8 / sqrt((double)n), 23);
+        for (size_t i = 0; i < n * p; i++) X[i] = (X[i] + Y[i]) * (float)(1 + i % p % 10);
+        free(Y);
+    }
+    memcpy(U, X, n * p * sizeof *U);
+    ck_ok(orthsr_retract_qr(U, n, p, &error));
+    ck_ok(orthsr_retract_cholesky_qr(X, n, p, &error));
+    double defect = frobenius_defect(X, n, p), difference = 0;
+    for (size_t i = 0; i < n * p; i++) difference = fmax(difference, fabs((double)X[i] - (double)U[i]));
+    ck_assert_msg(defect <= 1e-5, "(%zu, %zu), step %g: defect %.3g", n, p, step, defect);                   /* observed: 6.8e-6 */
+    ck_assert_msg(difference <= 2e-6, "(%zu, %zu), step %g: %.3g from Householder", n, p, step, difference); /* observed: 2.5e-7 */
+    free(X);
+    free(U);
+}
+END_TEST
+
 /* X^T X not positive definite in float32, or X scaled by 1e-9: Cholesky gives up and Householder takes over; polar goes by the SVD. */
 START_TEST(far_from_full_rank) {
     enum { N = 30, P = 10 };
@@ -123,6 +162,7 @@ static TCase *retraction_case(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, stays_on_the_manifold, 0, SHAPE_COUNT * RETRACTIONS);
     tcase_add_test(tcase, from_anywhere);
+    tcase_add_loop_test(tcase, cholesky_is_householder, 0, 10 * 4);
     tcase_add_test(tcase, far_from_full_rank);
     tcase_add_test(tcase, retraction_errors);
     return tcase;

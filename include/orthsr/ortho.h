@@ -43,7 +43,7 @@ ORTHSR_API orthsr_status orthsr_qr_adjoint(float *grad_X, const float *grad_Q, c
  * Errors: ARGUMENT (NULL, n < p, p = 0), MEMORY, NUMERIC (X not finite). On failure X is untouched. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_retract_qr(float *X, size_t n, size_t p, orthsr_error *error);
 
-/* The same Q by two rounds of Cholesky on X^T X, that is by matrix products; where X is too near to rank-deficient for that, by Householder QR.
+/* The same Q by one or two rounds of Cholesky on X^T X, that is by matrix products; where X is too near to rank-deficient for that, by Householder QR.
  * Errors: as orthsr_retract_qr. On failure X is untouched. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_retract_cholesky_qr(float *X, size_t n, size_t p, orthsr_error *error);
 

@@ -12,7 +12,6 @@
 #define XGETRI LAPACKE_dgetri
 #define XGEQRF LAPACKE_dgeqrf
 #define XORGQR LAPACKE_dorgqr
-#define XPOTRF LAPACKE_dpotrf
 #define XTRSM cblas_dtrsm
 #define XGESDD LAPACKE_dgesdd
 #else
@@ -20,7 +19,6 @@
 #define XGETRI LAPACKE_sgetri
 #define XGEQRF LAPACKE_sgeqrf
 #define XORGQR LAPACKE_sorgqr
-#define XPOTRF LAPACKE_spotrf
 #define XTRSM cblas_strsm
 #define XGESDD LAPACKE_sgesdd
 #endif
@@ -61,9 +59,6 @@ int orthsr__qr(real *x, real *r, size_t n, size_t p) {
     free(tau);
     return info;
 }
-
-/* Column-major, the lower triangle of a symmetric matrix is the upper one of what is stored row by row. */
-int orthsr__cholesky(real *a, size_t n) { return (int)XPOTRF(LAPACK_COL_MAJOR, 'L', (lapack_int)n, a, (lapack_int)n); }
 
 void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, size_t p) {
     XTRSM(CblasRowMajor, CblasRight, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)p, 1, r, (int)p, x, (int)p);

@@ -22,9 +22,6 @@ int orthsr__dinvert(double *a, size_t n);
 /* X (n, p), n >= p: X <- Q of X = QR, r (p, p) <- R, zeros below its diagonal, which has any signs. 0, or < 0 out of memory. */
 int orthsr__qr(real *x, real *r, size_t n, size_t p);
 
-/* A (n, n), symmetric: its upper triangle <- R of A = R^T R, R upper with positive diagonal; the lower one keeps anything. 0; > 0 not positive definite. */
-int orthsr__cholesky(real *a, size_t n);
-
 /* X (n, p) <- X R^-1, R (p, p) upper triangular; transposed: X R^-T. */
 void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, size_t p);
 

@@ -3,19 +3,22 @@
 
 #include "base/fail.h"
 #include "base/linalg.h"
+#include "ortho/inverse.h"
 #include "ortho/skew.h"
 
 orthsr_status orthsr__cayley_forward(real *r, real *m, const real *v, size_t b, orthsr_error *error) {
     if (!orthsr__all_finite(v, orthsr__skew_size(b))) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a skew parameter is not finite");
     orthsr__skew_forward(m, v, b);
-    for (size_t i = 0; i < b; i++) m[i * b + i] = 1;
-    int info = orthsr__skew_is_zero(v, b) ? 0 : orthsr__invert(m, b);
+    int info = orthsr__skew_is_zero(v, b) ? 0 : orthsr__invert_one_plus(m, b, r); /* m: M - I */
     /* I + S is never singular, but parameters near the largest float overflow in the elimination, and LAPACKE declines to go on then. */
     if (info > 0 || !orthsr__all_finite(m, b * b))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "skew parameters too large: I + S cannot be inverted in floating point");
     if (info < 0) return orthsr__fail_memory(error, "the inverse of I + S");
     for (size_t i = 0; i < b * b; i++) r[i] = 2 * m[i];
-    for (size_t i = 0; i < b; i++) r[i * b + i] -= 1;
+    for (size_t i = 0; i < b; i++) {
+        r[i * b + i] += 1;
+        m[i * b + i] += 1;
+    }
     return ORTHSR_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/linalg.h"
 #include "base/memory.h"
+#include "ortho/inverse.h"
 #include "ortho/retraction.h"
 
 /* left = [P U, X] and right = [X, -P U], both (n, 2p): W = left right^T. work: (p, p). */
@@ -34,10 +35,18 @@ static void turn_tall(real *x, const real *left, const real *core, const real *r
     orthsr__gemm(false, false, n, p, q, 1, left, q, outer, p, 1, x, p);
 }
 
-/* x <- (2 core - I) x, core = (I - W/2)^-1 (n, n). copy: (n, p). */
+/* x <- x + 2 core x, core = (I - W/2)^-1 - I (n, n). copy: (n, p). */
 static void turn_square(real *x, const real *core, size_t n, size_t p, real *copy) {
     memcpy(copy, x, n * p * sizeof *x);
-    orthsr__gemm(false, false, n, p, n, 2, core, n, copy, p, -1, x, p);
+    orthsr__gemm(false, false, n, p, n, 2, core, n, copy, p, 1, x, p);
+}
+
+/* core <- (I + core)^-1 for tall x, else (I + core)^-1 - I, where core = -W/2 is skew. room: that of the square case, (order, order). As orthsr__invert. */
+static int invert_core(real *core, size_t order, bool tall, real *room) {
+    if (!orthsr__all_finite(core, order * order)) return 1;
+    if (!tall) return orthsr__invert_one_plus(core, order, room);
+    for (size_t i = 0; i < order; i++) core[i * order + i] += 1;
+    return orthsr__invert(core, order);
 }
 
 orthsr_status orthsr__retract_cayley(real *x, real *v, const real *u, size_t n, size_t p, orthsr_error *error) {
@@ -51,9 +60,8 @@ orthsr_status orthsr__retract_cayley(real *x, real *v, const real *u, size_t n, 
     factors(left, right, x, u, n, p, spare);
     if (tall) orthsr__gemm(true, false, order, order, n, (real)-0.5, right, order, left, order, 0, core, order);
     else orthsr__gemm(false, true, n, n, 2 * p, (real)-0.5, left, 2 * p, right, 2 * p, 0, core, n);
-    for (size_t i = 0; i < order; i++) core[i * order + i] += 1;
     orthsr_status status = ORTHSR_OK;
-    int info = orthsr__all_finite(core, squared) ? orthsr__invert(core, order) : 1;
+    int info = invert_core(core, order, tall, spare); /* (2, n, p) hold (n, n): 2p >= n */
     memcpy(y, x, elements * sizeof *x);
     if (v) memcpy(w, v, elements * sizeof *v);
     for (int i = 0; i < (v ? 2 : 1) && info == 0; i++) {

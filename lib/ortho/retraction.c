@@ -1,4 +1,4 @@
-/* retraction.c - the Q of a matrix by reflections or by Cholesky; which retraction is meant; and the orthogonality defect. */
+/* retraction.c - the Q of a matrix by reflections; which retraction is meant; and the orthogonality defect. */
 #include "ortho/retraction.h"
 
 #include <stdlib.h>
@@ -20,33 +20,6 @@ orthsr_status orthsr__retract_qr(real *x, size_t n, size_t p, orthsr_error *erro
     if (!status) memcpy(x, q, elements * sizeof *x);
     free(q);
     return status;
-}
-
-/* q <- q R^-1 with R^T R = q^T q; false when q^T q is too far from positive definite, or, as asked, from I. gram: (p, p). */
-static bool divide_by_cholesky(real *q, real *gram, size_t n, size_t p, bool near) {
-    orthsr__gemm(true, false, p, p, n, 1, q, p, q, p, 0, gram, p);
-    double squares = 0;
-    for (size_t i = 0; i < p && near; i++)
-        for (size_t j = 0; j < p; j++) squares += pow((double)gram[i * p + j] - (i == j), 2);
-    if (!(squares < 0.25)) return false;
-    if (!orthsr__all_finite(gram, p * p) || orthsr__cholesky(gram, p) != 0) return false;
-    orthsr__divide_upper(false, q, gram, n, p);
-    return true;
-}
-
-/* One round leaves a defect of cond(X)^2 epsilon, the second takes that to rounding unless the first left nothing of use. R has a positive diagonal: the
- * matrix is that of orthsr__retract_qr. */
-orthsr_status orthsr__retract_cholesky_qr(real *x, size_t n, size_t p, orthsr_error *error) {
-    if (!orthsr__all_finite(x, n * p)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the matrix to retract holds a value that is not finite");
-    size_t elements;
-    real *q = orthsr__tall(&elements, n, p, 1, 1); /* (n, p), (p, p) */
-    if (!q) return orthsr__fail_memory(error, "a QR factorisation");
-    real *gram = q + elements;
-    memcpy(q, x, elements * sizeof *q);
-    bool done = divide_by_cholesky(q, gram, n, p, false) && divide_by_cholesky(q, gram, n, p, true) && orthsr__all_finite(q, elements);
-    if (done) memcpy(x, q, elements * sizeof *x);
-    free(q);
-    return done ? ORTHSR_OK : orthsr__retract_qr(x, n, p, error);
 }
 
 orthsr_status orthsr__retract(real *x, real *v, const real *u, size_t n, size_t p, orthsr_retraction retraction, orthsr_error *error) {

@@ -12,7 +12,7 @@
 /* X (n, p) <- Q sign(diag R) of X = QR by Householder reflections. */
 orthsr_status orthsr__retract_qr(real *x, size_t n, size_t p, orthsr_error *error);
 
-/* The same matrix by two rounds of Cholesky on X^T X; by Householder reflections when X is too close to rank-deficient for that. */
+/* The same matrix by one or two rounds of Cholesky on X^T X; by Householder reflections when X is too close to rank-deficient for that. */
 orthsr_status orthsr__retract_cholesky_qr(real *x, size_t n, size_t p, orthsr_error *error);
 
 /* X (n, p) <- X (X^T X)^-1/2, the nearest matrix with orthonormal columns: Newton-Schulz near the manifold, the SVD elsewhere. */
