@@ -31,6 +31,8 @@ static double loss(problem *p, real *grad_rotations) {
     orthsr_error error;
     real prompts[CLASSES * TEMPLATES * 32], images[IMAGES * 32];
     ck_assert_uint_le(embed, 32);
+    ck_ok(orthsr__text_step_begin(&p->encoder, &error));
+    ck_ok(orthsr__image_step_begin(&p->encoder, &error));
     ck_ok(orthsr__encode_text_tile(&p->encoder, prompts, p->tokens, CLASSES * TEMPLATES, &error));
     orthsr__objective_begin(&p->objective, prompts);
     if (grad_rotations) memset(grad_rotations, 0, p->adapter->rotation_count * sizeof(real));
@@ -42,6 +44,8 @@ static double loss(problem *p, real *grad_rotations) {
     if (grad_rotations) {
         orthsr__objective_end(&p->objective, prompts);
         orthsr__text_tile_backward(&p->encoder, prompts, grad_rotations);
+        orthsr__text_step_end(&p->encoder, grad_rotations);
+        orthsr__image_step_end(&p->encoder, grad_rotations);
     }
     return orthsr__objective_loss(&p->objective, IMAGES);
 }
@@ -50,6 +54,8 @@ static double loss(problem *p, real *grad_rotations) {
 static void freeze(problem *p) {
     orthsr_error error;
     real prompts[CLASSES * TEMPLATES * 32], images[IMAGES * 32];
+    ck_ok(orthsr__text_step_begin(&p->encoder, &error));
+    ck_ok(orthsr__image_step_begin(&p->encoder, &error));
     ck_ok(orthsr__encode_text_tile(&p->encoder, prompts, p->tokens, CLASSES * TEMPLATES, &error));
     orthsr__objective_begin(&p->objective, prompts);
     for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) {
@@ -84,7 +90,7 @@ typedef struct way {
     size_t lowest;                         /* layer of the image tower with a target */
     orthsr_parametrization parametrization;
     orthsr_side side;
-    bool scaled, share;
+    bool scaled, share, merged;
     orthsr_kl_direction direction;
     size_t stride; /* every which parameter is varied */
 } way;
@@ -109,6 +115,7 @@ static void check(way w) {
         ck_ok(orthsr_adapter_set_scale(p.adapter, i, scale, &error));
     }
     ck_ok(orthsr__encoder_new(&p.encoder, p.model, p.adapter, true, workers(2), ORTHSR__TILE_ROWS, &error));
+    if (w.merged) p.encoder.image_load = p.encoder.text_load = (orthsr__load){.rows = 100000, .read = 100000}; /* then merging pays */
     ck_ok(orthsr__objective_new(&p.objective, CLASSES, TEMPLATES, p.model->config.embed_dim, IMAGES, &error));
     p.objective.scale = 5;
     p.objective.term[ORTHSR__WHOLE] = (orthsr__term){.ce_weight = 1, .kl_weight = 1.5};
@@ -126,15 +133,18 @@ static void check(way w) {
     freeze(&p);
     size_t n = p.adapter->parameter_count;
     real *parameters = calloc(n, sizeof(real)), *gradient = calloc(n, sizeof(real)), *rotations = calloc(p.adapter->rotation_count, sizeof(real)),
-         *work = calloc(orthsr__adapter_work_size(p.adapter), sizeof(real));
+         *work = calloc(orthsr__block_work(p.adapter), sizeof(real));
     fill(parameters, n, 4);
     for (size_t i = 0; i < n; i++) parameters[i] *= 0.1;
     ck_ok(orthsr__adapter_update(p.adapter, parameters, &error));
     loss(&p, rotations);
     for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) ck_assert_double_gt(p.objective.term[part].kl, 1e-6);
-    orthsr__adapter_gradient(p.adapter, gradient, rotations, work);
+    orthsr__block_gradients(NULL, p.adapter, 0, p.adapter->target_count, gradient, rotations, work);
     double worst = gradient_error(parameters, gradient, n, w.stride, value, &p);
     ck_assert_uint_eq(p.encoder.image.first_adapted, w.lowest);
+    size_t merged = 0;
+    for (size_t i = 0; i < p.model->config.image.layers * ORTHSR__MAPS; i++) merged += p.encoder.image.merged[i].weight != NULL;
+    ck_assert(w.merged == (merged > 0));
     ck_assert_double_le(worst, BOUND);
 
     free(p.cut);
@@ -174,6 +184,9 @@ static const way WAYS[] = {
      .lowest = 1,
      .share = true,
      .stride = 23},
+    {.directory = HF, .maps = EVERY_MAP, .scaled = true, .merged = true, .stride = 101},
+    {.directory = HF, .maps = EVERY_MAP, .side = ORTHSR_SIDE_OUTPUT, .scaled = true, .share = true, .merged = true, .stride = 47},
+    {.directory = OPENCLIP, .maps = "out,fc2", .layers = "image:1,text:0", .lowest = 1, .merged = true, .stride = 47},
 };
 
 START_TEST(whole_loss) { check(WAYS[_i]); }

@@ -88,13 +88,13 @@ static double check(orthsr_class_position position, bool specific, const char *t
     memcpy(frozen, p.objective.log_p, sizeof frozen);
     size_t n = p.prompt->count, m = p.adapter->parameter_count;
     real *x = calloc(n + m, sizeof(real)), *gradient = calloc(n + m, sizeof(real)), *rotations = calloc(p.adapter->rotation_count + 1, sizeof(real)),
-         *work = calloc(orthsr__adapter_work_size(p.adapter) + 1, sizeof(real));
+         *work = calloc(orthsr__block_work(p.adapter) + 1, sizeof(real));
     fill(x, n + m, 4);
     for (size_t i = 0; i < n + m; i++) x[i] *= i < n ? 2 : 0.1; /* word embeddings of this model have a deviation of 0.5 */
     value(x, &p);
     loss(&p, gradient, rotations);
     ck_assert_double_gt(p.objective.term[ORTHSR__WHOLE].kl, 1e-4);
-    orthsr__adapter_gradient(p.adapter, gradient + n, rotations, work);
+    orthsr__block_gradients(NULL, p.adapter, 0, p.adapter->target_count, gradient + n, rotations, work);
     double worst = gradient_error(x, gradient, n + m, m > 0 ? 7 : 1, value, &p);
 
     free(x);

@@ -270,7 +270,7 @@ START_TEST(explosion) {
     snprintf(expected, sizeof expected, "step %zu: 'text.0.fc2' gives values that are not finite", orthsr_trainer_step_count(s.trainer) + 1);
     ck_assert_int_eq(status, ORTHSR_ERROR_NUMERIC);
     ck_assert_msg(strstr(error.message, expected) != NULL, "%s", error.message);
-    ck_assert(memcmp(s.adapter->parameters, before, n * sizeof *before) == 0);
+    ck_assert(memcmp(s.adapter->factors.parameters, before, n * sizeof *before) == 0);
     free(before);
     orthsr_adapter_options_free(options);
     scene_free(&s);

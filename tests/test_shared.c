@@ -111,7 +111,7 @@ START_TEST(round_trip) {
     ck_assert_uint_eq(loaded->parameter_count, n);
     ck_ok(orthsr_adapter_get_parameters(loaded, again, n, &error));
     ck_assert_mem_eq(again, parameters, n * sizeof *again);
-    ck_assert_mem_eq(loaded->rotations, shared->rotations, shared->rotation_count * sizeof *again);
+    ck_assert_mem_eq(loaded->factors.rotations, shared->factors.rotations, shared->rotation_count * sizeof *again);
     orthsr__safetensors file;
     ck_ok(orthsr__safetensors_open(&file, path, &error));
     ck_assert_str_eq(orthsr__safetensors_metadata(&file, "format_version"), "2");

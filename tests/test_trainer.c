@@ -81,7 +81,7 @@ START_TEST(trajectory_of_peft) {
         const float *expected = fixture_floats(&f, name, &n);
         const orthsr__target *target = &adapter->targets[t];
         ck_assert_uint_eq(n, target->parameter_count);
-        ck_assert_double_le(max_relative(adapter->parameters + target->parameter_offset, expected, n), 2e-4);
+        ck_assert_double_le(max_relative(adapter->factors.parameters + target->parameter_offset, expected, n), 2e-4);
     }
     ck_fails(orthsr_trainer_step(trainer, &error), ORTHSR_ERROR_ARGUMENT, "done");
     orthsr_trainer_free(trainer);

@@ -44,9 +44,7 @@ void orthsr_adapter_free(orthsr_adapter *adapter) {
         free(adapter->targets[i].scale);
     }
     free(adapter->targets);
-    free(adapter->parameters);
-    free(adapter->rotations);
-    free(adapter->kept);
+    orthsr__factors_free(&adapter->factors);
     free(adapter->fingerprint);
     free(adapter);
 }
@@ -113,15 +111,6 @@ static void set_identity(real *a, size_t b) {
     for (size_t i = 0; i < b; i++) a[i * b + i] = 1;
 }
 
-/* Every A of one target from its parameters (target->parameter_count) into rotations (distinct, b, b) and kept (distinct, kept_count). */
-static orthsr_status build_target(const orthsr_adapter *adapter, const orthsr__target *target, real *rotations, real *kept, const real *parameters,
-                                  orthsr_error *error) {
-    size_t b = target->block, per_block = target->parameter_count / target->distinct;
-    for (size_t k = 0; k < target->distinct; k++)
-        ORTHSR__TRY(adapter->by->forward(rotations + k * b * b, kept + k * target->kept_count, parameters + k * per_block, &target->form, error));
-    return ORTHSR_OK;
-}
-
 orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *name, size_t in_features, size_t out_features, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && name, error, "adapter or name is NULL");
     ORTHSR__REQUIRE(*name && orthsr__is_utf8(name), error, "name is empty or not UTF-8");
@@ -132,23 +121,27 @@ orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, const char *nam
     size_t b = target.block, rotation_count = target.distinct * b * b, kept_count = target.distinct * target.kept_count;
     target.name = orthsr__strdup(name);
     if (!target.name || !orthsr__reserve((void **)&adapter->targets, &adapter->target_capacity, adapter->target_count + 1, sizeof target) ||
-        !extend(&adapter->parameters, adapter->parameter_count, target.parameter_count) ||
-        !extend(&adapter->rotations, adapter->rotation_count, rotation_count) || !extend(&adapter->kept, adapter->kept_count, kept_count)) {
+        !extend(&adapter->factors.parameters, adapter->parameter_count, target.parameter_count) ||
+        !extend(&adapter->factors.rotations, adapter->rotation_count, rotation_count) || !extend(&adapter->factors.kept, adapter->kept_count, kept_count)) {
         free(target.name);
         return orthsr__fail_memory(error, "an adapter's target");
     }
-    real *parameters = adapter->parameters + target.parameter_offset;
+    real *parameters = adapter->factors.parameters + target.parameter_offset;
     memset(parameters, 0, target.parameter_count * sizeof *parameters);
     for (size_t k = 0; k < target.distinct && adapter->by->starts_at_one; k++) set_identity(parameters + k * b * b, b);
-    orthsr_status status = build_target(adapter, &target, adapter->rotations + target.rotation_offset, adapter->kept + target.kept_offset, parameters, error);
+    adapter->targets[adapter->target_count++] = target;
+    real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
+    orthsr_status status = work ? orthsr__build_blocks(NULL, adapter, adapter->target_count - 1, 1, &adapter->factors, work, error)
+                                : orthsr__fail_memory(error, "an adapter's target");
+    free(work);
     if (status) {
+        adapter->target_count--;
         free(target.name);
         return status;
     }
     adapter->parameter_count += target.parameter_count;
     adapter->rotation_count += rotation_count;
     adapter->kept_count += kept_count;
-    adapter->targets[adapter->target_count++] = target;
     return ORTHSR_OK;
 }
 
@@ -164,33 +157,39 @@ static void bound_target(const orthsr_adapter *adapter, const orthsr__target *ta
     }
 }
 
-orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error) {
-    size_t n = adapter->parameter_count;
-    real *own = orthsr__aligned(n, sizeof *own), *rotations = orthsr__aligned(adapter->rotation_count, sizeof *rotations),
-         *kept = orthsr__aligned(adapter->kept_count, sizeof *kept);
-    orthsr_status status = own && rotations && kept ? ORTHSR_OK : orthsr__fail_memory(error, "an adapter's factors");
-    if (!status && n > 0) memcpy(own, parameters, n * sizeof *own);
-    for (size_t i = 0; i < adapter->target_count && !status; i++) {
-        const orthsr__target *target = &adapter->targets[i];
-        real *of_target = own + target->parameter_offset;
-        orthsr_error why;
-        if (adapter->coft > 0) bound_target(adapter, target, of_target);
-        status = build_target(adapter, target, rotations + target->rotation_offset, kept + target->kept_offset, of_target, &why);
-        if (status) orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
-    }
-    if (status) {
-        free(own);
-        free(rotations);
-        free(kept);
-        return status;
-    }
-    free(adapter->parameters);
-    free(adapter->rotations);
-    free(adapter->kept);
-    adapter->parameters = own;
-    adapter->rotations = rotations;
-    adapter->kept = kept;
+orthsr_status orthsr__factors_new(orthsr__factors *factors, const orthsr_adapter *adapter, orthsr_error *error) {
+    *factors = (orthsr__factors){orthsr__aligned(adapter->parameter_count, sizeof(real)), orthsr__aligned(adapter->rotation_count, sizeof(real)),
+                                 orthsr__aligned(adapter->kept_count, sizeof(real))};
+    return factors->parameters && factors->rotations && factors->kept ? ORTHSR_OK : orthsr__fail_memory(error, "an adapter's factors");
+}
+
+void orthsr__factors_free(orthsr__factors *factors) {
+    free(factors->parameters);
+    free(factors->rotations);
+    free(factors->kept);
+    *factors = (orthsr__factors){0};
+}
+
+orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
+    for (size_t i = 0; i < adapter->target_count && adapter->coft > 0; i++)
+        bound_target(adapter, &adapter->targets[i], next->parameters + adapter->targets[i].parameter_offset);
+    ORTHSR__TRY(orthsr__build_blocks(pool, adapter, 0, adapter->target_count, next, work, error));
+    orthsr__factors before = adapter->factors;
+    adapter->factors = *next;
+    *next = before;
     return ORTHSR_OK;
+}
+
+orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error) {
+    orthsr__factors next;
+    orthsr_status status = orthsr__factors_new(&next, adapter, error);
+    real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
+    if (!status && !work) status = orthsr__fail_memory(error, "an adapter's factors");
+    if (!status && adapter->parameter_count > 0) memcpy(next.parameters, parameters, adapter->parameter_count * sizeof *parameters);
+    if (!status) status = orthsr__adapter_exchange(NULL, adapter, &next, work, error);
+    orthsr__factors_free(&next);
+    free(work);
+    return status;
 }
 
 orthsr_status orthsr_adapter_set_scale(orthsr_adapter *adapter, size_t target, const float *scale, orthsr_error *error) {
@@ -214,24 +213,19 @@ orthsr_status orthsr_adapter_set_scale(orthsr_adapter *adapter, size_t target, c
 
 orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error) {
     ORTHSR__REQUIRE(adapter && defect, error, "adapter or defect is NULL");
-    double worst = 0;
-    for (size_t i = 0; i < adapter->target_count; i++) {
-        const orthsr__target *target = &adapter->targets[i];
-        size_t b = target->block;
-        for (size_t k = 0; k < target->distinct; k++) {
-            double one;
-            ORTHSR__TRY(orthsr__orthogonality_defect(&one, adapter->rotations + target->rotation_offset + k * b * b, b, b, error));
-            if (one > worst || isnan(one)) worst = one;
-        }
-    }
-    *defect = worst;
-    return ORTHSR_OK;
+    double *defects = orthsr__calloc(orthsr__block_count(adapter), sizeof *defects);
+    real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
+    if (defects && work) *defect = orthsr__block_defect(NULL, adapter, defects, work);
+    orthsr_status status = defects && work ? ORTHSR_OK : orthsr__fail_memory(error, "an orthogonality defect");
+    free(defects);
+    free(work);
+    return status;
 }
 
 double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target) {
     if (!adapter || target >= adapter->target_count) return 0;
     const orthsr__target *t = &adapter->targets[target];
-    const real *a = adapter->rotations + t->rotation_offset; /* (distinct, b, b) */
+    const real *a = adapter->factors.rotations + t->rotation_offset; /* (distinct, b, b) */
     double squares = 0;
     for (size_t k = 0; k < t->distinct; k++)
         for (size_t i = 0; i < t->block; i++)

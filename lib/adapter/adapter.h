@@ -56,6 +56,13 @@ typedef struct orthsr__target {
 /* How often each distinct block stands in the target's A. */
 static inline size_t orthsr__places(const orthsr__target *target) { return target->blocks / target->distinct; }
 
+/* What an adapter is made of: flat arrays over all distinct blocks of all targets. */
+typedef struct orthsr__factors {
+    real *parameters; /* (parameter_count), one table for files, gradients and optimizer */
+    real *rotations;  /* (rotation_count): A of every distinct block */
+    real *kept;       /* (kept_count): what the parametrisation keeps for its adjoint beside A */
+} orthsr__factors;
+
 struct orthsr_adapter {
     orthsr_parametrization parametrization;
     const orthsr__parametrization *by; /* its row of the table */
@@ -66,12 +73,8 @@ struct orthsr_adapter {
     bool share;                /* every target has one distinct block */
     orthsr__target *targets;   /* (target_count) */
     size_t target_count, target_capacity;
-    real *parameters; /* (parameter_count), one table for files, gradients and optimizer */
-    size_t parameter_count;
-    real *rotations; /* (rotation_count): A of every distinct block */
-    size_t rotation_count;
-    real *kept; /* (kept_count): what the parametrisation keeps for its adjoint, e.g. (I + S)^-1 */
-    size_t kept_count;
+    orthsr__factors factors;
+    size_t parameter_count, rotation_count, kept_count;
     char *fingerprint; /* of the base model; "" when unknown */
 };
 
@@ -93,6 +96,13 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 /* Replaces all parameters (parameter_count reals), within COFT's bound, and rebuilds every A; on failure the adapter is as it was. */
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
 
+/* The same without allocating: next->parameters become the adapter's, and what it had so far becomes next's. */
+orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
+
+/* Room for the adapter's factors. Free in any case. */
+orthsr_status orthsr__factors_new(orthsr__factors *factors, const orthsr_adapter *adapter, orthsr_error *error);
+void orthsr__factors_free(orthsr__factors *factors);
+
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
@@ -101,11 +111,17 @@ void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const ort
 void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
                             const real *grad_y, const real *x, size_t rows);
 
-/* grad_parameters (parameter_count) += chain rule of grad_rotations (rotation_count) through the parametrisation: of one target, both
- * arrays its own part only; of all targets. work: orthsr__adapter_work_size reals. */
-size_t orthsr__adapter_work_size(const orthsr_adapter *adapter);
-void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work);
-void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work);
+/* blocks.c. work: orthsr__block_work reals for every thread of the pool. */
+size_t orthsr__block_work(const orthsr_adapter *adapter);
+size_t orthsr__block_count(const orthsr_adapter *adapter);
+/* to's rotations and kept of consecutive targets from its parameters. The first block that fails is told of. */
+orthsr_status orthsr__build_blocks(orthsr__pool *pool, const orthsr_adapter *adapter, size_t first, size_t targets, const orthsr__factors *to, real *work,
+                                   orthsr_error *error);
+/* grad_parameters += chain rule of grad_rotations through the parametrisation, both of these targets alone. */
+void orthsr__block_gradients(orthsr__pool *pool, const orthsr_adapter *adapter, size_t first, size_t targets, real *grad_parameters, const real *grad_rotations,
+                             real *work);
+/* max |A^T A - I| over all blocks; defects (orthsr__block_count): of each. */
+double orthsr__block_defect(orthsr__pool *pool, const orthsr_adapter *adapter, double *defects, real *work);
 
 /* out (out, in) = diag(scale) W A^T, or on the output side diag(scale) A^T W, in float64 from a float64 W (out, in): what a merged checkpoint rounds
  * from. inverse: the W that this gives weight from. A is rebuilt from the parameters in float64, so it carries no float32 defect. out and weight may not

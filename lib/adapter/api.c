@@ -11,7 +11,7 @@ orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float
     ORTHSR__REQUIRE(adapter && parameters, error, "adapter or parameters is NULL");
     if (count != adapter->parameter_count)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: room for %zu parameters, but the adapter has %zu", __func__, count, adapter->parameter_count);
-    if (count > 0) memcpy(parameters, adapter->parameters, count * sizeof *parameters);
+    if (count > 0) memcpy(parameters, adapter->factors.parameters, count * sizeof *parameters);
     return ORTHSR_OK;
 }
 
@@ -40,13 +40,13 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
         size_t n = t->parameter_count;
         real *grad_rotations = orthsr__calloc(t->distinct * t->block * t->block, sizeof *grad_rotations); /* (distinct, b, b) */
         real *gradient = orthsr__calloc(n, sizeof *gradient);
-        real *work = orthsr__aligned(orthsr__adapter_work_size(adapter), sizeof *work);
+        real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
         orthsr_status status = ORTHSR_OK;
         if (!grad_rotations || !gradient || !work) {
             status = orthsr__fail_memory(error, "a gradient");
         } else {
             orthsr__rotate_adjoint(NULL, adapter, t, NULL, grad_rotations, grad_y, x, rows);
-            orthsr__target_gradient(adapter, t, gradient, grad_rotations, work);
+            orthsr__block_gradients(NULL, adapter, target, 1, gradient, grad_rotations, work);
             if (!orthsr__all_finite(gradient, n))
                 status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the gradient of its parameters is not finite", t->name);
             for (size_t i = 0; i < n && !status; i++) grad_parameters[t->parameter_offset + i] += gradient[i];

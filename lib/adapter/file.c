@@ -68,7 +68,7 @@ static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char
 orthsr_status orthsr__adapter_write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error) {
     float *values = orthsr__aligned(adapter->parameter_count, sizeof *values);
     if (!values) return orthsr__fail_memory(error, "an adapter's parameters");
-    orthsr__real_to_float(values, adapter->parameters, adapter->parameter_count);
+    orthsr__real_to_float(values, adapter->factors.parameters, adapter->parameter_count);
     orthsr_status status = orthsr__writer_write(writer, values, adapter->parameter_count * sizeof *values, error);
     free(values);
     return status;

@@ -36,7 +36,7 @@ static void multiply_block(double *out, const double *weight, const double *f, c
 orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
                                    orthsr_error *error) {
     size_t b = target->block, per_block = target->parameter_count / target->distinct, n = target->out * target->in;
-    const real *parameters = adapter->parameters + target->parameter_offset;
+    const real *parameters = adapter->factors.parameters + target->parameter_offset;
     bool unscale = inverse && target->scale;
     double *f = orthsr__aligned(b * b, sizeof *f), *straight = unscale ? orthsr__aligned(n, sizeof *straight) : NULL; /* (b, b), (out, in) */
     orthsr_error why;

@@ -11,7 +11,7 @@ bool orthsr__merging_pays(const orthsr__target *target, size_t rows) {
 void orthsr__merge_weight(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *merged, const real *weight) {
     size_t b = target->block, in = target->in, out = target->out;
     for (size_t k = 0; k < target->blocks; k++) {
-        const real *a = adapter->rotations + target->rotation_offset + k % target->distinct * b * b;
+        const real *a = adapter->factors.rotations + target->rotation_offset + k % target->distinct * b * b;
         size_t rows = k * b * in, columns = k * b;
         const orthsr__product input = {false, true, out, b, b, 1, weight + columns, in, a, b, NULL, 0, NULL, merged + columns, in};
         const orthsr__product output = {true, false, b, in, b, 1, a, b, weight + rows, in, NULL, 0, NULL, merged + rows, in};

@@ -34,17 +34,19 @@ static const char *refuse_expm(const orthsr__form *form) {
     return form->b == 1 ? "the exponential has no parameters in blocks of size 1; choose larger blocks" : NULL;
 }
 
-static orthsr_status cayley_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
-    return orthsr__cayley_forward(a, kept, p, form->b, error);
+static orthsr_status cayley_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
+    (void)kept;
+    return orthsr__cayley_forward(a, p, form->b, work, error);
 }
 
 static void cayley_adjoint(real *grad_p, const real *grad_a, const real *a, const real *kept, const real *p, const orthsr__form *form, real *work) {
-    (void)a;
+    (void)kept;
     (void)p;
-    orthsr__cayley_adjoint(grad_p, grad_a, kept, form->b, work);
+    orthsr__cayley_adjoint(grad_p, grad_a, a, form->b, work);
 }
 
-static orthsr_status expm_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
+static orthsr_status expm_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
+    (void)work;
     return orthsr__expm_forward(a, kept, p, form->b, error);
 }
 
@@ -71,7 +73,8 @@ static size_t householder_shape(size_t *shape, const orthsr__form *form) {
 static size_t householder_kept(const orthsr__form *form) { return (form->reflections + 1) * form->b; }
 static size_t householder_work(const orthsr__form *form) { return orthsr__householder_work(form->b); }
 
-static orthsr_status householder_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
+static orthsr_status householder_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
+    (void)work;
     return orthsr__householder_forward(a, kept, p, form->b, form->reflections, error);
 }
 
@@ -98,7 +101,8 @@ static size_t butterfly_shape(size_t *shape, const orthsr__form *form) {
 static size_t butterfly_kept(const orthsr__form *form) { return form->factors * form->b * form->small; }
 static size_t butterfly_work(const orthsr__form *form) { return orthsr__butterfly_work(form->b, form->small); }
 
-static orthsr_status butterfly_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
+static orthsr_status butterfly_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
+    (void)work;
     return orthsr__butterfly_forward(a, kept, p, form->b, form->small, form->factors, error);
 }
 
@@ -122,8 +126,9 @@ static void copy_adjoint(real *grad_p, const real *grad_a, const real *a, const 
     for (size_t i = 0; i < form->b * form->b; i++) grad_p[i] += grad_a[i];
 }
 
-static orthsr_status free_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
+static orthsr_status free_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
     (void)kept;
+    (void)work;
     size_t b = form->b;
     if (!orthsr__all_finite(p, b * b)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a parameter is not finite");
     memcpy(a, p, b * b * sizeof *a);
@@ -132,8 +137,9 @@ static orthsr_status free_forward(real *a, real *kept, const real *p, const orth
 }
 
 /* What is off the manifold is refused: it came from elsewhere, for an optimizer of ours stays on it. */
-static orthsr_status manifold_forward(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error) {
+static orthsr_status manifold_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
     (void)kept;
+    (void)work;
     size_t b = form->b;
     const double most = 1e-3;
     if (!orthsr__all_finite(p, b * b)) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "a parameter is not finite");
@@ -149,7 +155,7 @@ static orthsr_status manifold_forward(real *a, real *kept, const real *p, const 
 /* ---- the table ----------------------------------------------------------------------------------------------------------- */
 
 static const orthsr__parametrization TABLE[] = {
-    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, square, two_squares, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
+    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, two_squares, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
                        false},
     [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free, false},
     [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm, false},

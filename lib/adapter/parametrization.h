@@ -23,11 +23,11 @@ typedef struct orthsr__parametrization {
     const char *(*refuse)(const orthsr__form *form);
     /* shape (up to 3) of one block's parameters; returns the rank. */
     size_t (*shape)(size_t *shape, const orthsr__form *form);
-    /* Reals that forward keeps for adjoint, and of room that adjoint needs. NULL: none. */
+    /* Reals that forward keeps for adjoint, and of room that either needs. NULL: none. */
     size_t (*kept)(const orthsr__form *form);
     size_t (*work)(const orthsr__form *form);
     /* a (b, b) and kept from p; NUMERIC for parameters that make no matrix. */
-    orthsr_status (*forward)(real *a, real *kept, const real *p, const orthsr__form *form, orthsr_error *error);
+    orthsr_status (*forward)(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error);
     /* grad_p += dL/dp given grad_a = dL/da (b, b). a, kept: as forward left them. */
     void (*adjoint)(real *grad_p, const real *grad_a, const real *a, const real *kept, const real *p, const orthsr__form *form, real *work);
     /* f (b, b) = A, or A^-1, in float64. 0; > 0 singular; < 0 out of memory. */

@@ -44,43 +44,18 @@ static void adjoint(void *context, size_t k) {
 }
 
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
-    rotation r = {.target = target, .a = adapter->rotations + target->rotation_offset, .y = y, .x = x, .rows = rows};
+    rotation r = {.target = target, .a = adapter->factors.rotations + target->rotation_offset, .y = y, .x = x, .rows = rows};
     run(pool, &r, true, forward);
 }
 
 void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
                             const real *grad_y, const real *x, size_t rows) {
     rotation r = {.target = target,
-                  .a = adapter->rotations + target->rotation_offset,
+                  .a = adapter->factors.rotations + target->rotation_offset,
                   .grad_x = grad_x,
                   .gradients = grad_rotations,
                   .grad_y = grad_y,
                   .x = x,
                   .rows = rows};
     run(pool, &r, !grad_rotations || orthsr__places(target) == 1, adjoint);
-}
-
-size_t orthsr__adapter_work_size(const orthsr_adapter *adapter) {
-    size_t largest = 0;
-    for (size_t i = 0; i < adapter->target_count && adapter->by->work; i++) {
-        size_t room = adapter->by->work(&adapter->targets[i].form);
-        if (room > largest) largest = room;
-    }
-    return largest;
-}
-
-void orthsr__target_gradient(const orthsr_adapter *adapter, const orthsr__target *target, real *grad_parameters, const real *grad_rotations, real *work) {
-    size_t squared = target->block * target->block, per_block = target->parameter_count / target->distinct;
-    const real *parameters = adapter->parameters + target->parameter_offset, *a = adapter->rotations + target->rotation_offset,
-               *kept = adapter->kept + target->kept_offset;
-    for (size_t k = 0; k < target->distinct; k++)
-        adapter->by->adjoint(grad_parameters + k * per_block, grad_rotations + k * squared, a + k * squared, kept + k * target->kept_count,
-                             parameters + k * per_block, &target->form, work);
-}
-
-void orthsr__adapter_gradient(const orthsr_adapter *adapter, real *grad_parameters, const real *grad_rotations, real *work) {
-    for (size_t i = 0; i < adapter->target_count; i++) {
-        const orthsr__target *target = &adapter->targets[i];
-        orthsr__target_gradient(adapter, target, grad_parameters + target->parameter_offset, grad_rotations + target->rotation_offset, work);
-    }
 }

@@ -223,7 +223,8 @@ static size_t part_of(size_t n, size_t parts, size_t multiple) { return ((n + pa
 void orthsr__multiply(orthsr__pool *pool, const orthsr__product *p) {
     size_t threads = orthsr__pool_threads(pool), wanted = PARTS * threads;
     size_t down = 1, across = 1;
-    if (threads > 1) { /* rows first: B is packed for each part anew, A for each is read again */
+    bool worth = 2 * (double)p->m * (double)p->n * (double)p->k > 8 * (double)ORTHSR__WORTH_SHARING; /* products go fast */
+    if (threads > 1 && worth) { /* rows first: B is packed for each part anew, A for each is read again */
         down = pieces(p->m, SIDE, wanted);
         across = pieces(p->n, SIDE, (wanted + down - 1) / down);
         if (down * across < threads) across = pieces(p->n, 64, threads);

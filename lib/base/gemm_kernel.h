@@ -66,11 +66,13 @@ __attribute__((target(TARGET))) static void NAME(panel)(const job *j, float *c, 
             ONE(2)
             ONE(3)
             ONE(4)
-            ONE(5) ONE(6)
+            ONE(5)
+            ONE(6)
 #if ROWS > 6
-                ONE(7) ONE(8) ONE(9) ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
+            ONE(7)
+            ONE(8) ONE(9) ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
 #endif
-                    default : break;
+                default : break;
         }
 #undef ONE
         b += k * 2 * LANES;

@@ -92,22 +92,26 @@ static void finish_run(orthsr__pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
+void orthsr__pool_run_alone(orthsr__pool *pool, size_t n, void (*task)(void *context, size_t i), void *context) {
+    worker *before = self;
+    if (pool && !before) self = &pool->worker[0];
+    for (size_t i = 0; i < n; i++) task(context, i);
+    self = before;
+}
+
 void orthsr__pool_run(orthsr__pool *pool, size_t n, void (*task)(void *context, size_t i), void *context) {
-    if (!pool || self) { /* within a task the worker goes on alone */
-        for (size_t i = 0; i < n; i++) task(context, i);
+    if (!pool || self || pool->threads == 1 || n < 2) { /* within a task the worker goes on alone */
+        orthsr__pool_run_alone(pool, n, task, context);
         return;
     }
     pool->task = task;
     pool->context = context;
     pool->count = n;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    bool alone = pool->threads == 1 || n < 2;
-    if (!alone) {
-        atomic_store_explicit(&pool->busy, pool->threads - 1, memory_order_relaxed);
-        start_run(pool);
-    }
+    atomic_store_explicit(&pool->busy, pool->threads - 1, memory_order_relaxed);
+    start_run(pool);
     work(pool, &pool->worker[0]);
-    if (!alone) finish_run(pool);
+    finish_run(pool);
 }
 
 /* ---- parts ------------------------------------------------------------------------------------------------------------------------------ */
@@ -142,7 +146,6 @@ static orthsr_status start_threads(orthsr__pool *pool, orthsr_error *error) {
     int failed = 0;
     for (pool->threads = 1; pool->threads < wanted && !failed; pool->threads += !failed) {
         worker *w = &pool->worker[pool->threads];
-        w->pool = pool;
         failed = pthread_create(&w->thread, NULL, live, w);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -161,8 +164,11 @@ orthsr_status orthsr__pool_new(orthsr__pool **out, size_t threads, orthsr_error 
     pool->threads = 1; /* to be joined: none yet */
     pool->worker = orthsr__calloc(threads, sizeof *pool->worker);
     orthsr_status status = pool->worker ? ORTHSR_OK : orthsr__fail_memory(error, "threads");
-    for (size_t i = 0; i < threads && !status; i++)
-        if (!(pool->worker[i].scratch = orthsr__aligned(ORTHSR__SCRATCH + ORTHSR__ROOM, 1))) status = orthsr__fail_memory(error, "threads");
+    for (size_t i = 0; i < threads && !status; i++) {
+        pool->worker[i].pool = pool;
+        pool->worker[i].scratch = orthsr__aligned(ORTHSR__SCRATCH + ORTHSR__ROOM, 1);
+        if (!pool->worker[i].scratch) status = orthsr__fail_memory(error, "threads");
+    }
     if (!status) {
         pool->threads = threads;
         status = start_threads(pool, error);
@@ -196,6 +202,8 @@ size_t orthsr__pool_threads(const orthsr__pool *pool) { return pool ? pool->thre
 
 void *orthsr__scratch(void) { return self ? self->scratch : NULL; }
 void *orthsr__room(void) { return self ? (char *)self->scratch + ORTHSR__SCRATCH : NULL; }
+
+size_t orthsr__worker(void) { return self ? (size_t)(self - self->pool->worker) : 0; }
 
 void orthsr__count_work(double flops) {
     if (self) self->work += flops;

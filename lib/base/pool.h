@@ -27,6 +27,12 @@ size_t orthsr__pool_threads(const orthsr__pool *pool);
 /* task(context, i) for every i < n, in any order, at the same time; returns when all are done. One caller at a time. */
 void orthsr__pool_run(orthsr__pool *pool, size_t n, void (*task)(void *context, size_t i), void *context);
 
+/* Less work than this, in operations or values, is not worth waking the others for. */
+enum { ORTHSR__WORTH_SHARING = 1 << 18 };
+
+/* The same by the caller alone, as worker 0. */
+void orthsr__pool_run_alone(orthsr__pool *pool, size_t n, void (*task)(void *context, size_t i), void *context);
+
 /* task(context, first, count) for consecutive parts of 0 .. n - 1 of at least `least`, as many as are good for the pool. */
 void orthsr__pool_split(orthsr__pool *pool, size_t n, size_t least, void (*task)(void *context, size_t first, size_t count), void *context);
 
@@ -35,6 +41,9 @@ void orthsr__pool_split(orthsr__pool *pool, size_t n, size_t least, void (*task)
 enum { ORTHSR__SCRATCH = 1 << 19, ORTHSR__ROOM = 1 << 19 };
 void *orthsr__scratch(void);
 void *orthsr__room(void);
+
+/* Number of the running worker, below the pool's threads; 0 outside of tasks. */
+size_t orthsr__worker(void);
 
 /* Multiplications and additions done by the running worker, for orthsr__pool_work. */
 void orthsr__count_work(double flops);

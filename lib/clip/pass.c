@@ -148,7 +148,9 @@ ORTHSR__SIMD static void finish_rows(void *context, size_t first, size_t rows) {
         }
 }
 
-static void finish(const orthsr__pass *pass, columns of, size_t rows) { orthsr__pool_split(pass->pool, rows, 16, finish_rows, &of); }
+static void finish(const orthsr__pass *pass, columns of, size_t rows) {
+    orthsr__pool_split(pass->pool, rows, ORTHSR__WORTH_SHARING / 16 / of.n + 1, finish_rows, &of);
+}
 
 /* (rows, out): an array that nobody reads while this map is computed, forward or backward. */
 static real *spare(const orthsr__pass *pass, size_t which) { return which == ORTHSR__FC2 ? pass->normed : pass->hidden; }

@@ -51,7 +51,7 @@ typedef struct call {
     orthsr__activation kind;
 } call;
 
-enum { LEAST = 8192 }; /* values for a task */
+enum { LEAST = ORTHSR__WORTH_SHARING / 16 }; /* values for a task: some operations each */
 
 static void forward(void *context, size_t first, size_t n) {
     const call *c = context;

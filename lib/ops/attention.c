@@ -179,8 +179,11 @@ static void see_sequence_of_head(void *context, size_t i) {
 }
 
 static void run(orthsr__pool *pool, call *c) {
-    if (c->sequences->shared) orthsr__pool_run(pool, c->heads, see_head, c);
-    else orthsr__pool_run(pool, c->sequences->count * c->heads, see_sequence_of_head, c);
+    const orthsr__sequences *s = c->sequences;
+    double operations = 4 * (double)(s->shared + s->length) * (double)(c->at ? s->count : orthsr__rows(s)) * (double)c->d;
+    void (*share)(orthsr__pool *, size_t, void (*)(void *, size_t), void *) = operations > ORTHSR__WORTH_SHARING ? orthsr__pool_run : orthsr__pool_run_alone;
+    if (s->shared) share(pool, c->heads, see_head, c);
+    else share(pool, s->count * c->heads, see_sequence_of_head, c);
 }
 
 void orthsr__attention_forward(orthsr__pool *pool, real *o, const real *q, const real *k, const real *v, const orthsr__sequences *sequences, const size_t *at,

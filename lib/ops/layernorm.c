@@ -52,7 +52,7 @@ typedef struct call {
     real eps;
 } call;
 
-enum { LEAST = 16 }; /* rows for a task */
+static size_t least_rows(size_t d) { return ORTHSR__WORTH_SHARING / 16 / d + 1; }
 
 static void forward_rows(void *context, size_t first, size_t rows) {
     const call *c = context;
@@ -72,17 +72,17 @@ static void backward_rows(void *context, size_t first, size_t rows) {
 void orthsr__layernorm_forward(orthsr__pool *pool, real *y, real *mean, real *rstd, const real *x, const real *gamma, const real *beta, size_t rows, size_t d,
                                real eps) {
     call c = {.y = y, .new_mean = mean, .new_rstd = rstd, .x = x, .gamma = gamma, .beta = beta, .d = d, .eps = eps};
-    orthsr__pool_split(pool, rows, LEAST, forward_rows, &c);
+    orthsr__pool_split(pool, rows, least_rows(d), forward_rows, &c);
 }
 
 void orthsr__layernorm_again(orthsr__pool *pool, real *y, const real *x, const real *mean, const real *rstd, const real *gamma, const real *beta, size_t rows,
                              size_t d) {
     call c = {.y = y, .x = x, .mean = mean, .rstd = rstd, .gamma = gamma, .beta = beta, .d = d};
-    orthsr__pool_split(pool, rows, LEAST, again_rows, &c);
+    orthsr__pool_split(pool, rows, least_rows(d), again_rows, &c);
 }
 
 void orthsr__layernorm_backward(orthsr__pool *pool, real *grad_x, const real *grad_y, const real *x, const real *mean, const real *rstd, const real *gamma,
                                 size_t rows, size_t d) {
     call c = {.y = grad_x, .grad_y = grad_y, .x = x, .mean = mean, .rstd = rstd, .gamma = gamma, .d = d};
-    orthsr__pool_split(pool, rows, LEAST, backward_rows, &c);
+    orthsr__pool_split(pool, rows, least_rows(d), backward_rows, &c);
 }

@@ -27,10 +27,11 @@ static real *square(size_t matrices, size_t b) {
 orthsr_status orthsr_cayley(float *R, const float *skew, size_t b, orthsr_error *error) {
     ORTHSR__REQUIRE(R && skew, error, "R or skew is NULL");
     ORTHSR__REQUIRE(b > 0 && b <= INT_MAX, error, "b is 0 or above 2^31 - 1");
-    real *m = square(1, b);
-    if (!m) return orthsr__fail_memory(error, "a Cayley transform");
-    orthsr_status status = orthsr__cayley_forward(R, m, skew, b, error);
-    free(m);
+    real *r = square(2, b); /* (b, b), and room as large: R stays as it is when there is no result */
+    if (!r) return orthsr__fail_memory(error, "a Cayley transform");
+    orthsr_status status = orthsr__cayley_forward(r, skew, b, r + b * b, error);
+    if (!status) memcpy(R, r, b * b * sizeof *R);
+    free(r);
     return status;
 }
 
@@ -39,9 +40,9 @@ orthsr_status orthsr_cayley_adjoint(float *grad_skew, const float *grad_R, const
     ORTHSR__REQUIRE(b > 0 && b <= INT_MAX, error, "b is 0 or above 2^31 - 1");
     real *room = square(3, b);
     if (!room) return orthsr__fail_memory(error, "a Cayley transform");
-    real *m = room, *work = room + b * b; /* (b, b); (2, b, b), of which the forward pass takes the first for R */
-    orthsr_status status = orthsr__cayley_forward(work, m, skew, b, error);
-    if (!status) orthsr__cayley_adjoint(grad_skew, grad_R, m, b, work);
+    real *r = room, *work = room + b * b; /* (b, b), (2, b, b) */
+    orthsr_status status = orthsr__cayley_forward(r, skew, b, work, error);
+    if (!status) orthsr__cayley_adjoint(grad_skew, grad_R, r, b, work);
     free(room);
     return status;
 }
@@ -131,5 +132,10 @@ orthsr_status orthsr_hyperspherical_energy(double *energy, const float *W, size_
 orthsr_status orthsr_orthogonality_defect(double *defect, const float *X, size_t n, size_t p, orthsr_error *error) {
     ORTHSR__REQUIRE(defect && X, error, "defect or X is NULL");
     ORTHSR__REQUIRE(n > 0 && p > 0 && n <= INT_MAX && p <= INT_MAX, error, "an extent of X is 0 or above 2^31 - 1");
-    return orthsr__orthogonality_defect(defect, X, n, p, error);
+    size_t count;
+    real *work = orthsr__mul(&count, n + p, p) && orthsr__mul(&count, count, 2) ? orthsr__aligned(orthsr__defect_work(n, p), sizeof *work) : NULL;
+    if (!work) return orthsr__fail_memory(error, "an orthogonality defect");
+    *defect = orthsr__defect(X, n, p, work);
+    free(work);
+    return ORTHSR_OK;
 }

@@ -16,11 +16,11 @@ size_t orthsr__butterfly_size(size_t b, size_t s, size_t m);
 /* The row of the matrix that place `row` of factor i's B stands for. */
 size_t orthsr__butterfly_row(size_t row, size_t s, size_t i);
 
-/* A (b, b) from v (m, b/s, s(s-1)/2). inverses (m, b/s, s, s): of I + S of every small block, kept for the adjoint. */
-orthsr_status orthsr__butterfly_forward(real *a, real *inverses, const real *v, size_t b, size_t s, size_t m, orthsr_error *error);
+/* A (b, b) from v (m, b/s, s(s-1)/2). factors (m, b/s, s, s): the small rotations, kept for the adjoint. */
+orthsr_status orthsr__butterfly_forward(real *a, real *factors, const real *v, size_t b, size_t s, size_t m, orthsr_error *error);
 
-/* grad_v += adjoint. a, inverses: as forward left them. work: orthsr__butterfly_work(b, s) reals. */
+/* grad_v += adjoint. a, factors: as forward left them. work: orthsr__butterfly_work(b, s) reals. */
 size_t orthsr__butterfly_work(size_t b, size_t s);
-void orthsr__butterfly_adjoint(real *grad_v, const real *grad_a, const real *a, const real *inverses, size_t b, size_t s, size_t m, real *work);
+void orthsr__butterfly_adjoint(real *grad_v, const real *grad_a, const real *a, const real *factors, size_t b, size_t s, size_t m, real *work);
 
 #endif

@@ -6,11 +6,11 @@
 
 #include "base/real.h"
 
-/* R (b, b) = (I - S)(I + S)^-1 = 2M - I with M (b, b) = (I + S)^-1, which is kept for the adjoint. S from v (b(b-1)/2).
- * I + S has singular values >= 1: the solve is well conditioned for every v. R and M may not overlap. */
-orthsr_status orthsr__cayley_forward(real *r, real *m, const real *v, size_t b, orthsr_error *error);
+/* R (b, b) = (I - S)(I + S)^-1, S from v (b(b-1)/2). I + S has singular values >= 1: the solve is well conditioned for every v. R is spoilt unless OK. work:
+ * (b, b). */
+orthsr_status orthsr__cayley_forward(real *r, const real *v, size_t b, real *work, orthsr_error *error);
 
-/* grad_v += adjoint: grad_S = -2 M^T grad_R M^T, then skew. work: (2, b, b). */
-void orthsr__cayley_adjoint(real *grad_v, const real *grad_r, const real *m, size_t b, real *work);
+/* grad_v += adjoint: grad_S = -2 M^T grad_R M^T with M = (I + S)^-1 = (R + I) / 2, then skew. work: (2, b, b). */
+void orthsr__cayley_adjoint(real *grad_v, const real *grad_r, const real *r, size_t b, real *work);
 
 #endif

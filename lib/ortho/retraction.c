@@ -39,25 +39,49 @@ orthsr_status orthsr__retract(real *x, real *v, const real *u, size_t n, size_t 
     return status;
 }
 
-orthsr_status orthsr__orthogonality_defect(double *defect, const real *x, size_t n, size_t p, orthsr_error *error) {
-    size_t elements, squared;
-    if (!orthsr__mul(&elements, n, p) || !orthsr__mul(&squared, p, p)) return orthsr__fail_memory(error, "an orthogonality defect");
-    double *exact = orthsr__aligned(elements, sizeof *exact), *gram = orthsr__aligned(squared, sizeof *gram); /* (n, p), (p, p) */
-    orthsr_status status = ORTHSR_OK;
-    if (!exact || !gram) {
-        status = orthsr__fail_memory(error, "an orthogonality defect");
-    } else {
-        for (size_t i = 0; i < elements; i++) exact[i] = (double)x[i];
-        orthsr__dgemm(true, false, p, p, n, 1, exact, p, exact, p, 0, gram, p);
-        double worst = 0;
-        for (size_t i = 0; i < p; i++)
-            for (size_t j = 0; j < p; j++) {
-                double difference = fabs(gram[i * p + j] - (i == j));
-                if (difference > worst || isnan(difference)) worst = difference; /* a NaN stays: nothing is larger */
-            }
-        *defect = worst;
+static double largest(double a, double b) { return b > a || isnan(b) ? b : a; } /* a NaN stays: nothing is larger */
+
+/* In float64; exact (n, p), gram (p, p). */
+static double defect_double(const real *x, size_t n, size_t p, double *exact, double *gram) {
+    double worst = 0;
+    for (size_t i = 0; i < n * p; i++) exact[i] = (double)x[i];
+    orthsr__dgemm(true, false, p, p, n, 1, exact, p, exact, p, 0, gram, p);
+    for (size_t i = 0; i < p; i++)
+        for (size_t j = 0; j < p; j++) worst = largest(worst, fabs(gram[i * p + j] - (i == j)));
+    return worst;
+}
+
+enum { STRIP = 128 };
+
+/* Of square X (n, n) near I: with D = X - I it is D + D^T + D^T D, where products in float32 lose next to nothing, for they are small. d, gram (n, n). */
+static double defect_near_one(size_t n, const real *d, real *gram) {
+    double worst = 0;
+    for (size_t i = 0; i < n; i += STRIP) { /* of the symmetric matrix, what is right of the diagonal */
+        size_t rows = n - i < STRIP ? n - i : STRIP, columns = n - i;
+        orthsr__gemm(true, false, rows, columns, n, 1, d + i, n, d + i, n, 0, gram, columns);
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = r; c < columns; c++)
+                worst = largest(worst, fabs((double)d[(i + r) * n + i + c] + (double)d[(i + c) * n + i + r] + (double)gram[r * columns + c]));
     }
-    free(exact);
-    free(gram);
-    return status;
+    return worst;
+}
+
+size_t orthsr__defect_work(size_t n, size_t p) { return (n + p) * p * (sizeof(double) / sizeof(real)); }
+
+double orthsr__defect(const real *x, size_t n, size_t p, real *work) {
+    const double small = 0.02; /* squared length of a column of D: the products' rounding is below 1e-8 then */
+    double longest = INFINITY;
+    real *d = work;
+    if (n == p) {
+        longest = 0;
+        for (size_t i = 0; i < n * n; i++) d[i] = x[i] - (i % (n + 1) == 0);
+        for (size_t c = 0; c < n; c++) {
+            double squares = 0;
+            for (size_t r = 0; r < n; r++) squares += (double)d[r * n + c] * (double)d[r * n + c];
+            longest = largest(longest, squares);
+        }
+    }
+    if (longest <= small) return defect_near_one(n, d, work + n * n);
+    void *room = work;
+    return defect_double(x, n, p, room, (double *)room + n * p);
 }

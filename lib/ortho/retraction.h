@@ -31,7 +31,8 @@ double orthsr__residual(real *e, const real *x, size_t n, size_t p);
 /* One Newton-Schulz step beside X: y (n, p) = X + X e / 2, e = I - X^T X. */
 void orthsr__newton_schulz(real *y, const real *x, const real *e, size_t n, size_t p);
 
-/* max |X^T X - I| of X (n, p), in float64. */
-orthsr_status orthsr__orthogonality_defect(double *defect, const real *x, size_t n, size_t p, orthsr_error *error);
+/* max |X^T X - I| of X (n, p), to within 1e-8. work: orthsr__defect_work reals. */
+size_t orthsr__defect_work(size_t n, size_t p);
+double orthsr__defect(const real *x, size_t n, size_t p, real *work);
 
 #endif

@@ -19,17 +19,17 @@ static orthsr_status allocate(orthsr__descent *descent, orthsr_error *error) {
         {(void **)&descent->longest_gradient, adapter->target_count, sizeof(double)},
         {(void **)&descent->grad_rotations, adapter->rotation_count, sizeof(real)},
         {(void **)&descent->gradient, adapter->parameter_count, sizeof(real)},
-        {(void **)&descent->next, adapter->parameter_count, sizeof(real)},
-        {(void **)&descent->work, orthsr__adapter_work_size(adapter), sizeof(real)},
+        {(void **)&descent->defects, orthsr__block_count(adapter), sizeof(double)},
+        {(void **)&descent->work, orthsr__pool_threads(descent->pool) * orthsr__block_work(adapter), sizeof(real)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!(*parts[i].array = orthsr__aligned(parts[i].n, parts[i].size))) return orthsr__fail_memory(error, "training");
-    return ORTHSR_OK;
+    return orthsr__factors_new(&descent->next, adapter, error);
 }
 
 orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adapter, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                  orthsr_error *error) {
-    *descent = (orthsr__descent){.adapter = adapter};
+                                  orthsr__pool *pool, orthsr_error *error) {
+    *descent = (orthsr__descent){.adapter = adapter, .pool = pool};
     ORTHSR__TRY(allocate(descent, error));
     if (adapter->parameter_count == 0) return ORTHSR_OK;
     bool given = options->learning_rate > 0;
@@ -43,7 +43,8 @@ orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adap
 
 void orthsr__descent_free(orthsr__descent *descent) {
     orthsr_optimizer_free(descent->optimizer);
-    void *const arrays[] = {descent->rate_factor, descent->longest_gradient, descent->grad_rotations, descent->gradient, descent->next, descent->work};
+    void *const arrays[] = {descent->rate_factor, descent->longest_gradient, descent->grad_rotations, descent->gradient, descent->defects, descent->work};
+    orthsr__factors_free(&descent->next);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     *descent = (orthsr__descent){0};
 }
@@ -73,7 +74,7 @@ static void cut_off_gradient(orthsr__descent *descent) {
 
 orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error) {
     memset(descent->gradient, 0, descent->adapter->parameter_count * sizeof(real));
-    orthsr__adapter_gradient(descent->adapter, descent->gradient, descent->grad_rotations, descent->work);
+    orthsr__block_gradients(descent->pool, descent->adapter, 0, descent->adapter->target_count, descent->gradient, descent->grad_rotations, descent->work);
     const orthsr__target *target = not_finite(descent->adapter, descent->gradient);
     if (target) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the gradient of '%s' is not finite; a smaller learning rate may help", target->name);
     cut_off_gradient(descent);
@@ -89,8 +90,8 @@ static void stretch_step(orthsr__descent *descent) {
     for (size_t t = 0; t < adapter->target_count; t++) {
         if (descent->rate_factor[t] == 1) continue;
         const orthsr__target *target = &adapter->targets[t];
-        const real *before = adapter->parameters + target->parameter_offset;
-        real *after = descent->next + target->parameter_offset, factor = (real)descent->rate_factor[t];
+        const real *before = adapter->factors.parameters + target->parameter_offset;
+        real *after = descent->next.parameters + target->parameter_offset, factor = (real)descent->rate_factor[t];
         for (size_t i = 0; i < target->parameter_count; i++) after[i] = before[i] + factor * (after[i] - before[i]);
     }
 }
@@ -108,18 +109,19 @@ orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *
     orthsr_adapter *adapter = descent->adapter;
     *defect = 0;
     if (adapter->parameter_count == 0) return ORTHSR_OK;
-    memcpy(descent->next, adapter->parameters, adapter->parameter_count * sizeof(real));
+    memcpy(descent->next.parameters, adapter->factors.parameters, adapter->parameter_count * sizeof(real));
     orthsr_error why;
-    orthsr_status status = orthsr__optimizer_step(descent->optimizer, descent->next, descent->gradient, adapter->parameter_count, lr, &why);
+    orthsr_status status = orthsr__optimizer_step(descent->optimizer, descent->next.parameters, descent->gradient, adapter->parameter_count, lr, &why);
     const orthsr__target *target = status ? overflown(descent) : NULL;
     if (target) return orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
     if (status) return orthsr__fail(error, status, "%s", why.message);
     stretch_step(descent);
     orthsr__phase(phases, ORTHSR_PHASE_ORTHOGONAL);
-    status = orthsr__adapter_update(adapter, descent->next, error);
+    status = orthsr__adapter_exchange(descent->pool, adapter, &descent->next, descent->work, error);
     if (status) {
         orthsr__optimizer_undo(descent->optimizer);
         return status;
     }
-    return orthsr_adapter_defect(adapter, defect, error);
+    *defect = orthsr__block_defect(descent->pool, adapter, descent->defects, descent->work);
+    return ORTHSR_OK;
 }

@@ -14,13 +14,16 @@ typedef struct orthsr__descent {
     double *rate_factor;         /* (target_count): of each target, times the learning rate */
     double *longest_gradient;    /* (target_count): its norm is cut off there; INFINITY where a rate was given */
     real *grad_rotations;        /* (rotation_count): of a batch, for others to add to */
-    real *gradient, *next;       /* (parameter_count): the parameters' gradient; where the step being made goes */
-    real *work;                  /* of orthsr__adapter_gradient */
+    real *gradient;              /* (parameter_count): of the parameters */
+    orthsr__factors next;        /* where the step being made goes */
+    double *defects;             /* (blocks) */
+    orthsr__pool *pool;          /* borrowed */
+    real *work;                  /* (threads, orthsr__block_work) */
 } orthsr__descent;
 
 /* Borrows the adapter, which may be without targets. Free in any case. */
 orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adapter, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                  orthsr_error *error);
+                                  orthsr__pool *pool, orthsr_error *error);
 void orthsr__descent_free(orthsr__descent *descent); /* safe on a zeroed struct */
 
 /* Sets grad_rotations to 0. */

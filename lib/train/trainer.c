@@ -50,7 +50,7 @@ static orthsr_status make_descents(orthsr_trainer *trainer, orthsr_error *error)
     orthsr_optimizer_kind kind;
     ORTHSR__TRY(orthsr__optimizer_kind(&kind, trainer->options, trainer->adapter, error));
     ORTHSR__TRY(orthsr__texts_descend(&trainer->texts, trainer->options, kind, trainer->own_adapter != NULL, error));
-    return orthsr__descent_new(&trainer->descent, trainer->adapter, kind, trainer->options, error);
+    return orthsr__descent_new(&trainer->descent, trainer->adapter, kind, trainer->options, trainer->pool, error);
 }
 
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,

@@ -51,7 +51,7 @@ static void cholesky(square *s) {
     must(orthsr__retract_cholesky_qr(s->result, s->d, s->d, &error));
 }
 
-static void cayley(square *s) { must(orthsr__cayley_forward(s->result, s->kept, s->v, s->d, &error)); }
+static void cayley(square *s) { must(orthsr__cayley_forward(s->result, s->v, s->d, s->kept, &error)); }
 
 /* As it was before it went by blocks: S value by value, LU with pivoting, its inverse. */
 static void cayley_lapack(square *s) {
@@ -68,7 +68,7 @@ static void cayley_lapack(square *s) {
     for (size_t i = 0; i < d * d; i++) s->result[i] = 2 * s->kept[i] - (i % (d + 1) == 0);
 }
 
-static void adjoint(square *s) { orthsr__cayley_adjoint(s->grad_v, s->gradient, s->kept, s->d, s->work); }
+static void adjoint(square *s) { orthsr__cayley_adjoint(s->grad_v, s->gradient, s->result, s->d, s->work); }
 
 /* The same two products with the skew part taken value by value. */
 static void adjoint_before(square *s) {
