@@ -104,6 +104,10 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_tr
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 /* Threads that the work is shared out among, the caller's included; 0: one for every processor this process may run on. Results do not depend on it. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error); /* at most 4096 */
+/* Bytes for activations, of the tuned and of the frozen model together; 0, the default: as many as tiles of a few images take. Images and class prompts are taken
+ * in tiles that fit, which changes results by rounding only; nothing is computed twice for it, but prompts when they make several tiles. The model's weights,
+ * the adapter and its optimizer are not in the budget. orthsr_trainer_new fails with ARGUMENT when a single image or prompt does not fit. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error);
 /* Replaces the templates by these n >= 1, each with one "{}"; copied. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 
@@ -150,6 +154,13 @@ typedef enum orthsr_phase {
 /* Of the last step: seconds of a phase (NaN for another number), and multiplications and additions in matrix products, those by LAPACK left out. Since 0.1. */
 ORTHSR_API double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase);
 ORTHSR_API double orthsr_trainer_work(const orthsr_trainer *trainer);
+
+/* Bytes that the trainer's activations take, adapter and optimizer left out. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_memory(const orthsr_trainer *trainer);
+
+/* Whether the target of this index is merged into its map's weight in every step, rather than rotating what flows through the map: the one that takes fewer
+ * operations (docs/performance.md). 0 for an index out of range. Since 0.1. */
+ORTHSR_API int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t target);
 
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);                   /* steps made. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);                   /* steps of the whole run. Since 0.1. */

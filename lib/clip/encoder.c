@@ -65,10 +65,37 @@ static orthsr_status need_image_pass(orthsr__encoder *encoder, orthsr_error *err
                      error);
 }
 
-/* Room for rows of a tile, or the longest text. */
+/* Room for rows of a tile, or the longest text, or all that there is. */
+static size_t text_room(const orthsr__encoder *encoder, size_t tile_rows) {
+    size_t context = encoder->model->config.context_length, rows = tile_rows > context ? tile_rows : context, all = encoder->text_load.rows;
+    return all > 0 && all < rows ? all : rows;
+}
+
 static orthsr_status need_text_pass(orthsr__encoder *encoder, orthsr_error *error) {
-    size_t context = encoder->model->config.context_length, rows = encoder->tile_rows > context ? encoder->tile_rows : context;
-    return need_pass(encoder, &encoder->text, &encoder->model->text, context, rows, encoder->text_load, encoder->context_gradients, error);
+    return need_pass(encoder, &encoder->text, &encoder->model->text, encoder->model->config.context_length, text_room(encoder, encoder->tile_rows),
+                     encoder->text_load, encoder->context_gradients, error);
+}
+
+bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target *target) {
+    const orthsr_model *model = encoder->model;
+    for (size_t i = 0; i < model->map_count; i++) {
+        const orthsr__tower *tower = i < model->text.first_map ? &model->image : &model->text;
+        if (encoder->binding[i] == target)
+            return orthsr__pass_merges(tower, target, i - tower->first_map, tower == &model->image ? encoder->image_load : encoder->text_load);
+    }
+    return false;
+}
+
+size_t orthsr__training_bytes(const orthsr__encoder *encoder, size_t tile_rows) {
+    const orthsr_model *model = encoder->model;
+    const orthsr__target **binding = encoder->binding;
+    size_t rows = orthsr__image_rows(model, orthsr__image_tile(model, tile_rows)), text_rows = text_room(encoder, tile_rows), bytes = 0;
+    if (orthsr__image_adapted(encoder))
+        bytes += orthsr__pass_bytes(&model->image, encoder->adapter, binding, rows, encoder->image_load, ORTHSR__ADAPTER_GRADIENTS);
+    bytes += orthsr__pass_bytes(&model->text, encoder->adapter, binding, text_rows, encoder->text_load,
+                                encoder->context_gradients ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS);
+    bytes += orthsr__pass_bytes(&model->image, NULL, binding, rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
+    return bytes + orthsr__pass_bytes(&model->text, NULL, binding, text_rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
 }
 
 /* What is encoded for training must be finite: names the map where it is not any more. Sessions check features themselves, and name the row. */

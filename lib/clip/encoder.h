@@ -27,7 +27,7 @@ typedef struct orthsr__encoder {
 } orthsr__encoder;
 
 /* Rows of activations in a tile, where nothing else is asked for: enough for products to run at full speed, few enough for the memory of a small machine. */
-enum { ORTHSR__TILE_ROWS = 1024 };
+enum { ORTHSR__TILE_ROWS = 768 };
 
 orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr__pool *pool,
                                   size_t tile_rows, orthsr_error *error);
@@ -61,6 +61,12 @@ void orthsr__text_step_end(orthsr__encoder *encoder, real *grad_rotations);
 /* Rows of activations of n images; of n texts, over all their tiles. */
 size_t orthsr__image_rows(const orthsr_model *model, size_t n);
 size_t orthsr__text_rows(const orthsr__encoder *encoder, const int32_t *tokens, size_t n);
+
+/* Whether a target is merged in training steps. */
+bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target *target);
+
+/* Bytes of both towers' passes in training, this encoder's and those of one without adapter and gradients beside it, with tiles of so many rows. */
+size_t orthsr__training_bytes(const orthsr__encoder *encoder, size_t tile_rows);
 
 /* For the tile last encoded: ADDS to grad_rotations (adapter's rotation_count) from grad_features (n, embed). */
 void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, real *grad_rotations);

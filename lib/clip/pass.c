@@ -23,11 +23,12 @@ static real *carve(carver *c, size_t n) {
     return piece;
 }
 
+/* pass->kept is not touched while only counting. */
 static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) {
     const orthsr__tower_config *config = &pass->tower->config;
     size_t d = config->width, mlp = config->mlp, wide = mlp > d ? mlp : d, rows = pass->rows;
     for (size_t i = 0; i <= config->layers - pass->first_kept; i++) {
-        orthsr__kept *kept = &pass->kept[i];
+        orthsr__kept counted, *kept = c->base ? &pass->kept[i] : &counted;
         real **arrays[] = {&kept->x0, &kept->x1, &kept->q, &kept->k, &kept->v, &kept->o},
              **statistics[] = {&kept->mean0, &kept->rstd0, &kept->mean1, &kept->rstd1};
         for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) *arrays[j] = carve(c, rows * d);
@@ -47,44 +48,61 @@ static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) 
     pass->grad_rotated = carve(c, rows * wide);
 }
 
-/* Which targets are merged, and where; with memory NULL only reals are counted. */
-static size_t lay_out_merged(orthsr__pass *pass, orthsr__load load, real *memory) {
-    carver c = {.base = memory};
+bool orthsr__pass_merges(const orthsr__tower *tower, const orthsr__target *target, size_t map, orthsr__load load) {
+    size_t which = map % ORTHSR__MAPS;
+    bool all = map / ORTHSR__MAPS + 1 < tower->config.layers || which == ORTHSR__K || which == ORTHSR__V;
+    return orthsr__merging_pays(target, all ? load.rows : load.read);
+}
+
+/* Which targets are merged, and where. */
+static void lay_out_merged(orthsr__pass *pass, carver *c, orthsr__load load) {
     size_t layers = pass->tower->config.layers;
     for (size_t i = 0; i < layers * ORTHSR__MAPS; i++) {
         const orthsr__target *target = pass->target[i];
-        size_t which = i % ORTHSR__MAPS;
-        bool all = i / ORTHSR__MAPS + 1 < layers || which == ORTHSR__K || which == ORTHSR__V;
-        if (!target || !orthsr__merging_pays(target, all ? load.rows : load.read)) continue;
-        pass->merged[i].weight = carve(&c, target->out * target->in);
-        pass->merged[i].grad = carve(&c, target->out * target->in);
+        if (!target || !orthsr__pass_merges(pass->tower, target, i, load)) continue;
+        real *weight = carve(c, target->out * target->in), *grad = carve(c, target->out * target->in);
+        if (c->base) pass->merged[i] = (orthsr__merged){weight, grad};
     }
+}
+
+/* Everything but memory. */
+static orthsr__pass plan(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__gradients gradients) {
+    size_t layers = tower->config.layers;
+    orthsr__pass pass = {.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows};
+    for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
+        if (pass.target[i]) pass.first_adapted = i / ORTHSR__MAPS;
+    pass.to_input = gradients == ORTHSR__INPUT_GRADIENTS;
+    pass.first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass.to_input ? 0 : pass.first_adapted;
+    return pass;
+}
+
+/* Reals; base NULL: only counted. */
+static size_t lay_out_all(orthsr__pass *pass, real *base, orthsr__load load, orthsr__gradients gradients) {
+    carver c = {.base = base};
+    lay_out(pass, &c, gradients);
+    if (gradients != ORTHSR__NO_GRADIENTS) lay_out_merged(pass, &c, load);
     return c.used;
+}
+
+size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__load load,
+                          orthsr__gradients gradients) {
+    orthsr__pass pass = plan(tower, adapter, binding, rows, gradients);
+    return lay_out_all(&pass, NULL, load, gradients) * sizeof(real);
 }
 
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
                                orthsr__load load, orthsr__gradients gradients, orthsr_error *error) {
     size_t layers = tower->config.layers;
-    *pass = (orthsr__pass){.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows};
-    for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
-        if (pass->target[i]) pass->first_adapted = i / ORTHSR__MAPS;
-    pass->to_input = gradients == ORTHSR__INPUT_GRADIENTS;
-    pass->first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass->to_input ? 0 : pass->first_adapted;
+    *pass = plan(tower, adapter, binding, rows, gradients);
     pass->kept = orthsr__calloc(layers - pass->first_kept + 1, sizeof *pass->kept);
     pass->at = orthsr__calloc(rows, sizeof *pass->at);
     pass->merged = orthsr__calloc(layers * ORTHSR__MAPS, sizeof *pass->merged);
-    size_t merged = pass->merged && gradients != ORTHSR__NO_GRADIENTS ? lay_out_merged(pass, load, NULL) : 0;
-    pass->merged_memory = orthsr__aligned(merged, sizeof(real));
-    carver c = {0};
-    if (pass->kept) lay_out(pass, &c, gradients);
-    pass->memory = pass->kept ? orthsr__aligned(c.used, sizeof(real)) : NULL;
-    if (!pass->memory || !pass->at || !pass->merged || !pass->merged_memory) {
+    pass->memory = orthsr__aligned(lay_out_all(pass, NULL, load, gradients), sizeof(real));
+    if (!pass->memory || !pass->at || !pass->merged || !pass->kept) {
         orthsr__pass_free(pass);
         return orthsr__fail_memory(error, "activations");
     }
-    c = (carver){.base = pass->memory};
-    lay_out(pass, &c, gradients);
-    if (merged > 0) lay_out_merged(pass, load, pass->merged_memory);
+    lay_out_all(pass, pass->memory, load, gradients);
     return ORTHSR_OK;
 }
 
@@ -93,7 +111,6 @@ void orthsr__pass_free(orthsr__pass *pass) {
     free(pass->kept);
     free(pass->at);
     free(pass->merged);
-    free(pass->merged_memory);
     *pass = (orthsr__pass){0};
 }
 

@@ -48,7 +48,6 @@ typedef struct orthsr__pass {
     size_t *at;                                                   /* (rows): where each sequence is read, among its own rows; the caller sets it */
     orthsr__sequences sequences;                                  /* of the batch at hand; the caller sets it: at most `rows` rows */
     orthsr__merged *merged;                                       /* (layers * ORTHSR__MAPS) */
-    real *merged_memory;                                          /* all of them */
     size_t copy_layer;                                            /* the input of this layer ... */
     real *copy;                                                   /* ... is copied to here (rows, d), where this is not NULL */
 } orthsr__pass;
@@ -65,6 +64,13 @@ typedef enum orthsr__gradients {
 orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
                                orthsr__load load, orthsr__gradients gradients, orthsr_error *error);
 void orthsr__pass_free(orthsr__pass *pass); /* safe on a zeroed struct */
+
+/* Whether the target of a map, layer * ORTHSR__MAPS + which, is merged under such a load. */
+bool orthsr__pass_merges(const orthsr__tower *tower, const orthsr__target *target, size_t map, orthsr__load load);
+
+/* Bytes that such a pass takes. */
+size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__load load,
+                          orthsr__gradients gradients);
 
 /* Where a layer's input (rows, d) lies: the caller fills the first's. */
 real *orthsr__pass_input(orthsr__pass *pass, size_t layer);

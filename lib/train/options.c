@@ -170,6 +170,12 @@ orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, u
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->memory_budget = bytes;
+    return ORTHSR_OK;
+}
+
 orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error) {
     ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
     ORTHSR__REQUIRE(threads <= ORTHSR__MAX_THREADS, error, "more threads than 4096");

@@ -32,8 +32,9 @@ struct orthsr_trainer_options {
     float cutout_probability;
     size_t cutout_holes;
     uint64_t seed;
-    size_t threads;   /* 0: one for every processor */
-    char **templates; /* (template_count) */
+    size_t threads;       /* 0: one for every processor */
+    size_t memory_budget; /* bytes of activations; 0: tiles are of ORTHSR__TILE_ROWS */
+    char **templates;     /* (template_count) */
     size_t template_count;
     char **frozen_templates;      /* (frozen_template_count) */
     size_t frozen_template_count; /* 0: as the tuned branch's */

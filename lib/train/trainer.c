@@ -46,6 +46,30 @@ struct orthsr_trainer {
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Tiles of so many rows, and what a step has with them. */
+static void set_tile_rows(orthsr_trainer *trainer, size_t tile_rows) {
+    const orthsr__texts *texts = &trainer->texts;
+    orthsr__encoder *encoder = &trainer->encoder;
+    size_t images = trainer->batch * (trainer->options->cutout == ORTHSR_CUTOUT_OFF ? 1 : 2);
+    encoder->tile_rows = tile_rows;
+    encoder->image_load = (orthsr__load){orthsr__image_rows(trainer->model, images), images};
+    encoder->text_load = (orthsr__load){orthsr__text_rows(encoder, texts->tokens, texts->prompts), texts->prompts};
+}
+
+/* The encoder, with the largest tiles within the budget, up to those that are fast enough. */
+static orthsr_status make_encoder(orthsr_trainer *trainer, const orthsr_prompt *prompt, orthsr_error *error) {
+    size_t budget = trainer->options->memory_budget, tile_rows = ORTHSR__TILE_ROWS;
+    ORTHSR__TRY(orthsr__encoder_new(&trainer->encoder, trainer->model, trainer->adapter, true, trainer->pool, tile_rows, error));
+    trainer->encoder.context = prompt ? prompt->context : NULL;
+    trainer->encoder.context_gradients = prompt != NULL;
+    set_tile_rows(trainer, tile_rows);
+    for (; budget > 0 && orthsr__training_bytes(&trainer->encoder, tile_rows) > budget && tile_rows > 1; set_tile_rows(trainer, tile_rows)) tile_rows /= 2;
+    size_t bytes = orthsr__training_bytes(&trainer->encoder, tile_rows);
+    if (budget > 0 && bytes > budget)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a memory budget of %zu MiB: one image at a time takes %zu MiB", budget >> 20, (bytes >> 20) + 1);
+    return ORTHSR_OK;
+}
+
 static orthsr_status make_descents(orthsr_trainer *trainer, orthsr_error *error) {
     orthsr_optimizer_kind kind;
     ORTHSR__TRY(orthsr__optimizer_kind(&kind, trainer->options, trainer->adapter, error));
@@ -85,29 +109,21 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
         if (options->epochs == 0) trainer->options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
         status = orthsr__pool_new(&trainer->pool, options->threads, error);
     }
-    size_t tile_rows = ORTHSR__TILE_ROWS;
-    if (!status) { status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error); }
+    if (!status) status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
     if (!status && !(trainer->order = orthsr__aligned(trainer->items, sizeof *trainer->order))) status = orthsr__fail_memory(error, "training");
+    if (!status) status = make_encoder(trainer, prompt, error);
     if (!status)
         status = orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
-                                       orthsr__image_tile(model, tile_rows), error);
+                                       orthsr__image_tile(model, trainer->encoder.tile_rows), error);
     if (!status) {
         orthsr__objective_options(&trainer->objective, options);
         trainer->objective.scale = model->logit_scale;
         status = make_descents(trainer, error);
     }
-    if (!status) status = orthsr__encoder_new(&trainer->encoder, model, adapter, true, trainer->pool, tile_rows, error);
-    trainer->encoder.context = prompt ? prompt->context : NULL;
-    trainer->encoder.context_gradients = prompt != NULL;
-    if (!status) {
-        const orthsr__texts *texts = &trainer->texts;
-        size_t images = trainer->batch * (trainer->options->cutout == ORTHSR_CUTOUT_OFF ? 1 : 2);
-        trainer->encoder.image_load = (orthsr__load){orthsr__image_rows(model, images), images};
-        trainer->encoder.text_load = (orthsr__load){orthsr__text_rows(&trainer->encoder, texts->tokens, texts->prompts), texts->prompts};
-    }
     if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
         status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
-    if (!status) status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, &trainer->phases, trainer->pool, tile_rows, error);
+    if (!status)
+        status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, &trainer->phases, trainer->pool, trainer->encoder.tile_rows, error);
     if (status) {
         orthsr_trainer_free(trainer);
         return status;
@@ -246,3 +262,9 @@ double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase)
 }
 
 double orthsr_trainer_work(const orthsr_trainer *trainer) { return trainer->work; }
+
+size_t orthsr_trainer_memory(const orthsr_trainer *trainer) { return orthsr__training_bytes(&trainer->encoder, trainer->encoder.tile_rows); }
+
+int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t target) {
+    return target < trainer->adapter->target_count && orthsr__encoder_merges(&trainer->encoder, &trainer->adapter->targets[target]);
+}
