@@ -190,7 +190,8 @@ START_TEST(test_usage) {
     expect_usage(run("zeroshot --model m --data d extra"), "extra");
     expect_usage(run("zeroshot --model m --data d --template 'a photo'"), "has no {}");
     expect_usage(run("zeroshot --model m --data d --adapter a --adapter b"), "one --adapter");
-    expect_usage(run("zeroshot --model m --data d --threads 0"), "--threads");
+    expect_usage(run("zeroshot --model m --data d --threads 4097"), "--threads is at most 4096");
+    expect_usage(run("zeroshot --model m --data d --threads -1"), "--threads");
     expect_usage(run("info"), "which MODEL");
     expect_usage(run("explain --model m --image i --out o"), "give one of --data and --classes-file");
     expect_usage(run("explain --model m --image i --out o --data d --cutout-size 0"), "--cutout-size is in (0, 1]");
@@ -561,6 +562,29 @@ START_TEST(test_train_cutout) {
         free(log[0]);
         free(log[1]);
     }
+}
+END_TEST
+
+/* Of one file for every number of threads: the same bytes. */
+static void expect_same(const char *file) {
+    outcome o = run("help >@/unused && for n in 2 3 4; do cmp @/by1/%s @/by$n/%s || exit 1; done", file, file);
+    ck_assert_msg(o.code == 0, "%s depends on the number of threads: %s%s", file, o.out, o.err);
+}
+
+START_TEST(test_threads) {
+    write_text("threads.txt", "a bag\n\nankle boot\na photo of a white sandal on a black floor\n");
+    for (int n = 1; n <= 4; n++) {
+        outcome o = run("train --model " MODEL " --data @/split --shots 3 --epochs 3 --lr 1e-3 --method coop+orthsr --targets q,k,v,out,fc1,fc2"
+                        " --cutout attentive --augment standard --threads %d --out @/by%d",
+                        n, n);
+        ck_assert_msg(o.code == 0, "%s", o.err);
+        o = run("embed --model " MODEL " --adapter @/by%d/adapter --images @/split/test/*/*.png --threads %d --out @/by%d/images.npy", n, n, n);
+        ck_assert_msg(o.code == 0, "%s", o.err);
+        ck_assert_int_eq(run("embed --model " MODEL " --text @/threads.txt --threads %d --out @/by%d/texts.npy", n, n).code, 0);
+    }
+    static const char *const files[] = {"log.jsonl", "adapter/adapter.safetensors", "adapter/prompt.safetensors", "images.npy", "texts.npy"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) expect_same(files[i]);
+    ck_assert_int_eq(run("embed --model " MODEL " --text @/threads.txt --threads 0 --out @/by1/all.npy && cmp @/by1/all.npy @/by1/texts.npy").code, 0);
 }
 END_TEST
 
@@ -1153,6 +1177,7 @@ static TCase *commands(void) {
     tcase_add_loop_test(tc, test_train_each_parametrization, 0, 7);
     tcase_add_test(tc, test_train);
     tcase_add_test(tc, test_train_cutout);
+    tcase_add_test(tc, test_threads);
     tcase_add_test(tc, test_explain);
     tcase_add_test(tc, test_explain_classes);
     tcase_add_test(tc, test_train_flat);

@@ -61,6 +61,7 @@ void free_tuned(tuned *t) {
 
 orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error) {
     orthsr_status status = orthsr_session_new(out, model, t->adapter, error);
+    if (status == ORTHSR_OK) status = orthsr_session_set_threads(*out, (size_t)s->threads.value, error);
     return status == ORTHSR_OK && s->templates.count == 0 ? orthsr_session_set_prompt(*out, t->prompt, error) : status;
 }
 

@@ -22,7 +22,7 @@ orthsr_status load_tuned(tuned *out, const char *path, const orthsr_model *model
 orthsr_status open_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error);
 void free_tuned(tuned *t);
 
-/* A session on the model with the adapter, and with the learned prompt unless templates are given. */
+/* A session on the model with the adapter, --threads, and with the learned prompt unless templates are given. */
 orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error);
 
 /* Whether path is a learned prompt's file or a directory with one. */

@@ -55,28 +55,21 @@ const command commands[] = {
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
-/* A BLAS reads its number of threads when it is loaded, which is before main: so set it and begin again. */
-static int restart_with_threads(const settings *s, char **argv) {
+/* The library shares work out among its own threads, --threads of them; those of a BLAS would stand in their way. A BLAS reads its number when it is loaded,
+ * which is before main: so say one and begin again, unless the environment says something. Where the system cannot, what follows is slower at worst. */
+static void restart_with_one_blas_thread(char **argv) {
     static const char *const names[] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"};
-    char wanted[32];
     int changed = 0;
-    snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)s->threads.value);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *current = getenv(names[i]);
-        if (current && strcmp(current, wanted) == 0) continue;
-        setenv(names[i], wanted, 1);
-        changed = 1;
-    }
-    if (!changed) return EXIT_SUCCESS;
-    execv("/proc/self/exe", argv);
-    terminal_say("orthsr %s: cannot restart with --threads %s: %s; set OPENBLAS_NUM_THREADS=%s instead", s->command->name, wanted, strerror(errno), wanted);
-    return EXIT_FAILURE;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!getenv(names[i]) && setenv(names[i], "1", 1) == 0) changed = 1;
+    if (changed) execv("/proc/self/exe", argv);
 }
 
-static int run(const settings *s, char **argv) {
+enum { MAX_THREADS = 4096 }; /* that the library takes */
+
+static int run(const settings *s) {
     if (s->help) return command_help(s);
-    if (s->threads.given && (s->threads.value < 1 || s->threads.value > 4096)) return wrong_usage(s->command->name, "--threads is 1 to 4096");
-    if (s->threads.given && restart_with_threads(s, argv) != EXIT_SUCCESS) return EXIT_FAILURE;
+    if (s->threads.value > MAX_THREADS) return wrong_usage(s->command->name, "--threads is at most %d; 0 is one for every processor", MAX_THREADS);
     terminal_catch_signals();
     return s->command->run(s);
 }
@@ -102,12 +95,13 @@ static int dispatch(int argc, char **argv) {
     if (!c) return unknown_command(name);
     settings s;
     int code = settings_parse(&s, c, argc - 1, argv + 1);
-    if (code == EXIT_SUCCESS) code = run(&s, argv);
+    if (code == EXIT_SUCCESS) code = run(&s);
     settings_free(&s);
     return code;
 }
 
 int main(int argc, char **argv) {
+    restart_with_one_blas_thread(argv);
     int code = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         terminal_say("orthsr: cannot write to standard output: %s", strerror(errno));

@@ -122,7 +122,8 @@ const option_row option_rows[] = {
     {"context-lr", "X", OPTION_REAL, AT(context_lr), TRAIN, 0, NULL, "learning rate of the learned prompt (default: 0.002 for sgd, 0.001 for adamw)"},
     {"memory-budget", "MIB", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on working memory"},
 
-    {"threads", "N", OPTION_WHOLE, AT(threads), WITH_MODEL | INFO, 0, NULL, "threads of the BLAS (default: its own choice, the number of cores)"},
+    {"threads", "N", OPTION_WHOLE, AT(threads), COMPUTING, 0, NULL,
+     "threads that share the work; results do not depend on them (default: 0, one for every processor)"},
     {"json", NULL, OPTION_FLAG, AT(json), ALL_COMMANDS, 0, NULL, "print one JSON object on stdout and nothing else there"},
     {"help", NULL, OPTION_FLAG, AT(help), ALL_COMMANDS, 0, NULL, "print this"},
 };

@@ -98,6 +98,7 @@ static orthsr_status measure(training *t, scores *out, const tuned *with, const 
     orthsr_session *session;
     if (!t->shots.test) return ORTHSR_OK;
     orthsr_status status = orthsr_session_new(&session, t->model, with->adapter, error);
+    if (status == ORTHSR_OK) status = orthsr_session_set_threads(session, (size_t)t->settings->threads.value, error);
     if (status == ORTHSR_OK) status = orthsr_session_set_prompt(session, with->prompt, error);
     if (status != ORTHSR_OK) orthsr_session_free(session);
     if (status != ORTHSR_OK) return status;

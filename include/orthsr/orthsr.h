@@ -19,8 +19,8 @@
  *   Errors     every function that can fail returns orthsr_status and takes an orthsr_error, last, which may be NULL.
  *   Ownership  X_new / X_open / out-parameters named `out` give a handle to free with X_free; on failure *out is NULL. const char * results are borrowed.
  *   Arrays     row-major float32 unless said; shapes stand beside each pointer; sizes are size_t.
- *   Threads    distinct objects in distinct threads; a model, a tokenizer and an unchanging adapter may be shared. The library starts no
- *              threads; the BLAS it is linked with may (docs/threads.md).
+ *   Threads    distinct objects in distinct threads; a model, a tokenizer and an unchanging adapter may be shared. Sessions and trainers have threads
+ *              of their own, by default one for every processor; results do not depend on how many (docs/threads.md).
  *   Silence    the library never prints, exits, aborts or keeps global state.
  */
 #ifndef ORTHSR_ORTHSR_H
