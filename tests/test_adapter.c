@@ -478,6 +478,37 @@ START_TEST(targets) {
 }
 END_TEST
 
+/* As wide as the narrower side of each map, on either side; a wide side that it does not divide is refused. */
+START_TEST(narrow_blocks) {
+    static const size_t maps[][2] = {{8, 8}, {6, 24}, {24, 6}};
+    for (int side = 0; side < 2; side++) {
+        orthsr_adapter_options *o;
+        orthsr_adapter *a, *loaded;
+        ck_ok(orthsr_adapter_options_new(&o, &error));
+        ck_ok(orthsr_adapter_options_set_blocks(o, 4, &error));
+        ck_ok(orthsr_adapter_options_set_block_size(o, ORTHSR_BLOCK_NARROW, &error)); /* replaces it */
+        ck_ok(orthsr_adapter_options_set_side(o, side ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT, &error));
+        ck_ok(orthsr_adapter_new(&a, o, &error));
+        orthsr_adapter_options_free(o);
+        for (size_t i = 0; i < 3; i++) ck_ok(orthsr_adapter_add_target(a, i == 0 ? "square" : i == 1 ? "up" : "down", maps[i][0], maps[i][1], &error));
+        for (size_t i = 0; i < 3; i++) ck_assert_uint_eq(orthsr_adapter_block_size(a, i), i == 0 ? 8 : 6);
+        ck_assert_uint_eq(orthsr_adapter_parameter_count(a), 28 + 15 + 4 * 15); /* 24 = 4 times 6, on one of the sides */
+        ck_fails(orthsr_adapter_add_target(a, "odd", side ? 8 : 20, side ? 20 : 8, &error), ORTHSR_ERROR_ARGUMENT, "do not divide into blocks of size 8");
+        float *parameters = floats(103, 0.3, 12), got[103];
+        ck_ok(orthsr_adapter_set_parameters(a, parameters, 103, &error));
+        ck_ok(orthsr_adapter_save(a, scratch_file("narrow.safetensors"), NULL, &error));
+        ck_ok(orthsr_adapter_load(&loaded, scratch_file("narrow.safetensors"), &error));
+        ck_ok(orthsr_adapter_get_parameters(loaded, got, 103, &error));
+        ck_assert_mem_eq(got, parameters, sizeof got);
+        ck_ok(orthsr_adapter_add_target(loaded, "more", 10, 10, &error)); /* the rule is kept, not the sizes it gave */
+        ck_assert_uint_eq(orthsr_adapter_block_size(loaded, 3), 10);
+        free(parameters);
+        orthsr_adapter_free(loaded);
+        orthsr_adapter_free(a);
+    }
+}
+END_TEST
+
 START_TEST(failed_set_changes_nothing) {
     orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.3);
     size_t n = orthsr_adapter_parameter_count(adapter);
@@ -529,6 +560,7 @@ static TCase *handling_case(void) {
     tcase_add_loop_test(tcase, starts_at_the_identity, 0, 6);
     tcase_add_test(tcase, forms_that_cannot_be);
     tcase_add_loop_test(tcase, coft, 0, 3);
+    tcase_add_test(tcase, narrow_blocks);
     tcase_add_loop_test(tcase, failed_set_changes_nothing, 0, KIND_COUNT);
     tcase_add_test(tcase, argument_errors);
     return tcase;
@@ -611,6 +643,7 @@ END_TEST
 /* One departure from a valid file: two targets, "a" (4 to 3) and "b" (6 to 2), two Cayley blocks each. */
 typedef struct malformed {
     const char *version;        /* NULL: 1 */
+    const char *size;           /* NULL: two blocks; else this block_size */
     const char *key, *value;    /* metadata set to value, or removed when that is NULL; key NULL: none */
     const char *tensor, *dtype; /* what "a.skew" is called, and its dtype */
     size_t rank, shape[3];      /* its shape */
@@ -640,6 +673,17 @@ static const malformed MALFORMED[] = {
     {FINE, .key = "blocks", .value = "4", .status = ORTHSR_ERROR_FORMAT, .text = "target:0: target 'a': Cayley blocks of size 1"},
     {FINE, .key = "blocks", .value = "1", .status = ORTHSR_ERROR_FORMAT, .text = "'a.skew' has a wrong shape: 1 cayley blocks of size 4 have (1, 6)"},
     {FINE, .key = "block_size", .value = "2", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "block_size", .value = "narrow", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .version = "2", .key = "block_size", .value = "narrow", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .version = "2", .key = "blocks", .value = "narrow", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .key = "blocks", .value = "18446744073709551615", .status = ORTHSR_ERROR_FORMAT, .text = "either blocks or block_size"},
+    {FINE, .size = "narrow", .status = ORTHSR_ERROR_FORMAT, .text = "block_size, a number above 0"},
+    {FINE, .size = "18446744073709551615", .status = ORTHSR_ERROR_FORMAT, .text = "block_size, a number above 0"},
+    {FINE, .version = "2", .size = "wide", .status = ORTHSR_ERROR_FORMAT, .text = "or block_size \"narrow\""},
+    {FINE, .version = "2", .size = "narrow", .status = ORTHSR_ERROR_FORMAT,
+     .text = "target:0: target 'a': 4 input features do not divide into blocks of size 3"},
+    {FINE, .version = "2", .size = "narrow", .key = "target:0", .value = "3,4,a", .status = ORTHSR_ERROR_FORMAT,
+     .text = "1 cayley blocks of size 3 have (1, 3)"},
     {FINE, .key = "fingerprint", .status = ORTHSR_ERROR_FORMAT, .text = "fingerprint"},
     {FINE, .key = "side", .value = "left", .status = ORTHSR_ERROR_FORMAT, .text = "side must be"},
     {FINE, .key = "side", .value = "output", .status = ORTHSR_ERROR_FORMAT, .text = "output features do not divide"},
@@ -668,8 +712,9 @@ static const malformed MALFORMED[] = {
 };
 
 static void write_malformed(const char *path, const malformed *m) {
-    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", m->version ? m->version : "1",
-                                 "parametrization", "cayley", "blocks", "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "orthsr-adapter", "format_version", m->version ? m->version : "1", "parametrization",
+                  "cayley", m->size ? "block_size" : "blocks", m->size ? m->size : "2", "fingerprint", "", "target:0", "4,3,a", "target:1", "6,2,b");
     if (m->key && m->value) json_object_set_new(metadata, m->key, json_string(m->value));
     else if (m->key) json_object_del(metadata, m->key);
     const size_t b_shape[2] = {2, 3}, c_shape[1] = {1};

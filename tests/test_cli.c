@@ -207,6 +207,11 @@ START_TEST(test_usage_of_train) {
     static const char *const bad[][2] = {
         {"--shots 0", "at least 1"},
         {"--shots many", "whole number"},
+        {"--block-size 0", "--block-size is at least 1, or narrow"},
+        {"--block-size wide", "--block-size B|narrow is a whole number"},
+        {"--block-size all", "whole number"},
+        {"--shots narrow", "whole number"},
+        {"--blocks narrow", "whole number"},
         {"--shots -1", "whole number"},
         {"--epochs 0", "epochs"},
         {"--lr fast", "is a number"},
@@ -562,6 +567,25 @@ START_TEST(test_train_cutout) {
         free(log[0]);
         free(log[1]);
     }
+}
+END_TEST
+
+/* The mini model is 128 wide, and 512 in between. */
+START_TEST(test_narrow_blocks) {
+    json_t *trained = expect_json(
+        run("train --model " MODEL " --data @/split --shots 1 --epochs 1 --block-size narrow --targets out,fc2 --towers image --out @/narrow --json"));
+    ck_assert_str_eq(text_in(json_object_get(trained, "options"), "block-size"), "narrow");
+    json_t *adapter = expect_json(run("info @/narrow/adapter --model " MODEL " --json"));
+    const json_t *targets = json_object_get(adapter, "targets");
+    ck_assert_uint_eq(json_array_size(targets), 8);
+    for (size_t i = 0; i < 8; i++) {
+        const json_t *target = json_array_get(targets, i);
+        bool wide = number_in(target, "in_features") > 128;
+        ck_assert_int_eq((int)number_in(target, "block_size"), 128);
+        ck_assert_int_eq((int)number_in(target, "blocks"), wide ? 4 : 1);
+    }
+    json_decref(adapter);
+    json_decref(trained);
 }
 END_TEST
 
@@ -1177,6 +1201,7 @@ static TCase *commands(void) {
     tcase_add_loop_test(tc, test_train_each_parametrization, 0, 7);
     tcase_add_test(tc, test_train);
     tcase_add_test(tc, test_train_cutout);
+    tcase_add_test(tc, test_narrow_blocks);
     tcase_add_test(tc, test_threads);
     tcase_add_test(tc, test_explain);
     tcase_add_test(tc, test_explain_classes);

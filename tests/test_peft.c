@@ -636,6 +636,47 @@ START_TEST(export_equals_what_peft_loads) {
 }
 END_TEST
 
+/* Blocks as wide as each map's narrow side: PEFT has their one number or their one size, or neither. Image maps are of 32 and 64 features, text maps of 24
+ * and 48. */
+START_TEST(narrow_blocks_are_exported_where_peft_can) {
+    static const struct {
+        const char *towers, *maps, *config; /* config: what it says; NULL: refused */
+    } cases[] = {{"image,text", "q,out,fc1", "\"r\": 1"},
+                 {"image", "v,fc2", "\"oft_block_size\": 32"},
+                 {"image,text", "fc2", "\"r\": 2"},
+                 {"image,text", "q,fc2", NULL}};
+    orthsr_model *model = open_model(MODEL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        orthsr_adapter *adapter = turned_adapter(model, cases[i].towers, cases[i].maps, ORTHSR_BLOCK_NARROW, false, ORTHSR_CAYLEY), *again;
+        const char *directory = scratch_file(cases[i].config ? "narrow" : "not-narrow");
+        if (cases[i].config) {
+            ck_ok(orthsr_model_adapter_export_peft(model, adapter, directory, &error));
+            ck_ok(orthsr_model_adapter_load(model, &again, directory, &error));
+            size_t n = orthsr_adapter_parameter_count(adapter);
+            ck_assert_uint_eq(orthsr_adapter_parameter_count(again), n);
+            float *before = malloc(n * sizeof *before), *after = malloc(n * sizeof *after);
+            ck_ok(orthsr_adapter_get_parameters(adapter, before, n, &error));
+            ck_ok(orthsr_adapter_get_parameters(again, after, n, &error));
+            ck_assert_mem_eq(before, after, n * sizeof *before);
+            free(before);
+            free(after);
+            orthsr_adapter_free(again);
+            orthsr__mapping config;
+            char path[300];
+            snprintf(path, sizeof path, "%s" CONFIG, directory);
+            ck_ok(orthsr__map(&config, path, &error));
+            ck_assert_msg(memmem(config.data, config.size, cases[i].config, strlen(cases[i].config)) != NULL, "%s", cases[i].config);
+            orthsr__unmap(&config);
+        } else {
+            ck_fails(orthsr_model_adapter_export_peft(model, adapter, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "one number or one size of blocks");
+            ck_assert(!orthsr__is_directory(directory));
+        }
+        orthsr_adapter_free(adapter);
+    }
+    orthsr_model_free(model);
+}
+END_TEST
+
 START_TEST(what_cannot_be_exported) {
     orthsr_model *model = open_model(OPEN_CLIP), *huggingface = open_model(MODEL);
     const char *directory = scratch_file("refused");
@@ -699,6 +740,7 @@ static TCase *refusing(void) {
 static TCase *writing(void) {
     TCase *tc = tcase_create("writing");
     tcase_add_loop_test(tc, export_equals_what_peft_loads, 0, sizeof exports / sizeof *exports);
+    tcase_add_test(tc, narrow_blocks_are_exported_where_peft_can);
     tcase_add_test(tc, what_cannot_be_exported);
     return tc;
 }

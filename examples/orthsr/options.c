@@ -56,7 +56,7 @@ const option_row option_rows[] = {
 
     {"method", "orthsr|coop|coop+orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, NULL,
      "what is trained, and the defaults of what follows: the adapter, a learned prompt alone, or both (default: orthsr)"},
-    {"shots", "K|all", OPTION_WHOLE_OR_ALL, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
+    {"shots", "K|all", OPTION_WHOLE_OR_WORD, AT(shots), TRAIN, 0, NULL, "images drawn of each class (default: 16)"},
     {"classes", "base|new|all", OPTION_CHOICE, AT(classes), TRAIN, 0, NULL,
      "classes trained on; base is the first half, rounded up (default: all). Shots are drawn first, over all classes"},
     {"seed", "S", OPTION_WHOLE, AT(seed), TRAIN, 0, NULL, "which shots are drawn, the order of the batches, augmentation and CutOut (default: 1)"},
@@ -103,7 +103,8 @@ const option_row option_rows[] = {
     {"layers", "LIST", OPTION_TEXT, AT(layers), TRAIN, 0, NULL,
      "adapted layers, from 0: \"0-5,11\", \"6-\" (to the last), or for each tower \"image:6-11,text:all\" (default: all)"},
     {"blocks", "R", OPTION_WHOLE, AT(blocks), TRAIN, 0, NULL, "blocks of each orthogonal matrix (default: 4)"},
-    {"block-size", "B", OPTION_WHOLE, AT(block_size), TRAIN, 0, NULL, "or the size of its blocks"},
+    {"block-size", "B|narrow", OPTION_WHOLE_OR_WORD, AT(block_size), TRAIN, 0, NULL,
+     "or the size of its blocks; narrow: the smaller of the map's input and output features"},
     {"block-share", NULL, OPTION_FLAG, AT(block_share), TRAIN, 0, NULL, "all blocks of a matrix are one block"},
     {"side", "input|output", OPTION_CHOICE, AT(side), TRAIN, 0, NULL, "the side of the map that is rotated (default: input)"},
     {"parametrization", "cayley|free|expm|householder|butterfly|manifold", OPTION_CHOICE, AT(parametrization), TRAIN, 0, NULL,
@@ -225,6 +226,8 @@ const char *choice_name(const option_row *row, int index, char *buffer, size_t s
     return buffer;
 }
 
+const char *row_word(const option_row *row) { return strchr(row->value, '|') + 1; }
+
 static int parse_choice(int *out, const char *command_name, const option_row *row, const char *value) {
     *out = find_choice(row->value, value);
     if (*out >= 0) return 0;
@@ -233,7 +236,8 @@ static int parse_choice(int *out, const char *command_name, const option_row *ro
 }
 
 static int parse_whole(whole *out, const char *command_name, const option_row *row, const char *value) {
-    if (row->kind == OPTION_WHOLE_OR_ALL && strcmp(value, "all") == 0) {
+    const char *word = row->kind == OPTION_WHOLE_OR_WORD ? row_word(row) : NULL;
+    if (word && strcmp(value, word) == 0) {
         *out = (whole){1, 0};
         return 0;
     }
@@ -242,7 +246,7 @@ static int parse_whole(whole *out, const char *command_name, const option_row *r
     unsigned long long number = strtoull(value, &end, 10);
     int digits_only = *value && strspn(value, "0123456789") == strlen(value);
     if (!digits_only || errno || *end) return wrong_usage(command_name, "--%s %s is a whole number, not '%s'", row->name, row->value, value);
-    if (row->kind == OPTION_WHOLE_OR_ALL && number == 0) return wrong_usage(command_name, "--%s is at least 1, or all", row->name);
+    if (word && number == 0) return wrong_usage(command_name, "--%s is at least 1, or %s", row->name, word);
     *out = (whole){1, number};
     return 0;
 }
@@ -271,7 +275,7 @@ static int take(settings *s, const command *c, const option_row *row, const char
     case OPTION_LIST:
     case OPTION_FILES: return append(member, c->name, value);
     case OPTION_WHOLE:
-    case OPTION_WHOLE_OR_ALL: return parse_whole(member, c->name, row, value);
+    case OPTION_WHOLE_OR_WORD: return parse_whole(member, c->name, row, value);
     case OPTION_REAL: return parse_real(member, c->name, row, value);
     case OPTION_CHOICE: return parse_choice(member, c->name, row, value);
     case OPTION_LATER:

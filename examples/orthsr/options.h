@@ -47,7 +47,7 @@ typedef struct settings {
     list positional, adapters, images, templates, frozen_templates, datasets;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
-        context_words, cutout_holes; /* shots 0: all */
+        context_words, cutout_holes; /* shots 0: all; block_size 0: narrow */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, context_position;
@@ -65,7 +65,7 @@ typedef enum option_kind {
     OPTION_LIST,  /* may be given several times */
     OPTION_FILES, /* takes the arguments that follow, up to the next option */
     OPTION_WHOLE,
-    OPTION_WHOLE_OR_ALL,
+    OPTION_WHOLE_OR_WORD, /* value is "N|word"; the word is 0, which as a number is refused */
     OPTION_REAL,
     OPTION_CHOICE,    /* value is "a|b|c" */
     OPTION_LATER,     /* known; a later version takes a value */
@@ -106,6 +106,9 @@ void settings_free(settings *s);
 
 /* The value of a choice that was given, as it was written. */
 const char *choice_name(const option_row *row, int index, char *buffer, size_t size);
+
+/* The word of OPTION_WHOLE_OR_WORD. */
+const char *row_word(const option_row *row);
 
 /* "orthsr train: MESSAGE; see 'orthsr help train'" on stderr; returns EXIT_USAGE. command may be NULL. */
 int wrong_usage(const char *command_name, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -58,9 +58,9 @@ static void put_option(json_t *object, const option_row *row, const void *member
         if (((const list *)member)->count > 0) json_object_set_new(object, row->name, list_json(member));
         break;
     case OPTION_WHOLE:
-    case OPTION_WHOLE_OR_ALL: {
+    case OPTION_WHOLE_OR_WORD: {
         const whole *w = member;
-        if (w->given && row->kind == OPTION_WHOLE_OR_ALL && w->value == 0) put_text(object, row->name, "all");
+        if (w->given && row->kind == OPTION_WHOLE_OR_WORD && w->value == 0) put_text(object, row->name, row_word(row));
         else if (w->given) put_count(object, row->name, w->value);
         break;
     }

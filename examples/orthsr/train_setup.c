@@ -23,7 +23,7 @@ static orthsr_status set_adapter(orthsr_adapter_options *options, const settings
     SET(s->coft.given, orthsr_adapter_options_set_coft(options, (float)s->coft.value, error));
     SET(s->side >= 0, orthsr_adapter_options_set_side(options, s->side == 0 ? ORTHSR_SIDE_INPUT : ORTHSR_SIDE_OUTPUT, error));
     SET(s->blocks.given, orthsr_adapter_options_set_blocks(options, s->blocks.value, error));
-    SET(s->block_size.given, orthsr_adapter_options_set_block_size(options, s->block_size.value, error));
+    SET(s->block_size.given, orthsr_adapter_options_set_block_size(options, s->block_size.value ? s->block_size.value : ORTHSR_BLOCK_NARROW, error));
     SET(s->block_share, orthsr_adapter_options_set_block_share(options, 1, error));
     SET(s->targets, orthsr_adapter_options_set_maps(options, s->targets, error));
     SET(s->towers, orthsr_adapter_options_set_towers(options, s->towers, error));

@@ -58,7 +58,9 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options 
 ORTHSR_API orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
-/* block_size > 0, the same for every map; replaces an earlier number of blocks. */
+/* block_size > 0, the same for every map, or ORTHSR_BLOCK_NARROW: as wide as the smaller of the map's in and out features, which is one block on a square map
+ * and on a wide map's input, and several on its output; replaces an earlier number of blocks. */
+#define ORTHSR_BLOCK_NARROW ((size_t)-1) /* Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *options, size_t block_size, orthsr_error *error);
 /* Not 0: the blocks of a target are one block, over and over on the diagonal of A; its gradient is the sum of theirs. As PEFT's block_share. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_block_share(orthsr_adapter_options *options, int share, orthsr_error *error);

@@ -74,9 +74,10 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name) 
 orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__target *target, orthsr_error *error) {
     const char *name = target->name;
     bool output = adapter->side == ORTHSR_SIDE_OUTPUT;
-    size_t in = target->in, width = output ? target->out : in, divisor = adapter->blocks ? adapter->blocks : adapter->block_size;
-    if (in == 0 || target->out == 0 || in > INT_MAX || target->out > INT_MAX)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': features (%zu in, %zu out) must lie in 1 to 2^31 - 1", name, in, target->out);
+    size_t in = target->in, out = target->out, width = output ? out : in, narrow = in < out ? in : out;
+    size_t divisor = adapter->blocks ? adapter->blocks : adapter->block_size == ORTHSR_BLOCK_NARROW ? narrow : adapter->block_size;
+    if (in == 0 || out == 0 || in > INT_MAX || out > INT_MAX)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': features (%zu in, %zu out) must lie in 1 to 2^31 - 1", name, in, out);
     if (width % divisor != 0)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu %s features do not divide into %s%zu%s", name, width, output ? "output" : "input",
                             adapter->blocks ? "" : "blocks of size ", divisor, adapter->blocks ? " blocks" : "");

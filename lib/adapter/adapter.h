@@ -28,7 +28,7 @@ struct orthsr_adapter_options {
     size_t reflections, small, factors; /* of orthsr__form */
     float coft;                         /* 0: no bound */
     size_t blocks;                      /* per map; 0 when block_size rules */
-    size_t block_size;                  /* 0 when blocks rules */
+    size_t block_size;                  /* 0 when blocks rules; or ORTHSR_BLOCK_NARROW */
     bool share;                         /* all blocks of a target are one */
     orthsr_side side;
     bool maps[6]; /* q, k, v, out, fc1, fc2: see clip */
@@ -69,7 +69,7 @@ struct orthsr_adapter {
     orthsr__form form;                 /* b is the targets' own */
     double coft;                       /* 0: no bound */
     orthsr_side side;
-    size_t blocks, block_size; /* as asked for */
+    size_t blocks, block_size; /* as asked for: one of them is 0 */
     bool share;                /* every target has one distinct block */
     orthsr__target *targets;   /* (target_count) */
     size_t target_count, target_capacity;

@@ -20,13 +20,14 @@ static const char *const SIDES[] = {"input", "output"};
 #define SCALE ".scale"
 #define SHARE "block_share"
 #define SHARED "true"
+#define NARROW "narrow" /* in the place of a block size */
 
 static const char *const KEYS[] = {"format",      "format_version", "parametrization", "blocks",    "block_size",
                                    "fingerprint", "side",           "reflections",     "butterfly", SHARE};
 enum { KEY_COUNT = sizeof KEYS / sizeof KEYS[0] };
 
-/* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. Shared blocks came later. */
-static int version_of(orthsr_parametrization parametrization, bool share) { return parametrization <= ORTHSR_FREE && !share ? FIRST : VERSION; }
+/* Cayley and free are of version 1, and files of them are still written as such: earlier releases read them. later: something that came later. */
+static int version_of(orthsr_parametrization parametrization, bool later) { return parametrization <= ORTHSR_FREE && !later ? FIRST : VERSION; }
 
 /* The shape of a target's tensor; returns its rank. */
 static size_t shape_of(size_t shape[4], const orthsr_adapter *adapter, const orthsr__target *target) {
@@ -38,6 +39,12 @@ static char *tensor_name(const orthsr_adapter *adapter, const char *target) { re
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
+/* The number of blocks or their size, as asked for. */
+static char *division_text(const orthsr_adapter *adapter) {
+    if (adapter->block_size == ORTHSR_BLOCK_NARROW) return orthsr__strdup(NARROW);
+    return orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size);
+}
+
 /* Takes value over; a NULL of an earlier failed allocation fails here. */
 static bool set(json_t *object, const char *key, char *value) {
     bool done = key && value && json_object_set_new(object, key, json_string(value)) == 0;
@@ -46,11 +53,11 @@ static bool set(json_t *object, const char *key, char *value) {
 }
 
 static bool describe(json_t *metadata, const orthsr_adapter *adapter, const char *fingerprint) {
+    bool later = adapter->share || adapter->block_size == ORTHSR_BLOCK_NARROW;
     bool done = set(metadata, "format", orthsr__strdup(FORMAT)) &&
-                set(metadata, "format_version", orthsr__format("%d", version_of(adapter->parametrization, adapter->share))) &&
+                set(metadata, "format_version", orthsr__format("%d", version_of(adapter->parametrization, later))) &&
                 set(metadata, "parametrization", orthsr__strdup(adapter->by->name)) &&
-                set(metadata, adapter->blocks ? "blocks" : "block_size", orthsr__format("%zu", adapter->blocks ? adapter->blocks : adapter->block_size)) &&
-                set(metadata, "fingerprint", orthsr__strdup(fingerprint));
+                set(metadata, adapter->blocks ? "blocks" : "block_size", division_text(adapter)) && set(metadata, "fingerprint", orthsr__strdup(fingerprint));
     if (adapter->share) done = done && set(metadata, SHARE, orthsr__strdup(SHARED));
     if (adapter->side != ORTHSR_SIDE_INPUT) done = done && set(metadata, "side", orthsr__strdup(SIDES[adapter->side]));
     if (adapter->parametrization == ORTHSR_HOUSEHOLDER) done = done && set(metadata, "reflections", orthsr__format("%zu", adapter->form.reflections));
@@ -209,8 +216,10 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
                             number > FIRST ? ", \"expm\", \"householder\", \"butterfly\" or \"manifold\"" : "");
     if (share && (number == FIRST || strcmp(share, SHARED) != 0))
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata " SHARE " must be \"" SHARED "\", in a file of format_version 2", file->path);
-    if (!blocks == !block_size || !is_count(&number, blocks ? blocks : block_size))
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0", file->path);
+    bool later = number > FIRST, narrow = later && block_size && strcmp(block_size, NARROW) == 0;
+    if (!blocks == !block_size || (!narrow && (!is_count(&number, blocks ? blocks : block_size) || number == ORTHSR_BLOCK_NARROW)))
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata must hold either blocks or block_size, a number above 0%s", file->path,
+                            later ? ", or block_size \"" NARROW "\"" : "");
     bool output = side && strcmp(side, SIDES[ORTHSR_SIDE_OUTPUT]) == 0;
     if (side && !output && strcmp(side, SIDES[ORTHSR_SIDE_INPUT]) != 0)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': metadata side must be \"input\" or \"output\"", file->path);
@@ -219,7 +228,9 @@ static orthsr_status read_options(orthsr_adapter_options *options, const orthsr_
     *options = (orthsr_adapter_options){.parametrization = kind,
                                         .side = output ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT,
                                         .blocks = blocks ? number : 0,
-                                        .block_size = blocks ? 0 : number,
+                                        .block_size = narrow   ? ORTHSR_BLOCK_NARROW
+                                                      : blocks ? 0
+                                                               : number,
                                         .share = share != NULL};
     return read_form(options, file, error);
 }

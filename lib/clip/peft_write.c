@@ -49,12 +49,32 @@
 typedef struct export {
     const orthsr_adapter *adapter;
     const char *directory;
-    bool transformers;   /* the model is a CLIPModel */
-    const char **module; /* (target_count): the module of each target */
+    bool transformers;    /* the model is a CLIPModel */
+    size_t r, block_size; /* one of them is 0 */
+    const char **module;  /* (target_count): the module of each target */
 }
 export;
 
 /* ---- what is written ------------------------------------------------------------------------------------------------------- */
+
+/* PEFT has one number of blocks, or one size, for all maps. Blocks as wide as each map's narrow side may come out so, too. */
+static orthsr_status divide(size_t *r, size_t *block_size, const orthsr_adapter *adapter, orthsr_error *error) {
+    *r = adapter->blocks;
+    *block_size = adapter->block_size;
+    if (*block_size != ORTHSR_BLOCK_NARROW) return ORTHSR_OK;
+    const orthsr__target *first = &adapter->targets[0], *number = NULL, *size = NULL; /* the first that differs */
+    for (size_t i = adapter->target_count - 1; i > 0; i--) {
+        if (first[i].blocks != first->blocks) number = &first[i];
+        if (first[i].block != first->block) size = &first[i];
+    }
+    *r = number ? 0 : first->blocks;
+    *block_size = number ? first->block : 0;
+    if (!number || !size) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
+                        "PEFT has one number or one size of blocks for all maps: target '%s' has %zu of size %zu, '%s' %zu of %zu; merge the adapter"
+                        " (orthsr_model_merge), or adapt one kind of maps of one tower",
+                        first->name, first->blocks, first->block, number->name, number->blocks, number->block);
+}
 
 /* Outside Hugging Face's layout attention is one torch.nn.MultiheadAttention. Its q, k and v are no modules, and out_proj is one that it never
  * calls: PEFT would load a factor there and compute without it. */
@@ -95,7 +115,7 @@ static char *config_text(const export *to) {
     json_t *value = pattern ? json_string(pattern) : NULL;
     if (value) quoted = json_dumps(value, JSON_ENCODE_ANY);
     const char *mapping = to->transformers ? CLIP_MODEL : "null";
-    if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->share ? "true" : "false", to->adapter->block_size, to->adapter->blocks, quoted);
+    if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->share ? "true" : "false", to->block_size, to->r, quoted);
     json_decref(value);
     free(quoted);
     free(pattern);
@@ -194,6 +214,8 @@ orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const 
             return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
                                 "target '%s' scales its outputs, which PEFT's OFT since 0.16 does not: merge the adapter (orthsr_model_merge) instead",
                                 adapter->targets[i].name);
+    size_t r, block_size;
+    ORTHSR__TRY(divide(&r, &block_size, adapter, error));
     const orthsr__target **binding = NULL;
     if (model) ORTHSR__TRY(orthsr__bind(&binding, model, adapter, error));
     free(binding);
@@ -202,6 +224,8 @@ orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const 
     export to = {.adapter = adapter,
                  .directory = directory,
                  .transformers = !model || model->config.family == ORTHSR__HUGGINGFACE,
+                 .r = r,
+                 .block_size = block_size,
                  .module = orthsr__calloc(adapter->target_count, sizeof *to.module)};
     orthsr_status status = to.module ? ORTHSR_OK : orthsr__fail_memory(error, "a list of modules");
     for (size_t i = 0; i < adapter->target_count && !status; i++) status = name_module(&to.module[i], &modules, &adapter->targets[i], error);
