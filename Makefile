@@ -99,7 +99,7 @@ $B/obj64/lib/%.o: lib/%.c
 EXAMPLE_CPPFLAGS = $(filter-out -Ilib,$(CPPFLAGS))
 $B/obj/examples/%.o: examples/%.c
 	@mkdir -p $(@D)
-	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags jansson zlib libpng) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags openblas jansson zlib libpng) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(SHARED): $(LIB_OBJ) lib/liborthsr.map lib/so_version
 	@mkdir -p $(@D)
@@ -119,7 +119,7 @@ $(CORE64): $(DOUBLE_OBJ)
 RPATH := -Wl,-rpath,'$$ORIGIN/../lib'
 $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs jansson libpng) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs openblas jansson libpng) -lm
 
 $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 	@mkdir -p $(@D)

@@ -180,7 +180,16 @@ START_TEST(test_usage) {
     expect_usage(run(""), "which command");
     expect_usage(run("trian"), "did you mean 'train'");
     expect_usage(run("xyzzy"), "unknown command 'xyzzy'");
-    expect_usage(run("bench --model m"), "does not have the command 'bench'");
+    expect_usage(run("bench"), "--model M is missing");
+    expect_usage(run("bench --model m --part images"), "--part is features|texts|step");
+    expect_usage(run("bench --model m --config paper"), "--config is out|ffn|all|coop");
+    expect_usage(run("bench --model m --part texts --config out"), "--config and --cutout are for --part step");
+    expect_usage(run("bench --model m --part features --cutout attentive"), "--config and --cutout are for --part step");
+    expect_usage(run("bench --model m --batch 0"), "--batch is 1 to 65536");
+    expect_usage(run("bench --model m --classes 0"), "--classes is 1 to 65536");
+    expect_usage(run("bench --model m --classes base"), "--classes N is a whole number");
+    expect_usage(run("bench --model m --repetitions 0"), "--repetitions is 1 to 65536");
+    expect_usage(run("bench --model m --threads 5000"), "--threads is at most 4096");
     expect_usage(run("zeroshot --modle m"), "did you mean --model");
     expect_usage(run("zeroshot --model m"), "--data D is missing");
     expect_usage(run("zeroshot --model m --data"), "--data needs a value");
@@ -609,6 +618,87 @@ START_TEST(test_threads) {
     static const char *const files[] = {"log.jsonl", "adapter/adapter.safetensors", "adapter/prompt.safetensors", "images.npy", "texts.npy"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) expect_same(files[i]);
     ck_assert_int_eq(run("embed --model " MODEL " --text @/threads.txt --threads 0 --out @/by1/all.npy && cmp @/by1/all.npy @/by1/texts.npy").code, 0);
+}
+END_TEST
+
+/* ---- bench ---- */
+
+static bool is_null(const json_t *object, const char *key) { return json_is_null(json_object_get(object, key)); }
+
+/* Its least time is above 0 and not above its median, and so is its work. */
+static void check_times(const json_t *object, const char *part) {
+    char least[32], median[32], work[32];
+    snprintf(least, sizeof least, "%s_ms_min", part);
+    snprintf(median, sizeof median, "%s_ms_median", part);
+    snprintf(work, sizeof work, "%s_gflop", part);
+    ck_assert(number_in(object, least) > 0 && number_in(object, least) <= number_in(object, median) && number_in(object, work) > 0);
+}
+
+START_TEST(test_bench) {
+    json_t *all = expect_json(run("bench --model " MODEL " --batch 3 --classes 5 --repetitions 2 --threads 2 --json"));
+    ck_assert_str_eq(text_in(all, "model"), MODEL);
+    ck_assert_str_eq(text_in(all, "config"), "ffn");
+    ck_assert(number_in(all, "batch") == 3 && number_in(all, "classes") == 5 && number_in(all, "threads") == 2);
+    check_times(all, "features");
+    check_times(all, "texts");
+    check_times(all, "step");
+    ck_close(number_in(all, "images_per_s"), 3e3 / number_in(all, "features_ms_min"), 1e-6 * number_in(all, "images_per_s"));
+    ck_close(number_in(all, "texts_per_s"), 5e3 / number_in(all, "texts_ms_min"), 1e-6 * number_in(all, "texts_per_s"));
+    ck_close(number_in(all, "gflops"), 1e3 * number_in(all, "step_gflop") / number_in(all, "step_ms_min"), 1e-6 * number_in(all, "gflops"));
+    ck_close(number_in(all, "share"), number_in(all, "gflops") / number_in(all, "sgemm_gflops"), 1e-6 * number_in(all, "share"));
+    ck_assert(number_in(all, "sgemm_gflops") > 0 && number_in(all, "peak_rss_bytes") > 1e6);
+    static const char *const phases[] = {"text", "image", "frozen", "backward", "orthogonal", "optimizer", "other"};
+    double sum = 0;
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+        double ms = number_in(json_object_get(all, "phases"), phases[i]);
+        ck_assert_msg(ms > 0, "%s takes %g ms", phases[i], ms);
+        sum += ms;
+    }
+    /* The phases make up the step. Observed: all but 1e-3 of it. The other way round only rounding. */
+    ck_assert_msg(sum > 0.9 * number_in(all, "step_ms_min") - 1 && sum < 1.001 * number_in(all, "step_ms_min"), "phases of %g ms in a step of %g ms", sum,
+                  number_in(all, "step_ms_min"));
+    json_decref(all);
+}
+END_TEST
+
+/* Work is counted, not timed: the same for any number of threads, more for more images, maps and holes. */
+START_TEST(test_bench_work) {
+    static const char *const options[] = {"--config out --batch 2 --threads 3",
+                                          "--config out --batch 2 --threads 1",
+                                          "--config out --batch 4",
+                                          "--config all --batch 2",
+                                          "--config out --batch 2 --cutout attentive",
+                                          "--config coop --batch 2"};
+    double work[sizeof options / sizeof options[0]];
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        json_t *object = expect_json(run("bench --model " MODEL " --part step --classes 3 --repetitions 1 --json %s", options[i]));
+        check_times(object, "step");
+        ck_assert(is_null(object, "features_ms_min") && is_null(object, "images_per_s") && is_null(object, "texts_ms_median") &&
+                  is_null(object, "texts_per_s"));
+        work[i] = number_in(object, "step_gflop");
+        json_decref(object);
+    }
+    ck_close(work[0], work[1], 0);
+    ck_assert_msg(work[2] > 1.5 * work[1] && work[2] < 2 * work[1], "batch of 4: %g, of 2: %g", work[2], work[1]); /* the prompts are the same */
+    ck_assert(work[3] > work[1] && work[4] > 1.5 * work[1] && work[5] < work[1]);
+}
+END_TEST
+
+/* Prompts need a vocabulary, pixels none. */
+START_TEST(test_bench_parts) {
+    char command[1024];
+    snprintf(command, sizeof command, "cp -r tests/data/clip/hf %s && rm %s", scratch_file("wordless"), scratch_file("wordless/vocab.json"));
+    ck_assert_int_eq(system(command), 0);
+    expect_failure(run("bench --model @/wordless"), 1, "--part features needs none");
+    expect_failure(run("bench --model @/wordless --part step"), 1, "--part features needs none");
+    outcome o = run("bench --model @/wordless --part features --repetitions 1");
+    ck_assert_msg(o.code == 0 && strstr(o.out, "features") && strstr(o.out, "GFLOP/s") && !strstr(o.out, "step"), "%s%s", o.out, o.err);
+    json_t *object = expect_json(run("bench --model @/wordless --part features --repetitions 1 --json"));
+    check_times(object, "features");
+    ck_close(number_in(object, "gflops"), 1e3 * number_in(object, "features_gflop") / number_in(object, "features_ms_min"), 1e-6 * number_in(object, "gflops"));
+    ck_assert(is_null(object, "step_ms_min") && is_null(json_object_get(object, "phases"), "text"));
+    json_decref(object);
+    expect_failure(run("bench --model @/absent"), 1, "absent");
 }
 END_TEST
 
@@ -1203,6 +1293,9 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_train_cutout);
     tcase_add_test(tc, test_narrow_blocks);
     tcase_add_test(tc, test_threads);
+    tcase_add_test(tc, test_bench);
+    tcase_add_test(tc, test_bench_work);
+    tcase_add_test(tc, test_bench_parts);
     tcase_add_test(tc, test_explain);
     tcase_add_test(tc, test_explain_classes);
     tcase_add_test(tc, test_train_flat);

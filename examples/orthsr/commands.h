@@ -14,6 +14,7 @@ int command_merge(const settings *s); /* and unmerge */
 int command_convert(const settings *s);
 int command_data(const settings *s);
 int command_explain(const settings *s);
+int command_bench(const settings *s);
 int command_help(const settings *s);
 
 #endif

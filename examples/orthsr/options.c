@@ -15,7 +15,7 @@
 
 #define AT(member) offsetof(settings, member)
 #define COMPUTING (EMBED | ZEROSHOT | TRAIN | EVALUATE | EXPLAIN)
-#define WITH_MODEL (COMPUTING | TOKENIZE | MERGE | UNMERGE)
+#define WITH_MODEL (COMPUTING | BENCH | TOKENIZE | MERGE | UNMERGE)
 #define ONE_ADAPTER (MERGE | UNMERGE | CONVERT)
 
 const option_row option_rows[] = {
@@ -47,12 +47,19 @@ const option_row option_rows[] = {
     {"csv", "F.csv", OPTION_TEXT, AT(csv), EVALUATE, 0, NULL, "also write the table to a file, in fractions"},
     {"deep", NULL, OPTION_FLAG, AT(deep), DATA, 0, NULL, "decode every image, and look for images that are the same byte for byte"},
 
-    {"image-size", "N", OPTION_WHOLE, AT(image_size), COMPUTING | INFO, 0, NULL,
+    {"image-size", "N", OPTION_WHOLE, AT(image_size), COMPUTING | BENCH | INFO, 0, NULL,
      "pixels a side of the model's input, where it is not the checkpoint's own: position embeddings are interpolated"},
-    {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | INFO, 0, NULL,
+    {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | BENCH | INFO, 0, NULL,
      "how they are (default: as transformers, bicubic, or open_clip, bicubic-antialias, does for its own checkpoints)"},
 
     {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
+
+    {"part", "features|texts|step", OPTION_CHOICE, AT(part), BENCH, 0, NULL, "what is measured (default: all three, one after the other)"},
+    {"config", "out|ffn|all|coop", OPTION_CHOICE, AT(config), BENCH, 0, NULL, "what a step trains (default: ffn)"},
+    {"batch", "B", OPTION_WHOLE, AT(batch), BENCH, 0, NULL, "images encoded together, and of a step (default: 8)"},
+    {"classes", "N", OPTION_WHOLE, AT(class_count), BENCH, 0, NULL, "class prompts (default: 16)"},
+    {"repetitions", "R", OPTION_WHOLE, AT(repetitions), BENCH, 0, NULL, "times that are taken of each part, after two to warm up (default: 5)"},
+    {"cutout", "off|attentive|random", OPTION_CHOICE, AT(cutout), BENCH, 0, NULL, "train on the images with holes too, as train does (default: off)"},
 
     {"method", "orthsr|coop|coop+orthsr", OPTION_CHOICE, AT(method), TRAIN, 0, NULL,
      "what is trained, and the defaults of what follows: the adapter, a learned prompt alone, or both (default: orthsr)"},
@@ -123,14 +130,12 @@ const option_row option_rows[] = {
     {"context-lr", "X", OPTION_REAL, AT(context_lr), TRAIN, 0, NULL, "learning rate of the learned prompt (default: 0.002 for sgd, 0.001 for adamw)"},
     {"memory-budget", "MIB", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on working memory"},
 
-    {"threads", "N", OPTION_WHOLE, AT(threads), COMPUTING, 0, NULL,
+    {"threads", "N", OPTION_WHOLE, AT(threads), COMPUTING | BENCH, 0, NULL,
      "threads that share the work; results do not depend on them (default: 0, one for every processor)"},
     {"json", NULL, OPTION_FLAG, AT(json), ALL_COMMANDS, 0, NULL, "print one JSON object on stdout and nothing else there"},
     {"help", NULL, OPTION_FLAG, AT(help), ALL_COMMANDS, 0, NULL, "print this"},
 };
 const size_t option_row_count = sizeof option_rows / sizeof option_rows[0];
-
-static const char *const later_commands[] = {"bench"};
 
 int wrong_usage(const char *command_name, const char *format, ...) {
     char message[1024];
@@ -181,12 +186,6 @@ const char *nearest_command(const char *name) {
         if (d < best_distance) best = c->name, best_distance = d;
     }
     return is_near(best_distance, name) ? best : NULL;
-}
-
-int is_later_command(const char *name) {
-    for (size_t i = 0; i < sizeof later_commands / sizeof later_commands[0]; i++)
-        if (strcmp(later_commands[i], name) == 0) return 1;
-    return 0;
 }
 
 static const option_row *find_row(const char *name) {
@@ -381,7 +380,9 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .parametrization = -1,
                     .interpolation = -1,
                     .to = -1,
-                    .context_position = -1};
+                    .context_position = -1,
+                    .part = -1,
+                    .config = -1};
     struct option long_options[sizeof option_rows / sizeof option_rows[0] + 1];
     fill_long_options(long_options, c);
     list *files = &s->positional;

@@ -21,7 +21,8 @@ enum {
     HELP = 512,
     EXPLAIN = 1024,
     DATA = 2048,
-    ALL_COMMANDS = 4095
+    BENCH = 4096,
+    ALL_COMMANDS = 8191
 };
 
 typedef struct list {
@@ -47,10 +48,10 @@ typedef struct settings {
     list positional, adapters, images, templates, frozen_templates, datasets;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
-        context_words, cutout_holes; /* shots 0: all; block_size 0: narrow */
+        context_words, cutout_holes, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
-        parametrization, interpolation, to, context_position;
+        parametrization, interpolation, to, context_position, part, config;
     int raw, deep, json, help, class_specific, kl_confidence, block_share;
 } settings;
 
@@ -98,7 +99,6 @@ extern const size_t option_row_count;
 
 const command *find_command(const char *name);
 const char *nearest_command(const char *name); /* NULL when none is near */
-int is_later_command(const char *name);
 
 /* Reads argv[1..]; argv[0] is the command's name. 0, or EXIT_USAGE after saying why. */
 int settings_parse(settings *s, const command *c, int argc, char **argv);
