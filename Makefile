@@ -51,7 +51,7 @@ DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/or
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
-BENCHES   := $B/bench/step $B/bench/open $B/bench/retraction
+BENCHES   := $B/bench/open $B/bench/retraction
 TEST_UTIL := $(wildcard tests/util/*.h)
 MAN1      := $(wildcard docs/man/*.1)
 MAN3      := $(wildcard docs/man/*.3)
@@ -184,7 +184,7 @@ valgrind: $(TESTS)
 	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 tests/valgrind.sh $B $(TESTS)
 
 bench: all $(BENCHES)
-	@for b in $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
+	@for b in "$B/bin/orthsr bench --model examples/data/mini" $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
 
 # The README's numbers, and the tables of docs/results.md; METHOD_MODEL and METHOD_DATA for another CLIP and directories of images.
 METHOD_MODEL := examples/data/mini
