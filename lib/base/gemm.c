@@ -1,7 +1,8 @@
 /* gemm.c - matrix products by blocks that stay in the caches.
  *
- * For blocks of columns that fill half of a small L2 cache, and k cut at ORTHSR__GEMM_K: B is packed once, then for every few rows A is packed (it stays in L1)
- * and multiplied by all of the packed B. (Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.)
+ * Rows are taken some hundred at a time and k is cut at ORTHSR__GEMM_K: A is packed once, and for every block of columns B is packed and multiplied by all of
+ * the packed A. Both fit into a small L2 cache; the few rows of A that a tile needs stay in L1. (Goto and van de Geijn, Anatomy of high-performance matrix
+ * multiplication, 2008.)
  */
 #include "base/gemm.h"
 
@@ -38,32 +39,67 @@ static void by_cblas(const orthsr__product *p) {
 
 enum {
     K = ORTHSR__GEMM_K,
-    K_ROOM = K + 16,                    /* a multiple of K would put all rows into the same lines of the cache */
-    COLUMNS = ORTHSR__SCRATCH / (4 * K) /* of B packed at once */
+    K_ROOM = K + 16,      /* a multiple of K would put all rows into the same lines of the cache */
+    BLOCK_ROWS = 28 * 14, /* of A packed at once */
+    BLOCK_COLUMNS = 256   /* of B packed at once; a multiple of every kernel's tile */
 };
 
 typedef orthsr__product job;
 
-/* to (rows, columns), ld K_ROOM or any, of from (columns, rows): to[r][c] = from[c][r]. */
-__attribute__((always_inline)) static inline void transpose(float *to, size_t ld_to, const float *from, size_t ld_from, size_t rows, size_t columns) {
-    size_t r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        size_t c = 0;
-        for (; c + 4 <= columns; c += 4) {
-            const float *f = from + c * ld_from + r;
-            float *t = to + r * ld_to + c;
-            __m128 x0 = _mm_loadu_ps(f), x1 = _mm_loadu_ps(f + ld_from), x2 = _mm_loadu_ps(f + 2 * ld_from), x3 = _mm_loadu_ps(f + 3 * ld_from);
-            _MM_TRANSPOSE4_PS(x0, x1, x2, x3);
-            _mm_storeu_ps(t, x0);
-            _mm_storeu_ps(t + ld_to, x1);
-            _mm_storeu_ps(t + 2 * ld_to, x2);
-            _mm_storeu_ps(t + 3 * ld_to, x3);
-        }
-        for (; c < columns; c++)
-            for (size_t i = r; i < r + 4; i++) to[i * ld_to + c] = from[c * ld_from + i];
+enum { LINE = 16 }; /* floats of a line of the cache */
+
+/* Eight rows of eight, f apart as stored, to rows ld_to apart. */
+__attribute__((always_inline, target("avx2"))) static inline void transpose_tile(float *to, size_t ld_to, const float *from, size_t ld_from) {
+    __m256 x[8], y[8];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) x[i] = _mm256_loadu_ps(from + (size_t)i * ld_from);
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
     }
-    for (; r < rows; r++)
-        for (size_t c = 0; c < columns; c++) to[r * ld_to + c] = from[c * ld_from + r];
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+        x[i] = _mm256_shuffle_ps(y[i], y[i + 2], 0x44);
+        x[i + 1] = _mm256_shuffle_ps(y[i], y[i + 2], 0xee);
+        x[i + 2] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0x44);
+        x[i + 3] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(to + (size_t)i * ld_to, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
+        _mm256_storeu_ps(to + (size_t)(i + 4) * ld_to, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
+    }
+}
+
+/* to (rows, columns), rows ld_to apart, of from (columns, rows), rows ld_from apart: to[r][c] = from[c][r]. Eight rows of `from` at a time are read from end to
+ * end, and the next eight are asked for. */
+__attribute__((noinline, target("avx2"))) static void transpose(float *restrict to, size_t ld_to, const float *restrict from, size_t ld_from, size_t rows,
+                                                                size_t columns) {
+    size_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+    for (size_t c = 0; c < whole_columns; c += 8)
+        for (size_t r = 0; r < whole_rows; r += 8) {
+            const float *f = from + c * ld_from + r;
+            if (r % LINE == 0 && c + 16 <= columns)
+                for (size_t i = 8; i < 16; i++) __builtin_prefetch(f + i * ld_from);
+            transpose_tile(to + r * ld_to + c, ld_to, f, ld_from);
+        }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = r < whole_rows ? whole_columns : 0; c < columns; c++) to[r * ld_to + c] = from[c * ld_from + r];
+}
+
+/* to (rows, columns), rows ld_to apart, of from, rows ld_from apart. */
+__attribute__((noinline, target("avx2"))) static void copy(float *restrict to, size_t ld_to, const float *restrict from, size_t ld_from, size_t rows,
+                                                           size_t columns) {
+    for (size_t r = 0; r < rows; r++, to += ld_to, from += ld_from) {
+        size_t i = 0;
+        for (; i + LINE <= columns; i += LINE) {
+            __builtin_prefetch(from + 2 * ld_from + i);
+            _mm256_storeu_ps(to + i, _mm256_loadu_ps(from + i));
+            _mm256_storeu_ps(to + i + 8, _mm256_loadu_ps(from + i + 8));
+        }
+        for (; i < columns; i++) to[i] = from[i];
+    }
 }
 
 /* Rows first .. first + rows - 1 and columns p .. p + k - 1 of op(A). */
@@ -72,23 +108,16 @@ static void pack_a(float *to, const job *j, size_t first, size_t rows, size_t p,
         transpose(to, K_ROOM, j->a + p * j->lda + first, j->lda, rows, k);
         return;
     }
-    for (size_t r = 0; r < rows; r++) memcpy(to + r * K_ROOM, j->a + (first + r) * j->lda + p, k * sizeof *to);
+    copy(to, K_ROOM, j->a + first * j->lda + p, j->lda, rows, k);
 }
 
 /* Rows p .. p + k - 1 and n columns from first of op(B), `wide` columns after `wide`. */
 static void pack_b(float *to, const job *j, size_t p, size_t k, size_t first, size_t n, size_t wide) {
     for (size_t i = 0; i < n; i += wide, to += k * wide) {
         size_t columns = n - i < wide ? n - i : wide;
-        if (j->tb) {
-            transpose(to, wide, j->b + (first + i) * j->ldb + p, j->ldb, k, columns);
-            for (size_t r = 0; r < k && columns < wide; r++) memset(to + r * wide + columns, 0, (wide - columns) * sizeof *to);
-            continue;
-        }
-        const float *from = j->b + p * j->ldb + first + i;
-        for (size_t r = 0; r < k; r++) {
-            memcpy(to + r * wide, from + r * j->ldb, columns * sizeof *to);
-            if (columns < wide) memset(to + r * wide + columns, 0, (wide - columns) * sizeof *to);
-        }
+        if (j->tb) transpose(to, wide, j->b + (first + i) * j->ldb + p, j->ldb, k, columns);
+        else copy(to, wide, j->b + p * j->ldb + first + i, j->ldb, k, columns);
+        for (size_t r = 0; r < k && columns < wide; r++) memset(to + r * wide + columns, 0, (wide - columns) * sizeof *to);
     }
 }
 
@@ -123,30 +152,33 @@ static const struct kernel {
     void (*panel)(const job *j, float *c, const float *d, const float *bias, const float *a, const float *b, size_t k, int rows, size_t n);
 } KERNELS[] = {[ORTHSR__GEMM_AVX512] = {14, 32, panel_avx512}, [ORTHSR__GEMM_AVX2] = {6, 16, panel_avx2}};
 
-enum { MOST_ROWS = 14, SMALL = 1 << 14 }; /* SMALL: floats of packed B that the stack has room for */
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-/* scratch: ORTHSR__SCRATCH bytes. */
-static void by_kernel(const struct kernel *kernel, const job *j, float *scratch) {
-    float a[MOST_ROWS * K_ROOM] __attribute__((aligned(64)));
-    size_t blocks = (j->n + COLUMNS - 1) / COLUMNS, block = (j->n + blocks - 1) / blocks, most;
-    block = (block + kernel->wide - 1) / kernel->wide * kernel->wide; /* at most COLUMNS, a multiple of every kernel's */
-    for (size_t first = 0; first < j->n; first += block) {
-        size_t n = j->n - first < block ? j->n - first : block;
-        for (size_t p = 0; p < j->k; p += most) {
-            most = j->k - p < K ? j->k - p : K;
-            pack_b(scratch, j, p, most, first, n, kernel->wide);
-            const float *bias = p == 0 && j->bias ? j->bias + first : NULL;
-            for (size_t r = 0; r < j->m; r += kernel->rows) {
-                size_t rows = j->m - r < kernel->rows ? j->m - r : kernel->rows;
-                float *c = j->c + r * j->ldc + first;
-                const float *d = p > 0 ? c : j->d ? j->d + r * j->ldd + first : NULL;
-                pack_a(a, j, r, rows, p, most);
-                job shape = *j;
-                if (p > 0) shape.ldd = j->ldc;
-                kernel->panel(&shape, c, d, bias, a, scratch, most, (int)rows, n);
+/* Floats of room that a product needs: for packed A, and packed B. */
+static size_t room_for_a(const struct kernel *kernel, const job *j) { return round_up(least(j->m, BLOCK_ROWS), kernel->rows) * K_ROOM; }
+static size_t room_for_b(const struct kernel *kernel, const job *j) { return round_up(least(j->n, BLOCK_COLUMNS), kernel->wide) * least(j->k, K); }
+
+static void by_kernel(const struct kernel *kernel, const job *j, float *room) {
+    float *a = room, *b = room + room_for_a(kernel, j);
+    size_t block_rows = BLOCK_ROWS / kernel->rows * kernel->rows;
+    for (size_t top = 0; top < j->m; top += block_rows)
+        for (size_t p = 0; p < j->k; p += K) {
+            size_t rows = least(j->m - top, block_rows), k = least(j->k - p, K);
+            job shape = *j;
+            if (p > 0) shape.ldd = j->ldc;
+            pack_a(a, j, top, rows, p, k);
+            for (size_t first = 0; first < j->n; first += BLOCK_COLUMNS) {
+                size_t n = least(j->n - first, BLOCK_COLUMNS);
+                const float *bias = p == 0 && j->bias ? j->bias + first : NULL;
+                pack_b(b, j, p, k, first, n, kernel->wide);
+                for (size_t r = 0; r < rows; r += kernel->rows) {
+                    float *c = j->c + (top + r) * j->ldc + first;
+                    const float *d = p > 0 ? c : j->d ? j->d + (top + r) * j->ldd + first : NULL;
+                    kernel->panel(&shape, c, d, bias, a + r * K_ROOM, b, k, (int)least(rows - r, kernel->rows), n);
+                }
             }
         }
-    }
 }
 
 static bool has(orthsr__gemm_kernel kernel) {
@@ -156,12 +188,13 @@ static bool has(orthsr__gemm_kernel kernel) {
 
 static bool by_own(orthsr__gemm_kernel kernel, const orthsr__product *p) {
     if (!has(kernel)) return false;
+    enum { SMALL = 1 << 14 };
+    const struct kernel *k = &KERNELS[kernel];
     float small[SMALL] __attribute__((aligned(64))), *room = orthsr__scratch(), *own = NULL;
-    size_t k = p->k < K ? p->k : K, n = (p->n + COLUMNS - 1) / COLUMNS; /* as by_kernel cuts them */
-    if (!room && k * ((p->n + n - 1) / n + KERNELS[kernel].wide) <= SMALL) room = small;
+    if (!room && room_for_a(k, p) + room_for_b(k, p) <= SMALL) room = small;
     if (!room) room = own = orthsr__aligned(ORTHSR__SCRATCH, 1);
     if (!room) return false;
-    by_kernel(&KERNELS[kernel], p, room);
+    by_kernel(k, p, room);
     free(own);
     return true;
 }
@@ -192,19 +225,28 @@ static void multiply(const orthsr__product *p) {
 
 /* ---- shared out ----------------------------------------------------------------------------------------------------------------------- */
 
-enum { SIDE = 384, PARTS = 3 }; /* least rows or columns of a part, where there are as many: packing costs less than a hundredth; parts for a thread */
+/* Least rows or columns of a part, where there are as many: packing costs little then; parts for a thread; what parts are made of: whole tiles of every kernel.
+ */
+enum { SIDE = 384, PARTS = 3, UNIT_ROWS = 42, UNIT_COLUMNS = 32 };
 
 typedef struct cut {
     const orthsr__product *product;
-    size_t rows, columns, across; /* of a part; parts side by side */
+    size_t down, across; /* parts */
 } cut;
+
+/* Where part i of `parts` begins, of n cut between units. */
+static size_t begin(size_t n, size_t unit, size_t parts, size_t i) {
+    size_t units = (n + unit - 1) / unit, at = units * i / parts * unit;
+    return at < n ? at : n;
+}
 
 static void multiply_part(void *context, size_t i) {
     const cut *of = context;
     orthsr__product p = *of->product;
-    size_t r = i / of->across * of->rows, c = i % of->across * of->columns;
-    p.m = p.m - r < of->rows ? p.m - r : of->rows;
-    p.n = p.n - c < of->columns ? p.n - c : of->columns;
+    size_t y = i / of->across, x = i % of->across;
+    size_t r = begin(p.m, UNIT_ROWS, of->down, y), c = begin(p.n, UNIT_COLUMNS, of->across, x);
+    p.m = begin(p.m, UNIT_ROWS, of->down, y + 1) - r;
+    p.n = begin(p.n, UNIT_COLUMNS, of->across, x + 1) - c;
     p.a += p.ta ? r : r * p.lda;
     p.b += p.tb ? c * p.ldb : c;
     p.c += r * p.ldc + c;
@@ -213,27 +255,22 @@ static void multiply_part(void *context, size_t i) {
     multiply(&p);
 }
 
-static size_t pieces(size_t n, size_t least, size_t most) {
-    size_t count = n / least;
+static size_t pieces(size_t n, size_t least_of_one, size_t most) {
+    size_t count = n / least_of_one;
     return count < 1 ? 1 : count > most ? most : count;
 }
 
-static size_t part_of(size_t n, size_t parts, size_t multiple) { return ((n + parts - 1) / parts + multiple - 1) / multiple * multiple; }
-
 void orthsr__multiply(orthsr__pool *pool, const orthsr__product *p) {
     size_t threads = orthsr__pool_threads(pool), wanted = PARTS * threads;
-    size_t down = 1, across = 1;
+    cut of = {p, 1, 1};
     bool worth = 2 * (double)p->m * (double)p->n * (double)p->k > 8 * (double)ORTHSR__WORTH_SHARING; /* products go fast */
     if (threads > 1 && worth) { /* rows first: B is packed for each part anew, A for each is read again */
-        down = pieces(p->m, SIDE, wanted);
-        across = pieces(p->n, SIDE, (wanted + down - 1) / down);
-        if (down * across < threads) across = pieces(p->n, 64, threads);
+        of.down = pieces(p->m, SIDE, wanted);
+        of.across = pieces(p->n, SIDE, (wanted + of.down - 1) / of.down);
+        if (of.down > 1) of.down = of.down / threads * threads > 0 ? of.down / threads * threads : of.down; /* no thread has one more than others */
+        if (of.down * of.across < threads) of.across = pieces(p->n, 2 * UNIT_COLUMNS, threads);
     }
-    cut of = {.product = p, .rows = part_of(p->m, down, 14 * 6), .columns = part_of(p->n, across, 32)};
-    if (down == 1) of.rows = p->m;
-    if (p->m == 0 || p->n == 0) return;
-    of.across = (p->n + of.columns - 1) / of.columns;
-    orthsr__pool_run(pool, (p->m + of.rows - 1) / of.rows * of.across, multiply_part, &of);
+    orthsr__pool_run(pool, of.down * of.across, multiply_part, &of);
 }
 
 void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
