@@ -269,7 +269,7 @@ START_TEST(test_usage_of_train) {
         {"--augment strong", "none|standard"},
         {"--side left", "--side is input|output, not 'left'"},
         {"--resume", "does not have --resume"},
-        {"--memory-budget 100", "does not have --memory-budget"},
+        {"--memory-budget few", "--memory-budget"},
         {"--targets fc3", "fc3"},
         {"--towers sound", "sound"},
         {"--layers 3-1", "'3-1' goes down"},

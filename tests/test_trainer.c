@@ -356,6 +356,69 @@ START_TEST(one_tower_only) {
 }
 END_TEST
 
+/* Small tiles give the same steps to rounding; what does not fit is refused, and says what would. */
+START_TEST(memory_budget) {
+    scene s = scene_new();
+    orthsr_adapter *adapters[2];
+    orthsr_trainer *trainers[2];
+    ck_ok(orthsr_trainer_options_set_augmentation(s.options, ORTHSR_AUGMENT_STANDARD, &error));
+    ck_ok(orthsr_trainer_options_set_cutout(s.options, ORTHSR_CUTOUT_ATTENTIVE, &error));
+    size_t bytes[2];
+    float *parameters[2];
+    for (int i = 0; i < 2; i++) {
+        ck_ok(orthsr_model_adapter(s.model, &adapters[i], NULL, &error));
+        ck_ok(orthsr_trainer_options_set_memory_budget(s.options, i ? bytes[0] / 8 : 0, &error));
+        ck_ok(orthsr_trainer_new(&trainers[i], s.model, adapters[i], s.dataset, s.options, &error));
+        bytes[i] = orthsr_trainer_memory(trainers[i]);
+        ck_ok(orthsr_trainer_step(trainers[i], &error));
+        parameters[i] = parameters_of(adapters[i]);
+    }
+    ck_assert_uint_le(bytes[1], bytes[0] / 8);
+    ck_close(orthsr_trainer_metric(trainers[1], ORTHSR_METRIC_LOSS), orthsr_trainer_metric(trainers[0], ORTHSR_METRIC_LOSS), 1e-5);
+    ck_assert_double_gt(orthsr_trainer_work(trainers[0]), 1e6);
+    double sum = 0;
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) sum += orthsr_trainer_seconds(trainers[0], (orthsr_phase)p);
+    ck_assert(sum > 0 && sum < 60 && isnan(orthsr_trainer_seconds(trainers[0], (orthsr_phase)(ORTHSR_PHASE_OTHER + 1))));
+    for (int i = 0; i < 2; i++) {
+        orthsr_trainer_free(trainers[i]);
+        orthsr_adapter_free(adapters[i]);
+        free(parameters[i]);
+    }
+    ck_ok(orthsr_model_adapter(s.model, &adapters[0], NULL, &error));
+    ck_ok(orthsr_trainer_options_set_memory_budget(s.options, 1000, &error));
+    ck_fails(orthsr_trainer_new(&trainers[0], s.model, adapters[0], s.dataset, s.options, &error), ORTHSR_ERROR_ARGUMENT, "one image at a time takes");
+    orthsr_adapter_free(adapters[0]);
+    scene_free(&s);
+}
+END_TEST
+
+/* Full matrices on out are merged below the last layer once there are more rows than they are wide; blocks on fc1, which is wider than they are, never. */
+START_TEST(merging_by_cost) {
+    scene s = scene_new();
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    orthsr_trainer *trainer;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_maps(options, "out,fc1", &error));
+    ck_ok(orthsr_adapter_options_set_blocks(options, 1, &error));
+    ck_ok(orthsr_model_adapter(s.model, &adapter, options, &error));
+    ck_ok(orthsr_trainer_new(&trainer, s.model, adapter, s.dataset, s.options, &error));
+    size_t merged = 0;
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        const orthsr__target *target = &adapter->targets[t];
+        if (!orthsr_trainer_merges(trainer, t)) continue;
+        ck_assert_ptr_nonnull(strstr(target->name, ".0.out"));
+        merged++;
+    }
+    ck_assert_uint_ge(merged, 1);
+    ck_assert(!orthsr_trainer_merges(trainer, adapter->target_count));
+    orthsr_trainer_free(trainer);
+    orthsr_adapter_free(adapter);
+    orthsr_adapter_options_free(options);
+    scene_free(&s);
+}
+END_TEST
+
 /* One step of SGD from A = I below layer 1 and something else from there on; parameters (of all targets), after minus before, go to moved. */
 static orthsr_adapter *step_of_layers(const scene *s, const char *layers, float *moved) {
     orthsr_adapter_options *options;
@@ -598,6 +661,8 @@ static TCase *training(void) {
     tcase_add_test(tc, coft_bounds_a_run);
     tcase_add_test(tc, a_step_that_cannot_be_taken_is_taken_back);
     tcase_add_test(tc, one_tower_only);
+    tcase_add_test(tc, memory_budget);
+    tcase_add_test(tc, merging_by_cost);
     tcase_add_test(tc, upper_layers_only);
     tcase_add_test(tc, arguments);
     tcase_add_test(tc, schedules);

@@ -208,6 +208,7 @@ static orthsr_status make_options(orthsr_trainer_options **out, const bench *b, 
     else status = orthsr_trainer_options_set_kl_weight(*out, KL_WEIGHT, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_augmentation(*out, ORTHSR_AUGMENT_STANDARD, error);
     if (status == ORTHSR_OK && s->cutout >= 0) status = orthsr_trainer_options_set_cutout(*out, (orthsr_cutout)s->cutout, error);
+    if (status == ORTHSR_OK) status = orthsr_trainer_options_set_memory_budget(*out, budget_bytes(s), error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_schedule(*out, ORTHSR_SCHEDULE_CONSTANT, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_batch_size(*out, b->batch, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_epochs(*out, WARM_UP + b->repetitions, error);

@@ -128,7 +128,8 @@ const option_row option_rows[] = {
     {"context-position", "end|middle|front", OPTION_CHOICE, AT(context_position), TRAIN, 0, NULL, "where the class name stands among them (default: end)"},
     {"class-specific", NULL, OPTION_FLAG, AT(class_specific), TRAIN, 0, NULL, "learned words for each class by itself; they serve no other class"},
     {"context-lr", "X", OPTION_REAL, AT(context_lr), TRAIN, 0, NULL, "learning rate of the learned prompt (default: 0.002 for sgd, 0.001 for adamw)"},
-    {"memory-budget", "MIB", OPTION_LATER, 0, TRAIN, 0, NULL, "bound on working memory"},
+    {"memory-budget", "MIB", OPTION_WHOLE, AT(memory_budget), TRAIN | BENCH, 0, NULL,
+     "memory for activations: images and prompts are taken in tiles that fit (default: what tiles of a few images take, docs/performance.md)"},
 
     {"threads", "N", OPTION_WHOLE, AT(threads), COMPUTING | BENCH, 0, NULL,
      "threads that share the work; results do not depend on them (default: 0, one for every processor)"},
@@ -395,6 +396,8 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
     if (code == 0 && !s->help) code = expand_templates(&s->frozen_templates, c);
     return code;
 }
+
+size_t budget_bytes(const settings *s) { return s->memory_budget.value > SIZE_MAX >> 20 ? SIZE_MAX : (size_t)s->memory_budget.value << 20; }
 
 void settings_free(settings *s) {
     free(s->positional.items);

@@ -48,7 +48,7 @@ typedef struct settings {
     list positional, adapters, images, templates, frozen_templates, datasets;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
-        context_words, cutout_holes, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */
+        context_words, cutout_holes, memory_budget, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, context_position, part, config;
@@ -103,6 +103,9 @@ const char *nearest_command(const char *name); /* NULL when none is near */
 /* Reads argv[1..]; argv[0] is the command's name. 0, or EXIT_USAGE after saying why. */
 int settings_parse(settings *s, const command *c, int argc, char **argv);
 void settings_free(settings *s);
+
+/* --memory-budget in bytes; 0: not given. */
+size_t budget_bytes(const settings *s);
 
 /* The value of a choice that was given, as it was written. */
 const char *choice_name(const option_row *row, int index, char *buffer, size_t size);

@@ -40,7 +40,7 @@ static void by_cblas(const orthsr__product *p) {
 enum {
     K = ORTHSR__GEMM_K,
     K_ROOM = K + 16,      /* a multiple of K would put all rows into the same lines of the cache */
-    BLOCK_ROWS = 28 * 14, /* of A packed at once */
+    BLOCK_ROWS = 55 * 14, /* of A packed at once: the rows of a tile of images, so that B is packed once for them */
     BLOCK_COLUMNS = 256   /* of B packed at once; a multiple of every kernel's tile */
 };
 

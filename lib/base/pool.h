@@ -38,7 +38,7 @@ void orthsr__pool_split(orthsr__pool *pool, size_t n, size_t least, void (*task)
 
 /* The running worker's room, at 64-byte boundaries: ORTHSR__SCRATCH bytes for packed matrices, and ORTHSR__ROOM bytes for what the task likes. NULL outside of
  * tasks. */
-enum { ORTHSR__SCRATCH = 704 << 10, ORTHSR__ROOM = 1 << 19 };
+enum { ORTHSR__SCRATCH = 1104 << 10, ORTHSR__ROOM = 1 << 19 };
 void *orthsr__scratch(void);
 void *orthsr__room(void);
 
