@@ -111,14 +111,23 @@ static void pack_a(float *to, const job *j, size_t first, size_t rows, size_t p,
     copy(to, K_ROOM, j->a + first * j->lda + p, j->lda, rows, k);
 }
 
-/* Rows p .. p + k - 1 and n columns from first of op(B), `wide` columns after `wide`. */
-static void pack_b(float *to, const job *j, size_t p, size_t k, size_t first, size_t n, size_t wide) {
-    for (size_t i = 0; i < n; i += wide, to += k * wide) {
-        size_t columns = n - i < wide ? n - i : wide;
-        if (j->tb) transpose(to, wide, j->b + (first + i) * j->ldb + p, j->ldb, k, columns);
-        else copy(to, wide, j->b + p * j->ldb + first + i, j->ldb, k, columns);
-        for (size_t r = 0; r < k && columns < wide; r++) memset(to + r * wide + columns, 0, (wide - columns) * sizeof *to);
+/* k rows of n columns, rows ld apart, to panels of `wide` columns one after another. Rows are read from end to end. */
+__attribute__((noinline, target("avx2"))) static void copy_panels(float *restrict to, const float *restrict from, size_t ld, size_t k, size_t n, size_t wide) {
+    size_t whole = n / wide * wide;
+    for (size_t r = 0; r < k; r++, from += ld, to += wide) {
+        for (size_t i = 0; i < whole; i += LINE) __builtin_prefetch(from + 2 * ld + i);
+        for (size_t i = 0; i < whole; i += wide)
+            for (size_t c = 0; c < wide; c += 8) _mm256_storeu_ps(to + i * k + c, _mm256_loadu_ps(from + i + c));
+        for (size_t i = whole; i < n; i++) to[whole * k + i - whole] = from[i];
     }
+}
+
+/* Rows p .. p + k - 1 and n columns from first of op(B), `wide` columns after `wide`, zeros beyond the last. */
+static void pack_b(float *to, const job *j, size_t p, size_t k, size_t first, size_t n, size_t wide) {
+    size_t last = n / wide * wide; /* where a panel that is not full begins */
+    if (!j->tb) copy_panels(to, j->b + p * j->ldb + first, j->ldb, k, n, wide);
+    for (size_t i = 0; i < n && j->tb; i += wide) transpose(to + i * k, wide, j->b + (first + i) * j->ldb + p, j->ldb, k, n - i < wide ? n - i : wide);
+    for (size_t r = 0; r < k && last < n; r++) memset(to + last * k + r * wide + (n - last), 0, (last + wide - n) * sizeof *to);
 }
 
 #define NAME(x) x##_avx512
