@@ -106,8 +106,8 @@ void orthsr__factors_free(orthsr__factors *factors);
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
-/* grad_x (rows, width) = grad_y A^T (NULL: not wanted); grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block (NULL: not
- * wanted). No buffers overlap. */
+/* grad_x (rows, width) = grad_y A^T; grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block, times A^T where the parametrisation wants it
+ * `turned` (NULL: not wanted). No buffers overlap. */
 void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
                             const real *grad_y, const real *x, size_t rows);
 

@@ -19,14 +19,24 @@ void orthsr__merge_weight(orthsr__pool *pool, const orthsr_adapter *adapter, con
     }
 }
 
+/* With G = grad_merged (out, in): on the input side W' = W A^T, the gradient of A is G^T W, and times A^T it is G^T W'. On the output side W' = A^T W, it is W
+ * G^T, and times A^T it is W (A G)^T. */
 void orthsr__merge_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_rotations, const real *grad_merged,
-                           const real *weight) {
+                           const real *weight, real *merged) {
     size_t b = target->block, in = target->in, out = target->out;
+    bool turned = adapter->by->turned, output = adapter->side == ORTHSR_SIDE_OUTPUT;
     for (size_t k = 0; k < target->blocks; k++) {
-        real *grad = grad_rotations + k % target->distinct * b * b;
-        size_t rows = k * b * in, columns = k * b;
-        const orthsr__product input = {true, false, b, b, out, 1, grad_merged + columns, in, weight + columns, in, grad, b, NULL, grad, b};
-        const orthsr__product output = {false, true, b, b, in, 1, weight + rows, in, grad_merged + rows, in, grad, b, NULL, grad, b};
-        orthsr__multiply(pool, adapter->side == ORTHSR_SIDE_OUTPUT ? &output : &input);
+        size_t own = k % target->distinct * b * b, rows = k * b * in, columns = k * b;
+        const real *a = adapter->factors.rotations + target->rotation_offset + own, *g = grad_merged + (output ? rows : columns);
+        real *grad = grad_rotations + own;
+        if (output && turned) { /* A G in the place of W' */
+            const orthsr__product p = {false, false, b, in, b, 1, a, b, g, in, NULL, 0, NULL, merged + rows, in};
+            orthsr__multiply(pool, &p);
+            g = merged + rows;
+        }
+        const real *with = turned ? merged : weight;
+        const orthsr__product by_input = {true, false, b, b, out, 1, g, in, with + columns, in, grad, b, NULL, grad, b};
+        const orthsr__product by_output = {false, true, b, b, in, 1, weight + rows, in, g, in, grad, b, NULL, grad, b};
+        orthsr__multiply(pool, output ? &by_output : &by_input);
     }
 }

@@ -42,7 +42,7 @@ static orthsr_status cayley_forward(real *a, real *kept, const real *p, const or
 static void cayley_adjoint(real *grad_p, const real *grad_a, const real *a, const real *kept, const real *p, const orthsr__form *form, real *work) {
     (void)kept;
     (void)p;
-    orthsr__cayley_adjoint(grad_p, grad_a, a, form->b, work);
+    orthsr__cayley_adjoint_turned(grad_p, grad_a, a, form->b, work);
 }
 
 static orthsr_status expm_forward(real *a, real *kept, const real *p, const orthsr__form *form, real *work, orthsr_error *error) {
@@ -155,16 +155,16 @@ static orthsr_status manifold_forward(real *a, real *kept, const real *p, const 
 /* ---- the table ----------------------------------------------------------------------------------------------------------- */
 
 static const orthsr__parametrization TABLE[] = {
-    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, two_squares, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
-                       false},
-    [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free, false},
-    [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm, false},
+    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, two_squares, cayley_forward, cayley_adjoint, orthsr__exact_cayley, false,
+                       true},
+    [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free, false, false},
+    [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm, false, false},
     [ORTHSR_HOUSEHOLDER] = {"householder", ".normals", false, false, refuse_householder, householder_shape, householder_kept, householder_work,
-                            householder_forward, householder_adjoint, orthsr__exact_householder, false},
+                            householder_forward, householder_adjoint, orthsr__exact_householder, false, false},
     [ORTHSR_BUTTERFLY] = {"butterfly", ".butterfly", false, false, refuse_butterfly, butterfly_shape, butterfly_kept, butterfly_work, butterfly_forward,
-                          butterfly_adjoint, orthsr__exact_butterfly, false},
+                          butterfly_adjoint, orthsr__exact_butterfly, false, false},
     [ORTHSR_MANIFOLD] = {"manifold", ".orthogonal", false, false, refuse_nothing, square_shape, NULL, NULL, manifold_forward, copy_adjoint,
-                         orthsr__exact_manifold, true},
+                         orthsr__exact_manifold, true, false},
 };
 
 const orthsr__parametrization *orthsr__parametrization_of(orthsr_parametrization kind) {

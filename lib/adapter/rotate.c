@@ -9,6 +9,7 @@ typedef struct rotation {
     real *y, *grad_x, *gradients; /* (rows, width) twice, (distinct, b, b) */
     const real *x, *grad_y;       /* (rows, width) */
     size_t rows;
+    bool turned;        /* what the gradients are is parametrization.h's `turned` */
     orthsr__pool *pool; /* for the products of a block; NULL: by the worker that has the block */
 } rotation;
 
@@ -32,15 +33,13 @@ static void forward(void *context, size_t k) {
 static void adjoint(void *context, size_t k) {
     const rotation *r = context;
     size_t b = r->target->block, width = r->target->width, own = k % r->target->distinct * b * b;
-    if (r->grad_x) {
-        const orthsr__product p = {false, true, r->rows, b, b, 1, r->grad_y + k * b, width, r->a + own, b, NULL, 0, NULL, r->grad_x + k * b, width};
-        orthsr__multiply(r->pool, &p);
-    }
-    if (r->gradients) {
-        real *to = r->gradients + own;
-        const orthsr__product p = {true, false, b, b, r->rows, 1, r->x + k * b, width, r->grad_y + k * b, width, to, b, NULL, to, b};
-        orthsr__multiply(r->pool, &p);
-    }
+    const orthsr__product back = {false, true, r->rows, b, b, 1, r->grad_y + k * b, width, r->a + own, b, NULL, 0, NULL, r->grad_x + k * b, width};
+    orthsr__multiply(r->pool, &back);
+    if (!r->gradients) return;
+    real *to = r->gradients + own;
+    const real *with = (r->turned ? r->grad_x : r->grad_y) + k * b; /* x^T grad_y, times A^T, is x^T grad_x */
+    const orthsr__product own_gradient = {true, false, b, b, r->rows, 1, r->x + k * b, width, with, width, to, b, NULL, to, b};
+    orthsr__multiply(r->pool, &own_gradient);
 }
 
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
@@ -56,6 +55,7 @@ void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, c
                   .gradients = grad_rotations,
                   .grad_y = grad_y,
                   .x = x,
-                  .rows = rows};
+                  .rows = rows,
+                  .turned = adapter->by->turned};
     run(pool, &r, !grad_rotations || orthsr__places(target) == 1, adjoint);
 }

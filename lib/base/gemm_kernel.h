@@ -71,7 +71,8 @@ __attribute__((target(TARGET))) static void NAME(panel)(const job *j, float *c, 
 #if ROWS > 6
             ONE(7)
             ONE(8)
-            ONE(9) ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
+            ONE(9)
+            ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
 #endif
                 default : break;
         }

@@ -189,10 +189,12 @@ void orthsr__pass_begin(orthsr__pass *pass) {
 }
 
 void orthsr__pass_end(orthsr__pass *pass, real *grad_rotations) {
-    for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++)
-        if (pass->merged[i].weight)
-            orthsr__merge_adjoint(pass->pool, pass->adapter, pass->target[i], grad_rotations + pass->target[i]->rotation_offset, pass->merged[i].grad,
-                                  pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight);
+    for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++) {
+        const orthsr__merged *merged = &pass->merged[i];
+        if (merged->weight)
+            orthsr__merge_adjoint(pass->pool, pass->adapter, pass->target[i], grad_rotations + pass->target[i]->rotation_offset, merged->grad,
+                                  pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight, merged->weight);
+    }
 }
 
 /* y (rows, out) = scale ((x A) W^T) + bias + residual, or on the output side scale ((x W^T) A) + bias + residual. */
@@ -244,12 +246,12 @@ static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *g
     }
     if (output) {
         orthsr__linear_forward(pass->pool, free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
-        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, grad_x ? pass->rotated : NULL, own, grad_y, free_rows, rows);
+        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, pass->rotated, own, grad_y, free_rows, rows);
         if (grad_x) orthsr__linear_backward(pass->pool, grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
     orthsr__linear_backward(pass->pool, pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
-    real *straight = accumulate && grad_x ? pass->rotated : grad_x;
+    real *straight = accumulate || !grad_x ? pass->rotated : grad_x;
     orthsr__rotate_adjoint(pass->pool, pass->adapter, target, straight, own, pass->grad_rotated, x, rows);
     if (accumulate && grad_x) finish(pass, (columns){grad_x, straight, NULL, NULL, grad_x, map->in}, rows);
 }

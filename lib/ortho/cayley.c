@@ -29,3 +29,21 @@ void orthsr__cayley_adjoint(real *grad_v, const real *grad_r, const real *r, siz
     orthsr__gemm(false, true, b, b, b, (real)-0.5, product, b, r, b, 1, grad_s, b);
     orthsr__skew_adjoint(grad_v, grad_s, b);
 }
+
+enum { STRIP = 128 };
+
+void orthsr__cayley_adjoint_turned(real *grad_v, const real *turned, const real *r, size_t b, real *work) {
+    real *k = work, *product = work + b * b; /* (b, b) each: turned - turned^T; K (R + I) */
+    for (size_t i = 0; i < b; i++)
+        for (size_t j = 0; j < b; j++) k[i * b + j] = turned[i * b + j] - turned[j * b + i];
+    memcpy(product, k, b * b * sizeof *product);
+    orthsr__gemm(false, false, b, b, b, 1, k, b, r, b, 1, product, b);
+    real *strip = k; /* (rows, columns): of (R + I)^T K (R + I) = 4 M^T K M, what is right of the diagonal */
+    for (size_t i = 0; i < b; i += STRIP) {
+        size_t rows = b - i < STRIP ? b - i : STRIP, columns = b - i;
+        for (size_t x = 0; x < rows; x++) memcpy(strip + x * columns, product + (i + x) * b + i, columns * sizeof *strip);
+        orthsr__gemm(true, false, rows, columns, b, 1, r + i, b, product + i, b, 1, strip, columns);
+        for (size_t x = 0; x < rows; x++)
+            for (size_t y = x + 1; y < columns; y++) grad_v[(i + x) * (2 * b - (i + x) - 1) / 2 + y - x - 1] -= (real)0.5 * strip[x * columns + y];
+    }
+}
