@@ -28,7 +28,7 @@ static void lay_out(orthsr__pass *pass, carver *c, orthsr__gradients gradients) 
     const orthsr__tower_config *config = &pass->tower->config;
     size_t d = config->width, mlp = config->mlp, wide = mlp > d ? mlp : d, rows = pass->rows;
     for (size_t i = 0; i <= config->layers - pass->first_kept; i++) {
-        orthsr__kept counted, *kept = c->base ? &pass->kept[i] : &counted;
+        orthsr__kept counted = {0}, *kept = c->base ? &pass->kept[i] : &counted;
         real **arrays[] = {&kept->x0, &kept->x1, &kept->q, &kept->k, &kept->v, &kept->o},
              **statistics[] = {&kept->mean0, &kept->rstd0, &kept->mean1, &kept->rstd1};
         for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) *arrays[j] = carve(c, rows * d);
