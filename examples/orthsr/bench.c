@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "commands.h"
 #include "inputs.h"
@@ -107,12 +106,6 @@ static orthsr_status make_results(bench *b, size_t rows, orthsr_error *error) {
 
 /* ---- taking times ---- */
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int ascending(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
 
 static void note_fastest(bench *b, measured *m, double seconds) {
@@ -128,9 +121,9 @@ static orthsr_status repeat(bench *b, int part, const char *label, orthsr_status
     progress_begin(&bar, label, "times", WARM_UP + b->repetitions);
     for (size_t i = 0; i < WARM_UP + b->repetitions; i++) {
         if (terminal_interrupted()) return failed(error, ORTHSR_ERROR_CANCELLED, "interrupted");
-        double begin = now();
+        double begin = terminal_seconds();
         orthsr_status status = once(b, error);
-        double seconds = now() - begin;
+        double seconds = terminal_seconds() - begin;
         if (status != ORTHSR_OK) return status;
         progress_show(&bar, i + 1, NULL);
         if (i < WARM_UP) continue;

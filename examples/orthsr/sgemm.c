@@ -8,8 +8,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "terminal.h"
 
 enum { LARGEST = 1536, ROUNDS = 6 };
 static const int sizes[] = {768, 1024, 1152, LARGEST}; /* of square matrices */
@@ -22,20 +23,14 @@ typedef struct multiplier {
     double begin, end;           /* of the last round, seconds */
 } multiplier;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void *multiply(void *argument) {
     multiplier *m = argument;
     for (int i = 0; i < SIZES * ROUNDS; i++) {
         int n = sizes[i % SIZES];
         pthread_barrier_wait(m->together);
-        m->begin = now();
+        m->begin = terminal_seconds();
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, m->a, n, m->b, n, 0, m->c, n);
-        m->end = now();
+        m->end = terminal_seconds();
         pthread_barrier_wait(m->together);
     }
     return NULL;

@@ -18,7 +18,7 @@
 static volatile sig_atomic_t interrupted;
 static int line_open; /* an unfinished progress line is on the terminal */
 
-static double now(void) {
+double terminal_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
@@ -62,7 +62,7 @@ static void format_bar(char *out, size_t width, size_t done, size_t total) {
 
 /* "12/60 steps  loss 0.512  8.1/s  ETA 0:06" */
 static void format_state(char *out, size_t size, const progress *p, size_t done, const char *detail) {
-    double elapsed = now() - p->started;
+    double elapsed = terminal_seconds() - p->started;
     int n = snprintf(out, size, "%zu/%zu %s%s%s", done, p->total, p->unit, detail ? "  " : "", detail ? detail : "");
     if (done == 0 || elapsed <= 0 || n < 0 || (size_t)n >= size) return;
     double rate = (double)done / elapsed;
@@ -85,12 +85,12 @@ static void draw_bar(const progress *p, const char *state, size_t done) {
 }
 
 void progress_begin(progress *p, const char *label, const char *unit, size_t total) {
-    double t = now();
+    double t = terminal_seconds();
     *p = (progress){.label = label, .unit = unit, .total = total, .started = t, .shown = is_terminal() ? 0 : t};
 }
 
 void progress_show(progress *p, size_t done, const char *detail) {
-    double t = now();
+    double t = terminal_seconds();
     int terminal = is_terminal();
     if (t - p->shown < (terminal ? REDRAW_SECONDS : PLAIN_SECONDS)) return;
     p->shown = t;
@@ -102,7 +102,7 @@ void progress_show(progress *p, size_t done, const char *detail) {
 
 void progress_end(progress *p, const char *detail) {
     clear_line();
-    fprintf(stderr, "%s  %zu %s%s%s  in %.1f s\n", p->label, p->total, p->unit, detail ? "  " : "", detail ? detail : "", now() - p->started);
+    fprintf(stderr, "%s  %zu %s%s%s  in %.1f s\n", p->label, p->total, p->unit, detail ? "  " : "", detail ? detail : "", terminal_seconds() - p->started);
 }
 
 void terminal_say(const char *format, ...) {

@@ -10,7 +10,7 @@
 typedef struct progress {
     const char *label, *unit; /* "training", "steps" */
     size_t total;
-    double started, shown; /* seconds of the monotonic clock */
+    double started, shown; /* terminal_seconds */
 } progress;
 
 void progress_begin(progress *p, const char *label, const char *unit, size_t total);
@@ -20,6 +20,9 @@ void progress_show(progress *p, size_t done, const char *detail);
 
 /* The last line, with the time taken. */
 void progress_end(progress *p, const char *detail);
+
+/* Of the monotonic clock. */
+double terminal_seconds(void);
 
 /* A line of its own; an unfinished progress line is cleared first. Control characters are shown as '?': one message, one line. */
 void terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

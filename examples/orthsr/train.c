@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -33,12 +32,6 @@ typedef struct training {
     double first_loss, last_loss, orthogonality, seconds;
     size_t steps;
 } training;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- opening ---- */
 
@@ -152,7 +145,7 @@ static size_t parameter_count(const training *t) { return orthsr_adapter_paramet
 static orthsr_status train(training *t, orthsr_error *error) {
     orthsr_trainer *trainer;
     char losses[96];
-    double start = now();
+    double start = terminal_seconds();
     terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words", orthsr_dataset_count(t->shots.train),
                  orthsr_dataset_class_count(t->shots.train), parameter_count(t), orthsr_adapter_target_count(t->tuned.adapter),
                  orthsr_prompt_words(t->tuned.prompt));
@@ -160,7 +153,7 @@ static orthsr_status train(training *t, orthsr_error *error) {
     if (status != ORTHSR_OK) return status;
     progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(trainer));
     status = orthsr_trainer_run(trainer, on_step, t, error);
-    t->seconds = now() - start;
+    t->seconds = terminal_seconds() - start;
     format_losses(losses, sizeof losses, trainer);
     if (status == ORTHSR_OK) progress_end(&t->bar, losses);
     orthsr_trainer_free(trainer);

@@ -36,6 +36,10 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
     ORTHSR__REQUIRE(target < adapter->target_count, error, "there is no target of this index");
     ORTHSR__REQUIRE(rows <= INT_MAX, error, "rows is above 2^31 - 1");
     const orthsr__target *t = &adapter->targets[target];
+    if (!grad_parameters) {
+        if (grad_x) orthsr__rotate_adjoint(NULL, adapter, t, grad_x, NULL, grad_y, x, rows);
+        return ORTHSR_OK;
+    }
     size_t n = t->parameter_count, values;
     if (!orthsr__mul(&values, rows, t->width)) return orthsr__fail_memory(error, "a gradient");
     /* formed aside, so that a gradient that is not finite spoils nothing */
@@ -44,8 +48,8 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
     real *gradient = orthsr__calloc(n, sizeof *gradient);
     real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
     orthsr_status status = straight && grad_rotations && gradient && work ? ORTHSR_OK : orthsr__fail_memory(error, "a gradient");
-    if (!status) orthsr__rotate_adjoint(NULL, adapter, t, straight, grad_parameters ? grad_rotations : NULL, grad_y, x, rows);
-    if (!status && grad_parameters) {
+    if (!status) {
+        orthsr__rotate_adjoint(NULL, adapter, t, straight, grad_rotations, grad_y, x, rows);
         orthsr__block_gradients(NULL, adapter, target, 1, gradient, grad_rotations, work);
         if (!orthsr__all_finite(gradient, n))
             status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the gradient of its parameters is not finite", t->name);

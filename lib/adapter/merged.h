@@ -1,7 +1,7 @@
 /* merged.h - rotating a map's weight instead of what flows through it: W' = W A^T, so that y = x W'^T; on the output side W' = A^T W.
  *
  * Rotating T rows costs 2 T w b flops forward and 4 T w b backward, w the width of A and b that of its blocks. Merging costs 2 w b n in each direction, n the
- * map's other width, and 2 T w n for the gradient of W', which rotating does without. docs/adapter.md
+ * map's other width, and 2 T w n for the gradient of W', which rotating does without. docs/performance.md
  */
 #ifndef ORTHSR_ADAPTER_MERGED_H
 #define ORTHSR_ADAPTER_MERGED_H

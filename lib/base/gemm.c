@@ -276,7 +276,7 @@ void orthsr__multiply(orthsr__pool *pool, const orthsr__product *p) {
     if (threads > 1 && worth) { /* rows first: B is packed for each part anew, A for each is read again */
         of.down = pieces(p->m, SIDE, wanted);
         of.across = pieces(p->n, SIDE, (wanted + of.down - 1) / of.down);
-        if (of.down > 1) of.down = of.down / threads * threads > 0 ? of.down / threads * threads : of.down; /* no thread has one more than others */
+        if (of.down > threads) of.down -= of.down % threads; /* no thread has one more than others */
         if (of.down * of.across < threads) of.across = pieces(p->n, 2 * UNIT_COLUMNS, threads);
     }
     orthsr__pool_run(pool, of.down * of.across, multiply_part, &of);

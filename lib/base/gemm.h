@@ -38,7 +38,7 @@ void orthsr__multiply(orthsr__pool *pool, const orthsr__product *product);
 void orthsr__gemm(bool ta, bool tb, size_t m, size_t n, size_t k, real alpha, const real *a, size_t lda, const real *b, size_t ldb, real beta, real *c,
                   size_t ldc);
 
-/* The kernels there are on this processor, best first, by name: for tests. Which one is used; false: this processor has no such kernel. */
+/* By the caller alone, with a kernel of the tests' choice, the best first; false, nothing done, where this processor or build does not have it. */
 typedef enum orthsr__gemm_kernel { ORTHSR__GEMM_AVX512, ORTHSR__GEMM_AVX2, ORTHSR__GEMM_CBLAS } orthsr__gemm_kernel;
 bool orthsr__multiply_by(orthsr__gemm_kernel kernel, const orthsr__product *product);
 

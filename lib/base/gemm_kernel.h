@@ -56,26 +56,20 @@ __attribute__((target(TARGET))) static void NAME(panel)(const job *j, float *c, 
     for (size_t i = 0; i < n; i += 2 * LANES) {
         size_t columns = n - i < 2 * LANES ? n - i : 2 * LANES;
         const float *di = d ? d + i : NULL, *bi = bias ? bias + i : NULL;
+/* clang-format off */
 #define ONE(r)                                                                                                                                                 \
     case r:                                                                                                                                                    \
         if (columns > LANES) NAME(tile)(j, c + i, di, bi, a, b, k, r, 2, columns);                                                                             \
         else NAME(tile)(j, c + i, di, bi, a, b, k, r, 1, columns);                                                                                             \
         break;
         switch (rows) {
-            ONE(1)
-            ONE(2)
-            ONE(3)
-            ONE(4)
-            ONE(5)
-            ONE(6)
+            ONE(1) ONE(2) ONE(3) ONE(4) ONE(5) ONE(6)
 #if ROWS > 6
-            ONE(7)
-            ONE(8)
-            ONE(9)
-            ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
+            ONE(7) ONE(8) ONE(9) ONE(10) ONE(11) ONE(12) ONE(13) ONE(14)
 #endif
-                default : break;
+        default: break;
         }
+/* clang-format on */
 #undef ONE
         b += k * 2 * LANES;
     }

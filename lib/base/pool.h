@@ -17,7 +17,7 @@ size_t orthsr__processors(void);
 
 enum { ORTHSR__MAX_THREADS = 4096 };
 
-/* threads in all, the caller among them; 0: orthsr__processors. MEMORY; IO when the system starts no thread. */
+/* threads in all, the caller among them; 0: orthsr__processors. MEMORY, also when the system starts no more threads. */
 orthsr_status orthsr__pool_new(orthsr__pool **out, size_t threads, orthsr_error *error);
 void orthsr__pool_free(orthsr__pool *pool); /* NULL is a no-op */
 

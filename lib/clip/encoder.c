@@ -48,13 +48,11 @@ bool orthsr__text_adapted(const orthsr__encoder *encoder) { return adapted(encod
 /* length: of the longest sequence. */
 static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, const orthsr__tower *tower, size_t length, size_t rows, orthsr__load load,
                                bool to_input, orthsr_error *error) {
-    pass->pool = encoder->pool; /* a session may have been given another */
-    if (pass->memory) return ORTHSR_OK;
     if (length > orthsr__attention_longest())
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "sequences of %zu tokens: attention is for at most %zu", length, orthsr__attention_longest());
     orthsr__gradients gradients = !encoder->gradients ? ORTHSR__NO_GRADIENTS : to_input ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS;
-    ORTHSR__TRY(orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, rows, load, gradients, error));
-    pass->pool = encoder->pool;
+    if (!pass->memory) ORTHSR__TRY(orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, rows, load, gradients, error));
+    pass->pool = encoder->pool; /* a session may have been given another */
     return ORTHSR_OK;
 }
 
@@ -66,14 +64,14 @@ static orthsr_status need_image_pass(orthsr__encoder *encoder, orthsr_error *err
 }
 
 /* Room for rows of a tile, or the longest text, or all that there is. */
-static size_t text_room(const orthsr__encoder *encoder, size_t tile_rows) {
-    size_t context = encoder->model->config.context_length, rows = tile_rows > context ? tile_rows : context, all = encoder->text_load.rows;
+static size_t text_room(const orthsr__encoder *encoder) {
+    size_t context = encoder->model->config.context_length, rows = encoder->tile_rows > context ? encoder->tile_rows : context, all = encoder->text_load.rows;
     return all > 0 && all < rows ? all : rows;
 }
 
 static orthsr_status need_text_pass(orthsr__encoder *encoder, orthsr_error *error) {
-    return need_pass(encoder, &encoder->text, &encoder->model->text, encoder->model->config.context_length, text_room(encoder, encoder->tile_rows),
-                     encoder->text_load, encoder->context_gradients, error);
+    return need_pass(encoder, &encoder->text, &encoder->model->text, encoder->model->config.context_length, text_room(encoder), encoder->text_load,
+                     encoder->context_gradients, error);
 }
 
 bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target *target) {
@@ -86,10 +84,10 @@ bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target
     return false;
 }
 
-size_t orthsr__training_bytes(const orthsr__encoder *encoder, size_t tile_rows) {
+size_t orthsr__training_bytes(const orthsr__encoder *encoder) {
     const orthsr_model *model = encoder->model;
     const orthsr__target **binding = encoder->binding;
-    size_t rows = orthsr__image_rows(model, orthsr__image_tile(model, tile_rows)), text_rows = text_room(encoder, tile_rows), bytes = 0;
+    size_t rows = orthsr__image_rows(model, orthsr__image_tile(model, encoder->tile_rows)), text_rows = text_room(encoder), bytes = 0;
     if (orthsr__image_adapted(encoder))
         bytes += orthsr__pass_bytes(&model->image, encoder->adapter, binding, rows, encoder->image_load, ORTHSR__ADAPTER_GRADIENTS);
     bytes += orthsr__pass_bytes(&model->text, encoder->adapter, binding, text_rows, encoder->text_load,

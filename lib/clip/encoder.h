@@ -65,8 +65,8 @@ size_t orthsr__text_rows(const orthsr__encoder *encoder, const int32_t *tokens, 
 /* Whether a target is merged in training steps. */
 bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target *target);
 
-/* Bytes of both towers' passes in training, this encoder's and those of one without adapter and gradients beside it, with tiles of so many rows. */
-size_t orthsr__training_bytes(const orthsr__encoder *encoder, size_t tile_rows);
+/* Bytes of both towers' passes in training, this encoder's and those of one without adapter and gradients beside it, with tiles as they are set. */
+size_t orthsr__training_bytes(const orthsr__encoder *encoder);
 
 /* For the tile last encoded: ADDS to grad_rotations (adapter's rotation_count) from grad_features (n, embed). */
 void orthsr__image_tile_backward(orthsr__encoder *encoder, const real *grad_features, real *grad_rotations);

@@ -370,10 +370,12 @@ void orthsr__pass_backward(orthsr__pass *pass, real *grad_rotations) {
 void orthsr__pool_forward(orthsr__pass *pass, real *features, const orthsr__norm *norm, const orthsr__linear *projection) {
     const orthsr__tower_config *config = &pass->tower->config;
     size_t d = config->width, n = pass->sequences.count;
-    if (pass->whole) gather(pass, pass->pooled, pass->out);
-    else memcpy(pass->pooled, pass->out, n * d * sizeof(real));
-    orthsr__layernorm_forward(pass->pool, pass->pooled_normed, pass->pooled_mean, pass->pooled_rstd, pass->pooled, norm->gamma, norm->beta, n, d,
-                              (real)config->eps);
+    const real *last = pass->out; /* (n, d) */
+    if (pass->whole) {
+        gather(pass, pass->pooled, pass->out);
+        last = pass->pooled;
+    }
+    orthsr__layernorm_forward(pass->pool, pass->pooled_normed, pass->pooled_mean, pass->pooled_rstd, last, norm->gamma, norm->beta, n, d, (real)config->eps);
     orthsr__linear_forward(pass->pool, features, pass->pooled_normed, projection->weight, NULL, NULL, n, d, projection->out);
 }
 
@@ -381,5 +383,5 @@ void orthsr__pool_backward(orthsr__pass *pass, const real *grad_features, const 
     size_t d = pass->tower->config.width, n = pass->sequences.count;
     orthsr__linear_backward(pass->pool, pass->pooled_normed, grad_features, projection->weight, n, d, projection->out, false);
     memset(pass->grad, 0, n * d * sizeof(real));
-    orthsr__layernorm_backward(pass->pool, pass->grad, pass->pooled_normed, pass->pooled, pass->pooled_mean, pass->pooled_rstd, norm->gamma, n, d);
+    orthsr__layernorm_backward(pass->pool, pass->grad, pass->pooled_normed, pass->out, pass->pooled_mean, pass->pooled_rstd, norm->gamma, n, d);
 }

@@ -128,7 +128,7 @@ static void see(const call *c, size_t h, const view *w, bool first_of_own) {
 
 /* A whole sequence of own rows from `own` on, whose queries begin at row query. The last queries come first: they see, and give a gradient to, all there is. */
 static void see_sequence(const call *c, size_t h, size_t query, size_t own, size_t length, size_t shared) {
-    size_t tile = ORTHSR__ROOM / (2 * sizeof(real)) / (shared + length), tiles = (length + tile - 1) / tile;
+    size_t tile = orthsr__attention_longest() / (shared + length), tiles = (length + tile - 1) / tile;
     for (size_t i = tiles; i-- > 0;) {
         size_t first = i * tile, n = length - first < tile ? length - first : tile;
         view w = {.d = c->d, .head = c->d / c->heads, .query = query + first, .n = n, .first = first, .own = own, .shared = shared};
@@ -138,16 +138,22 @@ static void see_sequence(const call *c, size_t h, size_t query, size_t own, size
     }
 }
 
+/* No gradient so far for the keys and values of these rows of head h. */
+static void clear(const call *c, size_t h, size_t first, size_t rows) {
+    size_t head = c->d / c->heads;
+    for (size_t at = first * c->d + h * head; rows-- > 0; at += c->d) {
+        memset(c->grad.k + at, 0, head * sizeof(real));
+        memset(c->grad.v + at, 0, head * sizeof(real));
+    }
+}
+
 /* One query of sequence i. */
 static void see_one(const call *c, size_t h, size_t i, size_t own) {
     const orthsr__sequences *s = c->sequences;
     view w = {.d = c->d, .head = c->d / c->heads, .query = i, .n = 1, .first = c->at[i], .own = own, .shared = s->shared, .causal = s->causal};
     w.length = s->causal ? w.first + 1 : s->length;
     see(c, h, &w, true);
-    for (size_t r = own + w.length; !c->o && r < own + s->length; r++) { /* not seen */
-        memset(c->grad.k + r * c->d + h * w.head, 0, w.head * sizeof(real));
-        memset(c->grad.v + r * c->d + h * w.head, 0, w.head * sizeof(real));
-    }
+    if (!c->o) clear(c, h, own + w.length, s->length - w.length);
 }
 
 static void see_part(const call *c, size_t h, size_t i) {
@@ -157,19 +163,11 @@ static void see_part(const call *c, size_t h, size_t i) {
     else see_sequence(c, h, own, own, s->length, s->shared);
 }
 
-static void clear(real *grad, size_t rows, size_t d, size_t columns) {
-    for (size_t r = 0; r < rows; r++) memset(grad + r * d, 0, columns * sizeof *grad);
-}
-
 static void see_head(void *context, size_t h) {
     const call *c = context;
     const orthsr__sequences *s = c->sequences;
-    size_t head = c->d / c->heads;
     if (!c->at) see_sequence(c, h, 0, 0, s->shared, 0);
-    else if (!c->o) {
-        clear(c->grad.k + h * head, s->shared, c->d, head);
-        clear(c->grad.v + h * head, s->shared, c->d, head);
-    }
+    else if (!c->o) clear(c, h, 0, s->shared); /* until the sequences add theirs */
     for (size_t i = 0; i < s->count; i++) see_part(c, h, i);
 }
 

@@ -44,6 +44,6 @@ void orthsr__cayley_adjoint_turned(real *grad_v, const real *turned, const real 
         for (size_t x = 0; x < rows; x++) memcpy(strip + x * columns, product + (i + x) * b + i, columns * sizeof *strip);
         orthsr__gemm(true, false, rows, columns, b, 1, r + i, b, product + i, b, 1, strip, columns);
         for (size_t x = 0; x < rows; x++)
-            for (size_t y = x + 1; y < columns; y++) grad_v[(i + x) * (2 * b - (i + x) - 1) / 2 + y - x - 1] -= (real)0.5 * strip[x * columns + y];
+            for (size_t y = x + 1; y < columns; y++) grad_v[orthsr__skew_at(b, i + x, i + y)] -= (real)0.5 * strip[x * columns + y];
     }
 }

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/linalg.h"
 #include "base/memory.h"
+#include "ortho/cholesky.h"
 #include "ortho/qr.h"
 #include "ortho/tall.h"
 #include "ortho/tangent.h"
@@ -51,37 +52,25 @@ static double defect_double(const real *x, size_t n, size_t p, double *exact, do
     return worst;
 }
 
-enum { STRIP = 128 };
-
-/* Of square X (n, n) near I: with D = X - I it is D + D^T + D^T D, where products in float32 lose next to nothing, for they are small. d, gram (n, n). */
-static double defect_near_one(size_t n, const real *d, real *gram) {
-    double worst = 0;
-    for (size_t i = 0; i < n; i += STRIP) { /* of the symmetric matrix, what is right of the diagonal */
-        size_t rows = n - i < STRIP ? n - i : STRIP, columns = n - i;
-        orthsr__gemm(true, false, rows, columns, n, 1, d + i, n, d + i, n, 0, gram, columns);
-        for (size_t r = 0; r < rows; r++)
-            for (size_t c = r; c < columns; c++)
-                worst = largest(worst, fabs((double)d[(i + r) * n + i + c] + (double)d[(i + c) * n + i + r] + (double)gram[r * columns + c]));
-    }
-    return worst;
+/* Of square X (n, n) near I: with D = X - I it is D + D^T + D^T D, where products in float32 lose next to nothing, for they are small. False, nothing done,
+ * where D is too large for that. d, gram: (n, n). */
+static bool defect_near_one(double *worst, const real *x, size_t n, real *d, real *gram) {
+    const double small = 0.02; /* squared length of a column of D: the products' rounding is below 1e-8 then */
+    for (size_t i = 0; i < n * n; i++) d[i] = x[i] - (i % (n + 1) == 0);
+    orthsr__gram(gram, d, n, n);
+    for (size_t i = 0; i < n; i++)
+        if (!((double)gram[i * n + i] <= small)) return false;
+    *worst = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i; j < n; j++) *worst = largest(*worst, fabs((double)d[i * n + j] + (double)d[j * n + i] + (double)gram[i * n + j]));
+    return true;
 }
 
 size_t orthsr__defect_work(size_t n, size_t p) { return (n + p) * p * (sizeof(double) / sizeof(real)); }
 
 double orthsr__defect(const real *x, size_t n, size_t p, real *work) {
-    const double small = 0.02; /* squared length of a column of D: the products' rounding is below 1e-8 then */
-    double longest = INFINITY;
-    real *d = work;
-    if (n == p) {
-        longest = 0;
-        for (size_t i = 0; i < n * n; i++) d[i] = x[i] - (i % (n + 1) == 0);
-        for (size_t c = 0; c < n; c++) {
-            double squares = 0;
-            for (size_t r = 0; r < n; r++) squares += (double)d[r * n + c] * (double)d[r * n + c];
-            longest = largest(longest, squares);
-        }
-    }
-    if (longest <= small) return defect_near_one(n, d, work + n * n);
+    double worst;
     void *room = work;
+    if (n == p && defect_near_one(&worst, x, n, work, work + n * n)) return worst;
     return defect_double(x, n, p, room, (double *)room + n * p);
 }

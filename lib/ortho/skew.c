@@ -20,5 +20,5 @@ void orthsr__skew_forward(real *s, const real *v, size_t b) {
 void orthsr__skew_adjoint(real *grad_v, const real *grad_s, size_t b) {
     for (size_t first = 0; first < b; first += STRIP)
         for (size_t j = first + 1; j < b; j++)
-            for (size_t i = first; i < j && i < first + STRIP; i++) grad_v[i * (2 * b - i - 1) / 2 + j - i - 1] += grad_s[i * b + j] - grad_s[j * b + i];
+            for (size_t i = first; i < j && i < first + STRIP; i++) grad_v[orthsr__skew_at(b, i, j)] += grad_s[i * b + j] - grad_s[j * b + i];
 }

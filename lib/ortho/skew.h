@@ -6,6 +6,9 @@
 
 static inline size_t orthsr__skew_size(size_t b) { return b * (b - 1) / 2; }
 
+/* Where the value of entry (i, j), i < j, lies. */
+static inline size_t orthsr__skew_at(size_t b, size_t i, size_t j) { return i * (2 * b - i - 1) / 2 + j - i - 1; }
+
 /* All values are 0: S = 0, where adapters start and where no transform need be computed. */
 static inline int orthsr__skew_is_zero(const real *v, size_t b) {
     size_t n = orthsr__skew_size(b), i = 0;

@@ -56,16 +56,16 @@ static void set_tile_rows(orthsr_trainer *trainer, size_t tile_rows) {
     encoder->text_load = (orthsr__load){orthsr__text_rows(encoder, texts->tokens, texts->prompts), texts->prompts};
 }
 
-/* The encoder, with the largest tiles within the budget, up to those that are fast enough. */
+/* The encoder, with tiles halved until they are within the budget. */
 static orthsr_status make_encoder(orthsr_trainer *trainer, const orthsr_prompt *prompt, orthsr_error *error) {
-    size_t budget = trainer->options->memory_budget, tile_rows = ORTHSR__TILE_ROWS;
-    ORTHSR__TRY(orthsr__encoder_new(&trainer->encoder, trainer->model, trainer->adapter, true, trainer->pool, tile_rows, error));
+    size_t budget = trainer->options->memory_budget ? trainer->options->memory_budget : SIZE_MAX, bytes;
+    ORTHSR__TRY(orthsr__encoder_new(&trainer->encoder, trainer->model, trainer->adapter, true, trainer->pool, ORTHSR__TILE_ROWS, error));
     trainer->encoder.context = prompt ? prompt->context : NULL;
     trainer->encoder.context_gradients = prompt != NULL;
-    set_tile_rows(trainer, tile_rows);
-    for (; budget > 0 && orthsr__training_bytes(&trainer->encoder, tile_rows) > budget && tile_rows > 1; set_tile_rows(trainer, tile_rows)) tile_rows /= 2;
-    size_t bytes = orthsr__training_bytes(&trainer->encoder, tile_rows);
-    if (budget > 0 && bytes > budget)
+    set_tile_rows(trainer, ORTHSR__TILE_ROWS);
+    while ((bytes = orthsr__training_bytes(&trainer->encoder)) > budget && trainer->encoder.tile_rows > 1)
+        set_tile_rows(trainer, trainer->encoder.tile_rows / 2);
+    if (bytes > budget)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a memory budget of %zu MiB: one image at a time takes %zu MiB", budget >> 20, (bytes >> 20) + 1);
     return ORTHSR_OK;
 }
@@ -263,7 +263,7 @@ double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase)
 
 double orthsr_trainer_work(const orthsr_trainer *trainer) { return trainer->work; }
 
-size_t orthsr_trainer_memory(const orthsr_trainer *trainer) { return orthsr__training_bytes(&trainer->encoder, trainer->encoder.tile_rows); }
+size_t orthsr_trainer_memory(const orthsr_trainer *trainer) { return orthsr__training_bytes(&trainer->encoder); }
 
 int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t target) {
     return target < trainer->adapter->target_count && orthsr__encoder_merges(&trainer->encoder, &trainer->adapter->targets[target]);
