@@ -79,8 +79,8 @@ static const size_t PLACES[BATCH * T] = {2, 0, 1, 0, 0, 0, 0, 0};
 static const struct layout {
     orthsr__sequences sequences;
     bool one;
-} LAYOUTS[] = {{{0, 2, 4, false}, false}, {{0, 2, 4, true}, false}, {{2, 3, 2, true}, false}, {{2, 2, 3, false}, false}, {{0, 2, 4, false}, true},
-               {{0, 2, 4, true}, true},   {{2, 2, 3, true}, true},  {{5, 3, 1, true}, false}};
+} LAYOUTS[] = {{{0, 2, 4, false}, false}, {{0, 2, 4, true}, false}, {{2, 3, 2, true}, false}, {{2, 2, 3, false}, false},
+               {{0, 2, 4, false}, true},  {{0, 2, 4, true}, true},  {{2, 2, 3, true}, true},  {{5, 3, 1, true}, false}};
 
 static double attention_value(const real *x, void *context_) {
     context *c = context_;

@@ -15,9 +15,6 @@
 
 static orthsr_error error;
 
-/* Under valgrind positions are sampled. */
-static bool is_short(void) { return getenv("ORTHSR_TEST_SHORT") != NULL; }
-
 /* The path of a file in a directory of the scratch directory, which is made. */
 static const char *path_in(const char *directory, const char *name) {
     char joined[200];
@@ -257,7 +254,7 @@ START_TEST(every_cut_is_survived) {
     char *path = make(subject, opened);
     struct stat info;
     ck_assert_int_eq(stat(path, &info), 0);
-    size_t dense = is_short() ? 61 : subject->header ? 5 : 1;
+    size_t dense = short_run() ? 61 : subject->header ? 5 : 1; /* of the positions */
     for (size_t size = (size_t)info.st_size - 1;; size -= subject->header && size > subject->header + 997 ? 997 : size > dense ? dense : 1) {
         snprintf(what, sizeof what, "%s cut to %zu", subject->file, size);
         ck_assert_int_eq(truncate(path, (off_t)size), 0);
@@ -275,7 +272,7 @@ START_TEST(every_changed_byte_is_survived) {
     const struct subject *subject = &SUBJECTS[_i];
     char opened[256], what[64];
     char *path = make(subject, opened);
-    size_t size, stride = subject->stride * (is_short() ? 61 : 1);
+    size_t size, stride = subject->stride * (short_run() ? 61 : 1);
     char *bytes = contents(path, &size);
     if (subject->header) size = subject->header;
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -541,7 +538,7 @@ END_TEST
 
 START_TEST(many_empty_tensors_are_survived) {
     enum { COUNT = 100000 };
-    size_t count = is_short() ? COUNT / 20 : COUNT;
+    size_t count = short_run() ? COUNT / 20 : COUNT;
     char *header = malloc(COUNT * 80), *at = header;
     for (size_t i = 0; i < count; i++) at += sprintf(at, "%s\"%zu\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "{", i);
     at += sprintf(at, "}");
@@ -642,7 +639,7 @@ static orthsr_status open_within(size_t bytes, const char *path) {
  * the failure is one of memory, and no crash. */
 START_TEST(the_largest_header_takes_bounded_memory) {
     enum { LENGTH = 16 << 20 };
-    if (is_short()) return; /* valgrind's own memory would count */
+    if (short_run()) return; /* valgrind's own memory would count */
     char *header = malloc(LENGTH);
     memset(header, ' ', LENGTH);
     memcpy(header, "{\"a\":[", 6);

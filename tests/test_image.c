@@ -222,7 +222,7 @@ START_TEST(damaged_bytes_do_no_harm) {
     size_t size, opened = 0;
     unsigned char *bytes = read_file(fixture(small_files[_i]), &size);
     const unsigned char damage[] = {0xff, 0x01, 0x80};
-    for (size_t n = 0; n < size; n += getenv("ORTHSR_TEST_SHORT") ? 5 : 1)
+    for (size_t n = 0; n < size; n += short_run() ? 5 : 1)
         for (size_t k = 0; k < sizeof damage; k++) {
             bytes[n] ^= damage[k];
             if (orthsr_image_open(&image, written("damaged", bytes, size), 1000000, &error) == ORTHSR_OK) opened++;

@@ -131,7 +131,7 @@ static float *train(const setting *set, uint64_t seed, size_t *n) {
 
 START_TEST(trains_and_is_seeded) {
     size_t n;
-    if (getenv("ORTHSR_TEST_SHORT")) return; /* 200 steps are long under valgrind, which sees every kind of step in the other tests */
+    if (short_run()) return; /* 200 steps are long under valgrind, which sees every kind of step in the other tests */
     float *a = train(&settings[_i], 3, &n), *b = train(&settings[_i], 3, &n), *c = train(&settings[_i], 4, &n);
     ck_assert(memcmp(a, b, n * sizeof *a) == 0);
     ck_assert(memcmp(a, c, n * sizeof *a) != 0);

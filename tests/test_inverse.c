@@ -21,8 +21,7 @@ START_TEST(inverse_by_blocks) {
     size_t n = SIZES[_i / LENGTH_COUNT / 2], size = orthsr__skew_size(n);
     double length = LENGTHS[_i / 2 % LENGTH_COUNT], longest = 0;
     bool arrow = _i % 2;
-    const char *fork = getenv("CK_FORK"); /* "no" under valgrind, where the large ones take minutes */
-    if (n > 100 && fork && strcmp(fork, "no") == 0) return;
+    if (n > 100 && short_run()) return;
     float *v = floats(size, 1, n), *ours = floats(n * n, 0, 1), *lapack = floats(n * n, 0, 1), *room = floats(n * n, 0, 1);
     double *exact = doubles(n * n, 0, 1);
     for (size_t i = 0, k = 0; i < n; i++)

@@ -384,7 +384,7 @@ static void check_same_but_maps(const orthsr_model *model, const orthsr_model *m
 START_TEST(every_layout_and_dtype) {
     const layout *l = &layouts[_i / DTYPES];
     int kind = _i % DTYPES;
-    if (getenv("ORTHSR_TEST_SHORT") && kind != _i / DTYPES % DTYPES) return; /* under valgrind every layout and every dtype, but not all pairs */
+    if (short_run() && kind != _i / DTYPES % DTYPES) return; /* under valgrind every layout and every dtype, but not all pairs */
     char name[64], directory[300], other[300];
     fixture f;
     fixture_open(&f, "tests/data/layouts/expected.safetensors");

@@ -10,11 +10,6 @@ static double defect_of(const float *X, size_t n, size_t p) {
     return defect;
 }
 
-static bool under_valgrind(void) { /* where the large ones take minutes */
-    const char *fork = getenv("CK_FORK");
-    return fork && strcmp(fork, "no") == 0;
-}
-
 /* A point X (n, p) and a tangent U at it with entries of about scale. */
 static void point(float **X, float **U, size_t n, size_t p, double scale) {
     float *G = floats(n * p, scale, 17);
@@ -33,7 +28,7 @@ enum { SHAPE_COUNT = sizeof SHAPES / sizeof SHAPES[0], RETRACTIONS = 4 };
 START_TEST(stays_on_the_manifold) {
     size_t n = SHAPES[_i / RETRACTIONS][0], p = SHAPES[_i / RETRACTIONS][1];
     orthsr_retraction retraction = (orthsr_retraction)(_i % RETRACTIONS);
-    if (n > 100 && under_valgrind()) return;
+    if (n > 100 && short_run()) return;
     float *X, *U;
     point(&X, &U, n, p, 1 / sqrt((double)n));
     float *kept = malloc(n * p * sizeof *kept), *zero = floats(n * p, 0, 1);
@@ -98,7 +93,7 @@ START_TEST(cholesky_is_householder) {
     static const double steps[] = {0.5, 0.1, 0.003, 0};
     size_t n = shapes[_i / 4][0], p = shapes[_i / 4][1];
     double step = steps[_i % 4];
-    if (n > 100 && under_valgrind()) return;
+    if (n > 100 && short_run()) return;
     float *X, *U;
     point(&X, &U, n, p, sqrt(3) * step / sqrt(2 * (double)n));
     for (size_t i = 0; i < n * p; i++) X[i] += U[i];

@@ -99,11 +99,6 @@ START_TEST(argument_errors) {
 }
 END_TEST
 
-static bool under_valgrind(void) { /* where thousands of steps take minutes */
-    const char *fork = getenv("CK_FORK");
-    return fork && strcmp(fork, "no") == 0;
-}
-
 /* ---- on Stiefel manifolds: f(X) = |A X - C|^2 / 2 ------------------------------------------------------------------------ */
 
 enum { RETRACTIONS = 4 };
@@ -193,7 +188,7 @@ static double best_loss(int which, orthsr_retraction retraction, const float *A,
 /* Orthogonal Procrustes, C = A Q: singular values of A from 1 to 1/10, Q of determinant 1 and far from I. Each method has its best rate of eight. */
 START_TEST(beats_projected_descent) {
     float A[D * D], C[D * D], Q[D * D], v[D * (D - 1) / 2];
-    if (under_valgrind()) return;
+    if (short_run()) return;
     unsigned long seed = 7;
     for (size_t i = 0; i < D * (D - 1) / 2; i++) v[i] = (float)(0.3 * noise(&seed));
     ck_ok(orthsr_cayley(Q, v, D, &error));
@@ -214,7 +209,7 @@ END_TEST
 /* Long runs with gradients that never vanish: nothing accumulates. tests/bench/drift.c does this at 768. */
 START_TEST(drift_is_repaired) {
     enum { N = 64 };
-    int run = under_valgrind() ? 3 : 300;
+    int run = short_run() ? 3 : 300;
     float *X = calloc(N * N, sizeof *X), *G = malloc(N * N * sizeof *G);
     unsigned long seed = 3;
     for (size_t i = 0; i < N; i++) X[i * N + i] = 1;

@@ -26,8 +26,7 @@ static void check_orthogonal(size_t b, double norm) {
 START_TEST(cayley_is_orthogonal) {
     const double norms[] = {0.1, 1, 5};
     size_t b = SIZES[_i];
-    const char *fork = getenv("CK_FORK"); /* "no" under valgrind, where the large ones take minutes */
-    if (b > 64 && fork && strcmp(fork, "no") == 0) return;
+    if (b > 64 && short_run()) return;
     for (size_t k = 0; k < 3; k++) check_orthogonal(b, norms[k]);
 }
 END_TEST

@@ -254,10 +254,7 @@ static TCase *map_case(void) {
 /* ---- a trained model ----------------------------------------------------------------------------------------------- */
 
 /* Under valgrind, where a run takes half a minute, Cayley alone stands for all. */
-static bool left_out(orthsr_parametrization form) {
-    const char *fork = getenv("CK_FORK"); /* "no" there */
-    return form != ORTHSR_CAYLEY && fork && strcmp(fork, "no") == 0;
-}
+static bool left_out(orthsr_parametrization form) { return form != ORTHSR_CAYLEY && short_run(); }
 
 /* The tiny model, trained for some steps at a rate several hundred times the default. */
 static orthsr_adapter *train(const orthsr_model *model, const orthsr_dataset *dataset, orthsr_parametrization form, orthsr_side side, float kl_weight,

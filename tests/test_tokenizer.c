@@ -160,7 +160,7 @@ END_TEST
 START_TEST(long_texts_take_no_time) {
     static const char *const units[] = {"a", "ab", "the", "\xcc\x80\xcc\xa3", "\xce\xa3'", "&am", "&#1", "<", "'l", "\xf0\x9f\x98\x80", "\xed\xa0"};
     orthsr_tokenizer *tokenizer = opened(forms[_i]);
-    size_t n = getenv("ORTHSR_TEST_SHORT") ? 10000 : 100000;
+    size_t n = short_run() ? 10000 : 100000;
     char *text = malloc(n);
     int32_t *ids = malloc((n + 2) * sizeof *ids);
     for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
@@ -477,7 +477,7 @@ START_TEST(every_truncation_is_an_error) {
         const char *path;
         size_t stride;
     } files[] = {{TOKENS "simple/bpe_simple_vocab_16e6.txt.gz", 7}, {TOKENS "old/tokenizer.json", 11}, {TOKENS "hf/vocab.json", 97}};
-    size_t size, slower = getenv("ORTHSR_TEST_SHORT") ? 20 : 1;
+    size_t size, slower = short_run() ? 20 : 1;
     char *bytes = file_text(files[_i].path, &size), path[400];
     snprintf(path, sizeof path, "%s", written(strrchr(files[_i].path, '/') + 1, "", 0));
     for (size_t n = 0; n < size; n += slower * (n < 200 || n + 200 > size ? 1 : files[_i].stride)) {
@@ -492,7 +492,7 @@ END_TEST
 
 /* A list of merges has no end mark: cut at the end of a line it is shorter, elsewhere its last line is wrong or names other symbols. */
 START_TEST(merges_cut_anywhere_are_read_or_refused) {
-    size_t size, cuts = getenv("ORTHSR_TEST_SHORT") ? 20 : 200, read = 0;
+    size_t size, cuts = short_run() ? 20 : 200, read = 0;
     char *merges = file_text(TOKENS "hf/merges.txt", &size), path[500];
     const char *folder = with_config("vocab.json", "unused", "");
     snprintf(path, sizeof path, "%s/merges.txt", folder);

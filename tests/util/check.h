@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,9 @@
     }
 DEFINE_MAX_RELATIVE(max_relative, float, float)
 DEFINE_MAX_RELATIVE(max_relative_double, double, double)
+
+/* Set under valgrind (tests/valgrind.sh), where what is large or long takes minutes and a part must do. */
+static inline bool short_run(void) { return getenv("ORTHSR_TEST_SHORT") != NULL; }
 
 /* Small deterministic numbers in (-1, 1) for test inputs. */
 static inline double noise(unsigned long *state) {
