@@ -259,12 +259,14 @@ static void check_chain(size_t blocks, orthsr_parametrization parametrization, b
     chain_loss(&c); /* the adapter at the point itself */
     for (size_t t = 0; t < COUNT; t++) {
         const orthsr__target *target = &c.adapter->targets[t];
-        double *grad_x = doubles(ROWS * IN[t], 1, 1), *numeric_x = doubles(ROWS * IN[t], 0, 1); /* grad_x is written, not added to */
-        orthsr__rotate_adjoint(NULL, c.adapter, target, grad_x, grad_rotations + target->rotation_offset, c.G[t], c.x[t], ROWS);
+        double *grad_x = doubles(ROWS * IN[t], 1, 1), *numeric_x = doubles(ROWS * IN[t], 0, 1),
+               *room = doubles(ROWS * IN[t], 1, 2); /* grad_x is written, not added to */
+        orthsr__rotate_adjoint(NULL, c.adapter, target, grad_x, grad_rotations + target->rotation_offset, room, c.G[t], c.x[t], ROWS);
         differences(numeric_x, c.x[t], ROWS * IN[t], chain_loss, &c);
         ck_assert_double_le(max_relative_double(grad_x, numeric_x, ROWS * IN[t]), 1e-6); /* observed: 1.3e-10 */
         free(grad_x);
         free(numeric_x);
+        free(room);
     }
     orthsr__block_gradients(NULL, c.adapter, 0, c.adapter->target_count, ours, grad_rotations, work);
     ck_assert_double_le(max_relative_double(ours, numeric, n), 1e-6); /* observed: 1.2e-10 */

@@ -106,10 +106,13 @@ void orthsr__factors_free(orthsr__factors *factors);
 /* y (rows, width) = x (rows, width) A, blockwise, leading dimensions = width. x and y may not overlap. */
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows);
 
-/* grad_x (rows, width) = grad_y A^T; grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block, times A^T where the parametrisation wants it
- * `turned` (NULL: not wanted). No buffers overlap. */
-void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
+/* grad_x (rows, width) = grad_y A^T; grad_rotations (distinct, b, b of THIS target) += x^T grad_y per block, where the parametrisation wants it `turned` times
+ * I + A^T (NULL: not wanted). room: (rows, width), which may be grad_y, if grad_rotations is wanted. Nothing else overlaps. */
+void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, real *room,
                             const real *grad_y, const real *x, size_t rows);
+
+/* y (n) = a + b, of which it may be one. */
+void orthsr__sum(orthsr__pool *pool, real *y, const real *a, const real *b, size_t n);
 
 /* blocks.c. work: orthsr__block_work reals for every thread of the pool. */
 size_t orthsr__block_work(const orthsr_adapter *adapter);

@@ -37,19 +37,19 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
     ORTHSR__REQUIRE(rows <= INT_MAX, error, "rows is above 2^31 - 1");
     const orthsr__target *t = &adapter->targets[target];
     if (!grad_parameters) {
-        if (grad_x) orthsr__rotate_adjoint(NULL, adapter, t, grad_x, NULL, grad_y, x, rows);
+        if (grad_x) orthsr__rotate_adjoint(NULL, adapter, t, grad_x, NULL, NULL, grad_y, x, rows);
         return ORTHSR_OK;
     }
     size_t n = t->parameter_count, values;
     if (!orthsr__mul(&values, rows, t->width)) return orthsr__fail_memory(error, "a gradient");
     /* formed aside, so that a gradient that is not finite spoils nothing */
-    real *straight = orthsr__aligned(values, sizeof *straight);                                       /* (rows, width) */
-    real *grad_rotations = orthsr__calloc(t->distinct * t->block * t->block, sizeof *grad_rotations); /* (distinct, b, b) */
+    real *straight = orthsr__aligned(values, sizeof *straight), *room = orthsr__aligned(values, sizeof *room); /* (rows, width) */
+    real *grad_rotations = orthsr__calloc(t->distinct * t->block * t->block, sizeof *grad_rotations);          /* (distinct, b, b) */
     real *gradient = orthsr__calloc(n, sizeof *gradient);
     real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
-    orthsr_status status = straight && grad_rotations && gradient && work ? ORTHSR_OK : orthsr__fail_memory(error, "a gradient");
+    orthsr_status status = straight && room && grad_rotations && gradient && work ? ORTHSR_OK : orthsr__fail_memory(error, "a gradient");
     if (!status) {
-        orthsr__rotate_adjoint(NULL, adapter, t, straight, grad_rotations, grad_y, x, rows);
+        orthsr__rotate_adjoint(NULL, adapter, t, straight, grad_rotations, room, grad_y, x, rows);
         orthsr__block_gradients(NULL, adapter, target, 1, gradient, grad_rotations, work);
         if (!orthsr__all_finite(gradient, n))
             status = orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': the gradient of its parameters is not finite", t->name);
@@ -57,6 +57,7 @@ orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_
     }
     if (!status && grad_x) memcpy(grad_x, straight, values * sizeof *straight);
     free(straight);
+    free(room);
     free(grad_rotations);
     free(gradient);
     free(work);

@@ -13,7 +13,6 @@
 #include "ortho/retraction.h"
 #include "ortho/skew.h"
 
-static size_t two_squares(const orthsr__form *form) { return 2 * form->b * form->b; }
 static size_t square(const orthsr__form *form) { return form->b * form->b; }
 
 static size_t square_shape(size_t *shape, const orthsr__form *form) {
@@ -155,7 +154,7 @@ static orthsr_status manifold_forward(real *a, real *kept, const real *p, const 
 /* ---- the table ----------------------------------------------------------------------------------------------------------- */
 
 static const orthsr__parametrization TABLE[] = {
-    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, two_squares, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
+    [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, square, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
                        .turned = true},
     [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free},
     [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm},

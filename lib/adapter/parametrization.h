@@ -33,7 +33,7 @@ typedef struct orthsr__parametrization {
     /* f (b, b) = A, or A^-1, in float64. 0; > 0 singular; < 0 out of memory. */
     int (*exact)(double *f, const real *p, const orthsr__form *form, bool inverse);
     bool starts_at_one; /* the parameters of A = I are I, not zeros */
-    bool turned;        /* adjoint takes dL/da a^T in place of dL/da */
+    bool turned;        /* adjoint takes dL/da (I + a^T) in place of dL/da */
 } orthsr__parametrization;
 
 /* The row of a parametrisation, NULL when there is none of this number. */

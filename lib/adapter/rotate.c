@@ -8,8 +8,8 @@ typedef struct rotation {
     const real *a;                /* (distinct, b, b) */
     real *y, *grad_x, *gradients; /* (rows, width) twice, (distinct, b, b) */
     const real *x, *grad_y;       /* (rows, width) */
+    const real *with;             /* (rows, width): what x is multiplied with for the gradients */
     size_t rows;
-    bool turned;        /* what the gradients are is parametrization.h's `turned` */
     orthsr__pool *pool; /* for the products of a block; NULL: by the worker that has the block */
 } rotation;
 
@@ -33,13 +33,31 @@ static void forward(void *context, size_t k) {
 static void adjoint(void *context, size_t k) {
     const rotation *r = context;
     size_t b = r->target->block, width = r->target->width, own = k % r->target->distinct * b * b;
-    const orthsr__product back = {false, true, r->rows, b, b, 1, r->grad_y + k * b, width, r->a + own, b, NULL, 0, NULL, r->grad_x + k * b, width};
-    orthsr__multiply(r->pool, &back);
-    if (!r->gradients) return;
-    real *to = r->gradients + own;
-    const real *with = (r->turned ? r->grad_x : r->grad_y) + k * b; /* x^T grad_y, times A^T, is x^T grad_x */
-    const orthsr__product own_gradient = {true, false, b, b, r->rows, 1, r->x + k * b, width, with, width, to, b, NULL, to, b};
-    orthsr__multiply(r->pool, &own_gradient);
+    const orthsr__product p = {false, true, r->rows, b, b, 1, r->grad_y + k * b, width, r->a + own, b, NULL, 0, NULL, r->grad_x + k * b, width};
+    orthsr__multiply(r->pool, &p);
+}
+
+static void gradient(void *context, size_t k) {
+    const rotation *r = context;
+    size_t b = r->target->block, width = r->target->width;
+    real *to = r->gradients + k % r->target->distinct * b * b;
+    const orthsr__product p = {true, false, b, b, r->rows, 1, r->x + k * b, width, r->with + k * b, width, to, b, NULL, to, b};
+    orthsr__multiply(r->pool, &p);
+}
+
+typedef struct sum {
+    real *y;
+    const real *a, *b;
+} sum;
+
+ORTHSR__SIMD static void add(void *context, size_t first, size_t count) {
+    const sum *s = context;
+    for (size_t i = first; i < first + count; i++) s->y[i] = s->a[i] + s->b[i];
+}
+
+void orthsr__sum(orthsr__pool *pool, real *y, const real *a, const real *b, size_t n) {
+    sum s = {y, a, b};
+    orthsr__pool_split(pool, n, ORTHSR__WORTH_SHARING / 16, add, &s);
 }
 
 void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *y, const real *x, size_t rows) {
@@ -47,7 +65,7 @@ void orthsr__rotate(orthsr__pool *pool, const orthsr_adapter *adapter, const ort
     run(pool, &r, true, forward);
 }
 
-void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations,
+void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_x, real *grad_rotations, real *room,
                             const real *grad_y, const real *x, size_t rows) {
     rotation r = {.target = target,
                   .a = adapter->factors.rotations + target->rotation_offset,
@@ -55,7 +73,13 @@ void orthsr__rotate_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, c
                   .gradients = grad_rotations,
                   .grad_y = grad_y,
                   .x = x,
-                  .rows = rows,
-                  .turned = adapter->by->turned};
-    run(pool, &r, !grad_rotations || orthsr__places(target) == 1, adjoint);
+                  .with = grad_y,
+                  .rows = rows};
+    run(pool, &r, true, adjoint);
+    if (!grad_rotations) return;
+    if (adapter->by->turned) { /* x^T grad_y (I + A^T) */
+        orthsr__sum(pool, room, grad_y, grad_x, rows * target->width);
+        r.with = room;
+    }
+    run(pool, &r, orthsr__places(target) == 1, gradient);
 }

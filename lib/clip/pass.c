@@ -246,13 +246,13 @@ static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *g
     }
     if (output) {
         orthsr__linear_forward(pass->pool, free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
-        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, pass->rotated, own, grad_y, free_rows, rows);
+        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, pass->rotated, own, pass->grad_rotated, grad_y, free_rows, rows);
         if (grad_x) orthsr__linear_backward(pass->pool, grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
     orthsr__linear_backward(pass->pool, pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
     real *straight = accumulate || !grad_x ? pass->rotated : grad_x;
-    orthsr__rotate_adjoint(pass->pool, pass->adapter, target, straight, own, pass->grad_rotated, x, rows);
+    orthsr__rotate_adjoint(pass->pool, pass->adapter, target, straight, own, pass->grad_rotated, pass->grad_rotated, x, rows);
     if (accumulate && grad_x) finish(pass, (columns){grad_x, straight, NULL, NULL, grad_x, map->in}, rows);
 }
 

@@ -13,8 +13,7 @@ orthsr_status orthsr__cayley_forward(real *r, const real *v, size_t b, real *wor
 /* grad_v += adjoint: grad_S = -2 M^T grad_R M^T with M = (I + S)^-1 = (R + I) / 2, then skew. work: (2, b, b). */
 void orthsr__cayley_adjoint(real *grad_v, const real *grad_r, const real *r, size_t b, real *work);
 
-/* The same from turned (b, b) = grad_R R^T, which is often as easy to form, in three quarters of the operations:
- * grad_v[i][j] -= 2 (M^T (turned - turned^T) M)[i][j]. work: (2, b, b). */
+/* The same from turned (b, b) = grad_R (I + R^T), which is often as easy to form, in half of the operations. work: (b, b). */
 void orthsr__cayley_adjoint_turned(real *grad_v, const real *turned, const real *r, size_t b, real *work);
 
 #endif
