@@ -30,10 +30,12 @@ CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 MODULES  := openblas lapacke zlib jansson libjpeg libpng libutf8proc
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wconversion
 # -fno-math-errno and -fno-trapping-math change no result; they let loops over sqrt and comparisons vectorise. -fopenmp-simd only
 # honours "omp simd", which says where a sum may be taken in another order; no OpenMP runtime comes in.
-override CFLAGS   := -std=c11 -O2 -ftree-vectorize -fvect-cost-model=dynamic -g -fPIC -fvisibility=hidden -ffunction-sections -fno-math-errno -fno-trapping-math -fopenmp-simd \
+# clang knows no such cost model, and says so.
+COST_MODEL := $(if $(findstring clang,$(shell $(CC) --version)),,-fvect-cost-model=dynamic)
+override CFLAGS   := -std=c11 -O2 -ftree-vectorize $(COST_MODEL) -g -fPIC -fvisibility=hidden -ffunction-sections -fno-math-errno -fno-trapping-math -fopenmp-simd \
                      -fno-semantic-interposition -fstack-protector-strong -pthread $(WARNINGS) $(CFLAGS)
 override CPPFLAGS := -Iinclude -Ilib -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
 PC_CFLAGS  = $(shell pkg-config --cflags $(MODULES))

@@ -118,7 +118,7 @@ START_TEST(sides_and_scales) {
     orthsr_adapter *adapter = make_sided(side, scaled, _i / 4 ? ORTHSR_FREE : ORTHSR_CAYLEY), *loaded;
     ck_assert_int_eq(orthsr_adapter_side(adapter), side);
     ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0), scaled);
-    ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), (side == ORTHSR_SIDE_OUTPUT ? 3 : 2) * (_i / 4 ? 16 : 6));
+    ck_assert_uint_eq(orthsr_adapter_parameter_count(adapter), (side == ORTHSR_SIDE_OUTPUT ? 3u : 2u) * (_i / 4 ? 16u : 6u));
     float *W = floats(OUT * IN, 1, 21), *kept = floats(OUT * IN, 1, 21), *x = floats(ROWS * IN, 1, 22), turned[ROWS * OUT], *y, *scale = floats(OUT, 0.5, 32);
     if (side == ORTHSR_SIDE_OUTPUT) {
         float *product = linear(x, W, ROWS, IN, OUT, IN);

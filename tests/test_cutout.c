@@ -111,10 +111,10 @@ START_TEST(fallback_of_torchvision) {
         const int32_t *row = rows + 6 * i;
         orthsr__draws stream = orthsr__draws_of(1, 0, i, ORTHSR__FOR_AUGMENTATION);
         orthsr__crop crop = orthsr__draw_crop(&stream, (size_t)row[0], (size_t)row[1]);
-        ck_assert_uint_eq(crop.left, row[2]);
-        ck_assert_uint_eq(crop.top, row[3]);
-        ck_assert_uint_eq(crop.width, row[4]);
-        ck_assert_uint_eq(crop.height, row[5]);
+        ck_assert_int_eq((int32_t)crop.left, row[2]);
+        ck_assert_int_eq((int32_t)crop.top, row[3]);
+        ck_assert_int_eq((int32_t)crop.width, row[4]);
+        ck_assert_int_eq((int32_t)crop.height, row[5]);
     }
     fixture_close(&f);
 }

@@ -60,7 +60,7 @@ START_TEST(products_against_float64) {
                     p.d = o.d;
                     p.bias = o.bias;
                 }
-                if (orthsr__multiply_by(kernel, &p)) ck_assert_double_lt(error_of(&p), 4);
+                if (orthsr__multiply_by((orthsr__gemm_kernel)kernel, &p)) ck_assert_double_lt(error_of(&p), 4);
                 release(&o);
             }
 }

@@ -123,7 +123,7 @@ static void raise_flag(int signal_number) {
 }
 
 void terminal_catch_signals(void) {
-    struct sigaction action = {.sa_handler = raise_flag, .sa_flags = SA_RESTART | SA_RESETHAND}; /* a second Ctrl-C ends at once */
+    struct sigaction action = {.sa_handler = raise_flag, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)}; /* a second Ctrl-C ends at once */
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -156,12 +156,14 @@ static orthsr_status manifold_forward(real *a, real *kept, const real *p, const 
 static const orthsr__parametrization TABLE[] = {
     [ORTHSR_CAYLEY] = {"cayley", ".skew", true, true, refuse_cayley, skew_shape, NULL, square, cayley_forward, cayley_adjoint, orthsr__exact_cayley,
                        .turned = true},
-    [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free},
-    [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm},
+    [ORTHSR_FREE] = {"free", ".free", true, false, refuse_nothing, square_shape, NULL, NULL, free_forward, copy_adjoint, orthsr__exact_free,
+                     .starts_at_one = false},
+    [ORTHSR_EXPM] = {"expm", ".expm", true, true, refuse_expm, skew_shape, square, expm_work, expm_forward, expm_adjoint, orthsr__exact_expm,
+                     .starts_at_one = false},
     [ORTHSR_HOUSEHOLDER] = {"householder", ".normals", false, false, refuse_householder, householder_shape, householder_kept, householder_work,
-                            householder_forward, householder_adjoint, orthsr__exact_householder},
+                            householder_forward, householder_adjoint, orthsr__exact_householder, .starts_at_one = false},
     [ORTHSR_BUTTERFLY] = {"butterfly", ".butterfly", false, false, refuse_butterfly, butterfly_shape, butterfly_kept, butterfly_work, butterfly_forward,
-                          butterfly_adjoint, orthsr__exact_butterfly},
+                          butterfly_adjoint, orthsr__exact_butterfly, .starts_at_one = false},
     [ORTHSR_MANIFOLD] = {"manifold", ".orthogonal", false, false, refuse_nothing, square_shape, NULL, NULL, manifold_forward, copy_adjoint,
                          orthsr__exact_manifold, .starts_at_one = true},
 };
