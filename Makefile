@@ -14,6 +14,7 @@ datarootdir  ?= $(prefix)/share
 mandir       ?= $(datarootdir)/man
 docdir       ?= $(datarootdir)/doc/orthsr
 pkgconfigdir ?= $(libdir)/pkgconfig
+cmakedir     ?= $(libdir)/cmake/orthsr
 DESTDIR      ?=
 INSTALL      ?= install
 INSTALL_PROGRAM ?= $(INSTALL) -m 755
@@ -26,9 +27,12 @@ PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g
                   libpng-dev libutf8proc-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake
+BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
+DEB_PACKAGES   := $(PACKAGES) check build-essential debhelper lintian
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
+# The first is the one with cblas.h, which the tool too asks for.
 MODULES  := openblas lapacke zlib jansson libjpeg libpng libutf8proc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wconversion
 # -fno-math-errno and -fno-trapping-math change no result; they let loops over sqrt and comparisons vectorise. -fopenmp-simd only
@@ -67,6 +71,7 @@ CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
 .PHONY: help all lib demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
+.PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
 .DELETE_ON_ERROR:
 
 help:
@@ -81,12 +86,15 @@ help:
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
 	@echo '  make dist          $B/orthsr-$(VERSION).tar.gz;  make distcheck  builds, checks and installs from it'
+	@echo '  make deb           Debian packages, into $B/deb/'
+	@echo '  make check-abi     the library against the stored baseline;  make check-headers  each public header alone (both are part of check)'
+	@echo '  make check-release what a release needs beside check: compilers and BLAS libraries, deliberate ABI breaks, distcheck, deb'
 	@echo '  make fmt, lint     clang-format, cppcheck;  make clean  removes $B/'
 	@echo
 	@echo '  CFLAGS, CPPFLAGS, LDFLAGS are appended to ours, e.g. make all CFLAGS=-march=native'
 
 all: lib $B/bin/orthsr $B/bin/demo $(EXAMPLES)
-lib: $(SHARED) $(STATIC) $(CORE)
+lib: $(SHARED) $(STATIC) $(CORE) $B/orthsr-uninstalled.pc
 
 # ---- compiling -----------------------------------------------------------------------------------------------------
 $B/obj/lib/%.o: lib/%.c
@@ -101,7 +109,7 @@ $B/obj64/lib/%.o: lib/%.c
 EXAMPLE_CPPFLAGS = $(filter-out -Ilib,$(CPPFLAGS))
 $B/obj/examples/%.o: examples/%.c
 	@mkdir -p $(@D)
-	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags openblas jansson zlib libpng) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags $(firstword $(MODULES)) jansson zlib libpng) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(SHARED): $(LIB_OBJ) lib/liborthsr.map lib/so_version
 	@mkdir -p $(@D)
@@ -121,7 +129,7 @@ $(CORE64): $(DOUBLE_OBJ)
 RPATH := -Wl,-rpath,'$$ORIGIN/../lib'
 $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs openblas jansson libpng) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(firstword $(MODULES)) jansson libpng) -lm
 
 $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 	@mkdir -p $(@D)
@@ -168,6 +176,10 @@ deps-demo:
 	$(call install_packages,$(DEMO_PACKAGES))
 deps-check:
 	$(call install_packages,$(CHECK_PACKAGES))
+deps-build:
+	$(call install_packages,$(BUILD_PACKAGES))
+deps-deb:
+	$(call install_packages,$(DEB_PACKAGES))
 
 demo: deps-demo
 	@$(MAKE) --no-print-directory -s -j2 all
@@ -203,15 +215,24 @@ bench-method: deps-demo
 	for t in methods ablations rates; do echo; awk -F, -f tests/bench/method.awk $B/bench-method/$$t.csv; done
 
 # ---- installing --------------------------------------------------------------------------------------------------------
-$B/orthsr.pc: pkgconfig/orthsr.pc.in include/orthsr/version.h .FORCE
+# Without any shared library gfortran's printing wants libquadmath where there is one; OpenBLAS's own file leaves it out, and what stands behind it comes too late.
+comma := ,
+FORTRAN = $(findstring -lgfortran,$(shell pkg-config --static --libs $(MODULES)))
+QUADMATH = $(if $(FORTRAN),$(if $(filter x86_64-% i%86-%,$(shell $(CC) -dumpmachine)),-Wl$(comma)-u$(comma)quadmath_snprintf -lquadmath))
+
+# What stands below prefix is said by ${prefix} in orthsr.pc, and from the library's directory on in CMake's files: an installed tree may be moved.
+$B/orthsr.pc $B/orthsr-uninstalled.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake: $B/%: pkgconfig/%.in .FORCE
 	@mkdir -p $(@D)
-	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(subst $(prefix),$${prefix},$(exec_prefix))|' \
-	  -e 's|@libdir@|$(subst $(exec_prefix),$${exec_prefix},$(libdir))|' -e 's|@includedir@|$(subst $(prefix),$${prefix},$(includedir))|' \
-	  -e 's|@version@|$(VERSION)|' -e 's|@modules@|$(MODULES)|' $< > $@
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(patsubst $(prefix)%,$${prefix}%,$(exec_prefix))|' \
+	  -e 's|@libdir@|$(patsubst $(exec_prefix)/%,$${exec_prefix}/%,$(libdir))|' -e 's|@includedir@|$(patsubst $(prefix)/%,$${prefix}/%,$(includedir))|' \
+	  -e 's|@include@|$(shell realpath -m --relative-to=$(if $(findstring uninstalled,$@),$B include,$(libdir) $(includedir)))|' \
+	  -e 's|@version@|$(VERSION)|' -e 's|@major@|$(firstword $(subst ., ,$(VERSION)))|' -e 's|@modules@|$(MODULES)|' -e 's|@quadmath@|$(QUADMATH)|' \
+	  -e 's|@real@|$(SO_REAL)|' -e 's|@soname@|$(SO_NAME)|' -e 's|@pointer@|$(shell echo __SIZEOF_POINTER__ | $(CC) -E -P -)|' $< > $@
 .FORCE:
 
-install: all $B/orthsr.pc
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir) $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(pkgconfigdir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(docdir)
+INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(docdir)
+install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(INSTALL_DIRS))
 	$(INSTALL_PROGRAM) $B/bin/orthsr $(DESTDIR)$(bindir)/orthsr
 	$(INSTALL_DATA) $(HEADERS) $(DESTDIR)$(includedir)/orthsr
 	$(INSTALL_DATA) $(STATIC) $(DESTDIR)$(libdir)
@@ -219,13 +240,18 @@ install: all $B/orthsr.pc
 	ln -sf $(SO_REAL) $(DESTDIR)$(libdir)/$(SO_NAME)
 	ln -sf $(SO_NAME) $(DESTDIR)$(libdir)/liborthsr.so
 	$(INSTALL_DATA) $B/orthsr.pc $(DESTDIR)$(pkgconfigdir)
+	$(INSTALL_DATA) $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(DESTDIR)$(cmakedir)
 	$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1
 	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
 
+# Directories that install makes go with it when they are empty; prefix itself, or with a DESTDIR that, stays.
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/orthsr $(DESTDIR)$(libdir)/liborthsr.a $(DESTDIR)$(libdir)/liborthsr.so $(DESTDIR)$(libdir)/$(SO_NAME) $(DESTDIR)$(libdir)/$(SO_REAL)
 	rm -f $(DESTDIR)$(pkgconfigdir)/orthsr.pc $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
-	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(cmakedir) $(DESTDIR)$(docdir)
+	@for d in $(addprefix $(DESTDIR),$(INSTALL_DIRS)); do \
+	  while [ "$$d" != "$(or $(DESTDIR),$(prefix))" ] && { [ ! -e "$$d" ] || rmdir "$$d" 2>/dev/null; }; do d=$${d%/*}; [ -n "$$d" ] || break; done; \
+	done
 
 # A stranger's program against an installation in a real, temporary prefix: shared and static, C and C++.
 installcheck: all
@@ -235,12 +261,29 @@ installcheck: all
 DIST := orthsr-$(VERSION)
 dist:
 	@mkdir -p $B
-	git archive --format=tar.gz --prefix=$(DIST)/ -o $B/$(DIST).tar.gz HEAD
+	if git rev-parse -q --git-dir >/dev/null 2>&1; then git archive --format=tar.gz --prefix=$(DIST)/ -o $B/$(DIST).tar.gz HEAD; \
+	else tar -czf $B/$(DIST).tar.gz --exclude=./$B --transform='s,^\.,$(DIST),' .; fi
 	@echo $B/$(DIST).tar.gz
 
 # The tarball, unpacked read-only but for its build folder, must build, pass its tests, install, and leave nothing when uninstalled.
-distcheck: dist
+distcheck: deps-check dist
 	tests/distcheck.sh $B/$(DIST).tar.gz $(DIST)
+
+# Debian packages of the same tarball, looked at by lintian.
+deb: deps-deb dist
+	pkgconfig/deb.sh $B $(VERSION)
+
+check-abi: lib
+	tests/abi/check.sh $B
+abi-baseline: lib
+	tests/abi/baseline.sh $B
+check-abi-breaks:
+	tests/abi/breaks.sh $B
+check-headers:
+	tests/headers.sh $B
+check-builds: deps-build
+	tests/builds.sh $B
+check-release: check-builds check-abi-breaks distcheck deb
 
 # ---- keeping tidy --------------------------------------------------------------------------------------------------------
 SOURCES := $(wildcard include/orthsr/*.h lib/*/*.[ch] examples/*.c examples/*/*.[ch] tests/*.c tests/*/*.[ch])

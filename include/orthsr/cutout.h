@@ -20,7 +20,7 @@ typedef enum orthsr_cutout_source { ORTHSR_CUTOUT_TEXT = 0, ORTHSR_CUTOUT_ATTENT
 /* What a hole is filled with: black (0 before normalisation), the mean colour (0 after it), or normal noise after it. Since 0.1. */
 typedef enum orthsr_cutout_fill { ORTHSR_CUTOUT_ZERO = 0, ORTHSR_CUTOUT_MEAN = 1, ORTHSR_CUTOUT_NOISE = 2 } orthsr_cutout_fill;
 
-/* A rectangle of pixels or patches. Since 0.1. */
+/* A rectangle of pixels or patches. Its fields are part of the ABI and never change. Since 0.1. */
 typedef struct orthsr_region {
     size_t top, left, height, width;
 } orthsr_region;

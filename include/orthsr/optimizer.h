@@ -20,7 +20,8 @@ ORTHSR_API orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t siz
 ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay,
                                                 orthsr_error *error);
 
-/* One matrix (n, p), n >= p, with orthonormal columns, n p values of the parameter vector row by row. Since 0.1. */
+/* One matrix (n, p), n >= p, with orthonormal columns, n p values of the parameter vector row by row. The fields are part of the ABI and never
+ * change. Since 0.1. */
 typedef struct orthsr_stiefel {
     size_t n, p;
 } orthsr_stiefel;

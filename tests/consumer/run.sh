@@ -1,35 +1,63 @@
 #!/bin/sh
-# Installs into a temporary prefix, builds consumer.c and the examples through pkg-config alone (shared, static, C++), runs them, compares with a DESTDIR
-# installation, uninstalls and looks for leftovers.
+# Installs into a temporary prefix, builds consumer.c and the examples through pkg-config and through CMake alone (shared, static, C++), runs them, compares with
+# a DESTDIR installation, uninstalls both and looks for leftovers. Then the same program against the tree that is not installed.
 # usage: tests/consumer/run.sh BUILD          (from the repository root, by `make installcheck`)
 set -eu
-build=$1
+build=$(realpath "$1")
+make=${MAKE:-make} cc=${CC:-cc} cxx=${CXX:-c++}
 prefix=$(mktemp -d /tmp/orthsr-install-XXXXXX)
-trap 'rm -rf "$prefix" "$prefix.staged"' EXIT
-${MAKE:-make} -s install PREFIX="$prefix" >/dev/null
-PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
-export PKG_CONFIG_PATH
-[ "$(pkg-config --modversion orthsr)" = "$(sed -n 's/.*VERSION_STRING "\(.*\)"/\1/p' include/orthsr/version.h)" ]
-model=$PWD/examples/data/mini
-source=$PWD/tests/consumer/consumer.c
-cd "$prefix"
-cc -std=c99 "$source" -o shared $(pkg-config --cflags --libs orthsr)
+trap 'rm -rf "$prefix" "$prefix.staged" "$prefix.work"' EXIT
+mkdir "$prefix.work"
+$make -s install PREFIX="$prefix" >/dev/null
+version=$(sed -n 's/.*VERSION_STRING "\(.*\)"/\1/p' include/orthsr/version.h)
+model=$PWD/examples/data/mini source=$PWD/tests/consumer root=$PWD
+cd "$prefix.work"
+
+path=${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig$path"
+[ "$(pkg-config --modversion orthsr)" = "$version" ]
+[ "$(echo $(pkg-config --libs orthsr))" = "-L$prefix/lib -lorthsr" ] || { echo "installcheck: a shared link asks for more: $(pkg-config --libs orthsr)"; exit 1; }
+$cc -std=c99 "$source/consumer.c" -o shared $(pkg-config --cflags --libs orthsr)
 LD_LIBRARY_PATH=$prefix/lib ./shared "$model"
-c++ -x c++ "$source" -x none -o shared-cxx $(pkg-config --cflags --libs orthsr)
+$cxx -x c++ "$source/consumer.c" -x none -o shared-cxx $(pkg-config --cflags --libs orthsr)
 LD_LIBRARY_PATH=$prefix/lib ./shared-cxx "$model"
-cc "$source" -o static $(pkg-config --cflags orthsr) -Wl,-Bstatic -lorthsr -L"$prefix/lib" -Wl,-Bdynamic $(pkg-config --libs --static orthsr | sed 's/-lorthsr//')
+# liborthsr static and the rest shared, then no shared library at all.
+$cc "$source/consumer.c" -o static $(pkg-config --cflags orthsr) -Wl,-Bstatic -lorthsr -L"$prefix/lib" -Wl,-Bdynamic $(pkg-config --libs --static orthsr | sed 's/-lorthsr//')
 ./static "$model"
-! ldd ./static | grep -q liborthsr
-for example in "$OLDPWD"/examples/*.c; do
-    cc -std=c11 "$example" -o "$(basename "$example" .c)" $(pkg-config --cflags --libs orthsr) -lm
+if ldd ./static | grep -q liborthsr; then echo 'installcheck: the static program asks for the shared library'; exit 1; fi
+$cc -static "$source/consumer.c" -o all-static $(pkg-config --cflags --libs --static orthsr)
+./all-static "$model"
+for example in "$root"/examples/*.c; do
+    $cc -std=c11 "$example" -o "$(basename "$example" .c)" $(pkg-config --cflags --libs orthsr) -lm
 done
-bin/orthsr --version >/dev/null 2>&1 || LD_LIBRARY_PATH=$prefix/lib bin/orthsr --version
-cd "$OLDPWD"
-rm -f "$prefix"/shared "$prefix"/shared-cxx "$prefix"/static
-for example in examples/*.c; do rm -f "$prefix/$(basename "$example" .c)"; done
-${MAKE:-make} -s install PREFIX="$prefix" DESTDIR="$prefix.staged" >/dev/null
+"$prefix/bin/orthsr" --version >/dev/null
+
+kinds='shared, static, C++'
+if command -v cmake >/dev/null; then
+    cmake_says() { cmake -S "$source" -B "$1" -DCMAKE_PREFIX_PATH="$2" -DWANTED="$3" >cmake.log 2>&1; }
+    cmake_says cmake "$prefix" "${version%.*}" && cmake --build cmake >>cmake.log 2>&1 || { cat cmake.log; exit 1; }
+    cmake/consumer "$model"
+    cmake/consumer-cxx "$model"
+    if cmake_says newer "$prefix" 99; then echo 'installcheck: CMake takes this for release 99'; exit 1; fi
+    cp -r "$prefix" moved
+    cmake_says elsewhere "$PWD/moved" "$version" && cmake --build elsewhere >>cmake.log 2>&1 || { cat cmake.log; exit 1; }
+    elsewhere/consumer "$model"
+    ldd elsewhere/consumer | grep -q "$PWD/moved/lib/liborthsr" || { echo 'installcheck: a moved tree is not found where it is'; exit 1; }
+    kinds="$kinds, CMake"
+else
+    echo 'installcheck: no cmake, its package files are not tried'
+fi
+
+cd "$root"
+$make -s install PREFIX="$prefix" DESTDIR="$prefix.staged" >/dev/null
 diff -r "$prefix" "$prefix.staged$prefix"
-${MAKE:-make} -s uninstall PREFIX="$prefix"
-left=$(find "$prefix" ! -type d)
+$make -s uninstall PREFIX="$prefix"
+$make -s uninstall PREFIX="$prefix" DESTDIR="$prefix.staged"
+left=$(find "$prefix" "$prefix.staged" -mindepth 1)
 [ -z "$left" ] || { echo "installcheck: left behind: $left"; exit 1; }
-echo 'installcheck: passed (shared, static, C++; DESTDIR equals prefix; uninstall leaves nothing)'
+
+cd "$prefix.work"
+export PKG_CONFIG_PATH="$build$path"
+$cc "$source/consumer.c" -o uninstalled $(pkg-config --cflags --libs orthsr)
+LD_LIBRARY_PATH=$build/lib ./uninstalled "$model"
+echo "installcheck: passed ($kinds, not installed; DESTDIR equals prefix; uninstall leaves nothing)"

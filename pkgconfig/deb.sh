@@ -1,0 +1,18 @@
+#!/bin/sh
+# Debian packages of a release's tarball, built and looked at by lintian in BUILD/deb. DEB_BUILD_OPTIONS=nocheck leaves out the tests.
+# usage: pkgconfig/deb.sh BUILD VERSION          (from the repository root, by `make deb`)
+set -eu
+work=$1/deb tree=$1/deb/orthsr-$2
+rm -rf "$work"
+mkdir -p "$work"
+cp "$1/orthsr-$2.tar.gz" "$work/orthsr_$2.orig.tar.gz"
+tar xzf "$work/orthsr_$2.orig.tar.gz" -C "$work"
+cp -r pkgconfig/debian "$tree"
+cd "$tree"
+[ "$(dpkg-parsechangelog -S Version)" = "$2-1" ] || { echo "deb: pkgconfig/debian/changelog does not begin with $2-1"; exit 1; }
+# What the user gave this make is not for the packages.
+unset MAKEFLAGS MFLAGS MAKELEVEL CFLAGS CPPFLAGS LDFLAGS
+dpkg-buildpackage -us -uc
+cd ..
+lintian --fail-on error ./*.changes
+ls ./*.deb
