@@ -27,7 +27,7 @@ PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g
                   libpng-dev libutf8proc-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
 DEB_PACKAGES   := $(PACKAGES) check build-essential debhelper lintian
 
@@ -60,7 +60,7 @@ GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
 BENCHES   := $B/bench/open $B/bench/retraction
 TEST_UTIL := $(wildcard tests/util/*.h)
 MAN1      := $(wildcard docs/man/*.1)
-MAN3      := $(wildcard docs/man/*.3)
+MAN3      := $B/man/man3/.made
 
 SO_REAL := liborthsr.so.$(SOVERSION).$(VERSION)
 SO_NAME := liborthsr.so.$(SOVERSION)
@@ -70,7 +70,7 @@ CORE    := $B/lib/libortho.a
 CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
+.PHONY: help all lib docs demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
 .DELETE_ON_ERROR:
 
@@ -85,6 +85,7 @@ help:
 	@echo '  make installcheck  builds and runs a program against an installation, through pkg-config'
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
+	@echo '  make docs          the headers as a book, $B/docs/html, and as manual pages, $B/man/man3'
 	@echo '  make dist          $B/orthsr-$(VERSION).tar.gz;  make distcheck  builds, checks and installs from it'
 	@echo '  make deb           Debian packages, into $B/deb/'
 	@echo '  make check-abi     the library against the stored baseline;  make check-headers  each public header alone (both are part of check)'
@@ -187,10 +188,10 @@ demo: deps-demo
 
 check: deps-check
 	@$(MAKE) --no-print-directory -s -j2 tests
-	@$(MAKE) --no-print-directory -s test valgrind installcheck
+	@$(MAKE) --no-print-directory -s test valgrind installcheck docs
 
 tests: all $(TESTS) $(GRADS)
-test: tests
+test: tests $(MAN3)
 	tests/run.sh $B $(TESTS) $(GRADS)
 
 # OpenBLAS kernels for processors newer than valgrind knows would stop it; our own are picked by what valgrind reports.
@@ -214,6 +215,19 @@ bench-method: deps-demo
 	done
 	for t in methods ablations rates; do echo; awk -F, -f tests/bench/method.awk $B/bench-method/$$t.csv; done
 
+# ---- the reference: made from the headers, so that there is one text -----------------------------------------------------
+$(MAN3): $(HEADERS) docs/reference/api.awk docs/reference/man3.awk docs/man/orthsr.1
+	@rm -rf $(@D) && mkdir -p $(@D)
+	awk -v out=$(@D) -v version=$(VERSION) -v date="$$(sed -n 's/^.TH ORTHSR 1 "\([^"]*\)".*/\1/p' docs/man/orthsr.1)" \
+	  -f docs/reference/api.awk -f docs/reference/man3.awk $(HEADERS)
+	@touch $@
+
+docs: $(MAN3)
+	@command -v doxygen >/dev/null || { echo 'make docs needs doxygen; please run:  sudo apt-get install -y --no-install-recommends doxygen'; exit 1; }
+	@rm -rf $B/docs && mkdir -p $B/docs
+	VERSION=$(VERSION) doxygen docs/reference/Doxyfile
+	@echo $B/docs/html/index.html
+
 # ---- installing --------------------------------------------------------------------------------------------------------
 # Without any shared library gfortran's printing wants libquadmath where there is one; OpenBLAS's own file leaves it out, and what stands behind it comes too late.
 comma := ,
@@ -230,8 +244,8 @@ $B/orthsr.pc $B/orthsr-uninstalled.pc $B/orthsr-config.cmake $B/orthsr-config-ve
 	  -e 's|@real@|$(SO_REAL)|' -e 's|@soname@|$(SO_NAME)|' -e 's|@pointer@|$(shell echo __SIZEOF_POINTER__ | $(CC) -E -P -)|' $< > $@
 .FORCE:
 
-INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(docdir)
-install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake
+INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(mandir)/man3 $(docdir)
+install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(MAN3)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(INSTALL_DIRS))
 	$(INSTALL_PROGRAM) $B/bin/orthsr $(DESTDIR)$(bindir)/orthsr
 	$(INSTALL_DATA) $(HEADERS) $(DESTDIR)$(includedir)/orthsr
@@ -242,12 +256,14 @@ install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake
 	$(INSTALL_DATA) $B/orthsr.pc $(DESTDIR)$(pkgconfigdir)
 	$(INSTALL_DATA) $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(DESTDIR)$(cmakedir)
 	$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1
+	$(INSTALL_DATA) $(dir $(MAN3))*.3 $(DESTDIR)$(mandir)/man3
 	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
 
 # Directories that install makes go with it when they are empty; prefix itself, or with a DESTDIR that, stays.
-uninstall:
+uninstall: $(MAN3)
 	rm -f $(DESTDIR)$(bindir)/orthsr $(DESTDIR)$(libdir)/liborthsr.a $(DESTDIR)$(libdir)/liborthsr.so $(DESTDIR)$(libdir)/$(SO_NAME) $(DESTDIR)$(libdir)/$(SO_REAL)
 	rm -f $(DESTDIR)$(pkgconfigdir)/orthsr.pc $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
+	for page in $(dir $(MAN3))*.3; do rm -f $(DESTDIR)$(mandir)/man3/$${page##*/}; done
 	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(cmakedir) $(DESTDIR)$(docdir)
 	@for d in $(addprefix $(DESTDIR),$(INSTALL_DIRS)); do \
 	  while [ "$$d" != "$(or $(DESTDIR),$(prefix))" ] && { [ ! -e "$$d" ] || rmdir "$$d" 2>/dev/null; }; do d=$${d%/*}; [ -n "$$d" ] || break; done; \

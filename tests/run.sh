@@ -11,6 +11,7 @@ try() {
 for program in "$@"; do try "$program"; done
 try tests/layers.sh
 try tests/headers.sh "$build"
+try tests/manpages.sh "$build"
 try tests/abi/check.sh "$build"
 try tests/versions.sh
 [ -z "$names" ] || echo "failed:$names"

@@ -36,20 +36,20 @@ typedef enum orthsr_side {
     ORTHSR_SIDE_OUTPUT = 1 /* PEFT's before 0.14 */
 } orthsr_side;
 
-typedef struct orthsr_adapter_options orthsr_adapter_options;
-typedef struct orthsr_adapter orthsr_adapter;
+typedef struct orthsr_adapter_options orthsr_adapter_options; /* What factors are made of, and where. Since 0.1. */
+typedef struct orthsr_adapter orthsr_adapter;                 /* Targets and their factors. Since 0.1. */
 
 /* Options with their defaults: Cayley; 8 reflections or a butterfly of 2 factors with small blocks of 4, where those are chosen; no COFT; input side; 4 blocks
  * per map (the paper's 43.45M on ViT-B/16), none shared; maps fc1 and fc2, every layer, both towers. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error);
-ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options);
+ORTHSR_API void orthsr_adapter_options_free(orthsr_adapter_options *options); /* NULL is a no-op. Since 0.1. */
 
-/* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
+/* Setters. Errors: ARGUMENT (out of the range stated); the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_parametrization(orthsr_adapter_options *options, orthsr_parametrization parametrization,
                                                                     orthsr_error *error);
-/* k of ORTHSR_HOUSEHOLDER: even, above 0, at most twice the block size. */
+/* k of ORTHSR_HOUSEHOLDER: even, above 0, and at most twice the block size, which orthsr_adapter_add_target tells. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_reflections(orthsr_adapter_options *options, size_t reflections, orthsr_error *error);
-/* s and m of ORTHSR_BUTTERFLY: s even, and s 2^(m-1) divides the block size. */
+/* s and m of ORTHSR_BUTTERFLY: s even and above 0, m 1 to 31, and s 2^(m-1) divides the block size, which orthsr_adapter_add_target tells. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_butterfly(orthsr_adapter_options *options, size_t small_block, size_t factors, orthsr_error *error);
 /* COFT (arXiv 2306.07280): each block's S, or P, is scaled to a Frobenius norm of at most eps / sqrt(blocks), or with block_share eps, whenever parameters are
  * set, as PEFT does before each use. 0: no bound. For ORTHSR_CAYLEY, ORTHSR_EXPM and ORTHSR_FREE; orthsr_adapter_new refuses it for others. Files do not keep
@@ -58,9 +58,10 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_coft(orthsr_adapter_options 
 ORTHSR_API orthsr_status orthsr_adapter_options_set_side(orthsr_adapter_options *options, orthsr_side side, orthsr_error *error);
 /* blocks > 0 per map; replaces an earlier block size. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_blocks(orthsr_adapter_options *options, size_t blocks, orthsr_error *error);
-/* block_size > 0, the same for every map, or ORTHSR_BLOCK_NARROW: as wide as the smaller of the map's in and out features, which is one block on a square map
- * and on a wide map's input, and several on its output; replaces an earlier number of blocks. */
-#define ORTHSR_BLOCK_NARROW ((size_t)-1) /* Since 0.1. */
+/* A block size: as wide as the smaller of the map's in and out features, which is one block on a square map and on a wide map's input, and several on its
+ * output. Since 0.1. */
+#define ORTHSR_BLOCK_NARROW ((size_t)-1)
+/* block_size > 0, the same for every map, or ORTHSR_BLOCK_NARROW; replaces an earlier number of blocks. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_block_size(orthsr_adapter_options *options, size_t block_size, orthsr_error *error);
 /* Not 0: the blocks of a target are one block, over and over on the diagonal of A; its gradient is the sum of theirs. As PEFT's block_share. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_block_share(orthsr_adapter_options *options, int share, orthsr_error *error);
@@ -70,7 +71,7 @@ ORTHSR_API orthsr_status orthsr_adapter_options_set_maps(orthsr_adapter_options 
 ORTHSR_API orthsr_status orthsr_adapter_options_set_towers(orthsr_adapter_options *options, const char *towers, orthsr_error *error);
 /* Which layers orthsr_model_adapter targets, counted from 0: a comma-separated list of layers ("3"), ranges ("0-5"; "6-": to the last) and "all". It is for
  * both towers; from "image:" or "text:" before an item on, for that one: "image:6-11,text:all". A tower that the list does not name has all its layers. NULL:
- * all, the default. Whether a model has such layers orthsr_model_adapter tells. */
+ * all, the default. Whether a model has such layers orthsr_model_adapter tells. Errors: ARGUMENT, MEMORY; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_options_set_layers(orthsr_adapter_options *options, const char *layers, orthsr_error *error);
 
 /* An adapter without targets, taking parametrisation, side, blocks and whether they are shared from options (NULL: the defaults).
@@ -85,7 +86,7 @@ ORTHSR_API orthsr_status orthsr_adapter_add_target(orthsr_adapter *adapter, cons
 
 ORTHSR_API void orthsr_adapter_free(orthsr_adapter *adapter); /* NULL is a no-op. Since 0.1. */
 
-/* What the adapter holds. Names are borrowed, valid until the next add_target. An index out of range gives NULL or 0. Since 0.1. */
+/* What the adapter holds. Names are borrowed, valid while the adapter lives. An index out of range gives NULL or 0. Since 0.1. */
 ORTHSR_API orthsr_parametrization orthsr_adapter_parametrization(const orthsr_adapter *adapter);
 ORTHSR_API orthsr_side orthsr_adapter_side(const orthsr_adapter *adapter);
 ORTHSR_API int orthsr_adapter_block_share(const orthsr_adapter *adapter); /* 1 when all blocks of a target are one, else 0 */
@@ -96,25 +97,26 @@ ORTHSR_API size_t orthsr_adapter_out_features(const orthsr_adapter *adapter, siz
 ORTHSR_API size_t orthsr_adapter_block_size(const orthsr_adapter *adapter, size_t target);
 ORTHSR_API size_t orthsr_adapter_parameter_count(const orthsr_adapter *adapter);
 
-/* The flat parameters: copied out to / in from parameters (orthsr_adapter_parameter_count values). Setting them rebuilds every A.
- * Errors of set: ARGUMENT (NULL, count differs), NUMERIC (a value is not finite or too large; an ORTHSR_MANIFOLD block further than 1e-3 from orthogonal; a
- * reflection without a normal), MEMORY; the adapter is then as it was. Since 0.1. */
+/* The flat parameters, copied out to parameters (count = orthsr_adapter_parameter_count). Errors: ARGUMENT (NULL, count differs). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_get_parameters(const orthsr_adapter *adapter, float *parameters, size_t count, orthsr_error *error);
+/* The same copied in; every A is built again. Errors: ARGUMENT (NULL, count differs), NUMERIC (a value is not finite or too large; an ORTHSR_MANIFOLD block
+ * further than 1e-3 from orthogonal; a reflection without a normal), MEMORY; the adapter is then as it was. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_set_parameters(orthsr_adapter *adapter, const float *parameters, size_t count, orthsr_error *error);
 
 /* Factors of a target's outputs beside A, scale (out_features): y_o = scale_o (...)_o, before the bias. NULL: ones, as at first. PEFT 0.14 and 0.15 trained
  * such (oft_s); merge and every session apply them, rotate does not, and training leaves them as they are.
- * Errors: ARGUMENT, NUMERIC (a value is not finite), MEMORY; the adapter is then as it was. Since 0.1. */
+ * Errors: ARGUMENT (NULL adapter, no such target), NUMERIC (a value is not finite), MEMORY; the adapter is then as it was. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_set_scale(orthsr_adapter *adapter, size_t target, const float *scale, orthsr_error *error);
 ORTHSR_API int orthsr_adapter_has_scale(const orthsr_adapter *adapter, size_t target); /* 1 when one is set, else 0. Since 0.1. */
 
 /* y (rows, f) = x (rows, f) A, f the features of the adapted side: in_features, or out_features for ORTHSR_SIDE_OUTPUT. x and y may not overlap. Errors:
- * ARGUMENT, MEMORY. Since 0.1. */
+ * ARGUMENT (NULL, no such target, rows above 2^31 - 1). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target, float *y, const float *x, size_t rows, orthsr_error *error);
 
 /* Adjoint of rotate: given grad_y (rows, f), grad_x = grad_y A^T is written (may be NULL), and dL/dparameters of this
  * target is ADDED at its place in grad_parameters (orthsr_adapter_parameter_count values; may be NULL).
- * Errors: ARGUMENT, MEMORY, NUMERIC. Since 0.1. */
+ * Errors: ARGUMENT (NULL, no such target, rows above 2^31 - 1), NUMERIC (the gradient of the parameters is not finite; neither is written then), MEMORY. Since
+ * 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
                                                        const float *x, size_t rows, orthsr_error *error);
 
@@ -133,12 +135,14 @@ ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t 
 
 /* One safetensors file: per target its parameters, e.g. "<name>.skew" (blocks, b(b-1)/2) for ORTHSR_CAYLEY, or (1, b(b-1)/2) with block_share, and where one is
  * set "<name>.scale" (out_features), float32, and in the metadata format version, parametrisation, side, block_share, in/out features and the base model's
- * fingerprint (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent, by save). fingerprint:
- * orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. load gives it back through
- * orthsr_adapter_fingerprint, empty when unknown. Writing is atomic. Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter
- * is not finite), MEMORY. Since 0.1. */
+ * fingerprint (docs/formats.md). path: the file, or a directory in which it is called adapter.safetensors (made when absent). fingerprint:
+ * orthsr_model_fingerprint of the model it was trained on; NULL writes the one the adapter was loaded with. Writing is atomic. Errors: ARGUMENT (NULL, a
+ * fingerprint that is not UTF-8, more than 4096 targets), IO, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error);
+/* Reads such a file, or the one in the directory path, bit for bit. Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (a newer format version), NUMERIC (a parameter is
+ * not finite, or no A can be built from it), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error);
+/* The fingerprint that was loaded, empty when unknown; borrowed, valid while the adapter lives. Since 0.1. */
 ORTHSR_API const char *orthsr_adapter_fingerprint(const orthsr_adapter *adapter);
 
 ORTHSR_END_DECLS

@@ -22,7 +22,7 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef struct orthsr_dataset orthsr_dataset;
+typedef struct orthsr_dataset orthsr_dataset; /* Items with labels, or a view of another one's. Since 0.1. */
 
 /* split: "train", "test" or "val"; NULL for a directory whose class folders lie directly in it.
  * Errors: ARGUMENT, IO (missing directory or split; images that a list names are not there: how many, and the first), FORMAT (a class folder without an
@@ -30,7 +30,8 @@ typedef struct orthsr_dataset orthsr_dataset;
  * and labels differ in number), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error);
 
-/* The same, but it does not look whether the images that a list names are there: for programs that report on them one by one. Since 0.1. */
+/* The same, but it does not look whether the images that a list names are there: for programs that report on them one by one. Errors: as
+ * orthsr_dataset_open. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_list(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error);
 
 /* 1 when directory holds the split (a folder of that name, its IDX files, its list), else 0. Since 0.1. */
@@ -41,7 +42,7 @@ ORTHSR_API int orthsr_dataset_has_split(const char *directory, const char *split
 ORTHSR_API orthsr_status orthsr_dataset_layout(const char **out, const char *directory, orthsr_error *error);
 
 /* From memory: pixels (n, height, width, channels) uint8, channels 1 or 3, labels (n) below n_classes. Everything is copied.
- * Errors: ARGUMENT (a label out of range; its item named), MEMORY. Since 0.1. */
+ * Errors: ARGUMENT (an extent of 0, a class name that is empty or there twice, a label out of range; named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_new(orthsr_dataset **out, const uint8_t *pixels, size_t n, size_t height, size_t width, size_t channels,
                                             const int32_t *labels, const char *const *class_names, size_t n_classes, orthsr_error *error);
 ORTHSR_API void orthsr_dataset_free(orthsr_dataset *dataset); /* NULL is a no-op. Since 0.1. */
@@ -50,12 +51,13 @@ ORTHSR_API void orthsr_dataset_free(orthsr_dataset *dataset); /* NULL is a no-op
  * afterwards do the same. Errors: ARGUMENT. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_set_max_pixels(orthsr_dataset *dataset, size_t max_pixels, orthsr_error *error);
 
-ORTHSR_API size_t orthsr_dataset_count(const orthsr_dataset *dataset);
-ORTHSR_API size_t orthsr_dataset_class_count(const orthsr_dataset *dataset);
+/* What a dataset holds. Since 0.1. */
+ORTHSR_API size_t orthsr_dataset_count(const orthsr_dataset *dataset);                         /* items */
+ORTHSR_API size_t orthsr_dataset_class_count(const orthsr_dataset *dataset);                   /* classes, also those without an item */
 ORTHSR_API const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label); /* borrowed; NULL out of range */
 ORTHSR_API size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item);            /* (size_t)-1 out of range */
 ORTHSR_API const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item);   /* path or "index N"; borrowed */
-ORTHSR_API size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label);      /* items of a class */
+ORTHSR_API size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label);      /* items of a class; 0 out of range */
 
 /* Draws `shots` items of every class as CoOp and Dassl do for this seed (Python's random.seed and random.sample, classes in order of first
  * appearance); a class with fewer gives all it has. shots = 0 takes everything, in order. *rest (may be NULL): what was not drawn.
@@ -72,8 +74,8 @@ ORTHSR_API orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, co
  * Errors: ARGUMENT (outside the classes), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
 
-/* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED, MISMATCH, MEMORY, as of
- * orthsr_image_open and orthsr_model_preprocess. Since 0.1. */
+/* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT (NULL, item out of range), those of orthsr_image_open and of
+ * orthsr_model_preprocess. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);
 
 /* Whether an item can be read: its file's header and size, or with decode all of its pixels. Items in memory always can.

@@ -13,7 +13,7 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef struct orthsr_image orthsr_image;
+typedef struct orthsr_image orthsr_image; /* 8-bit RGB pixels. Since 0.1. */
 
 /* Decodes a JPEG (baseline or progressive; gray, YCbCr, CMYK, YCCK) or PNG (gray, palette, alpha, 8 or 16 bit) to RGB
  * as PIL's Image.open(path).convert("RGB"): alpha is dropped, 16-bit gray is clipped as PIL does (docs/formats.md).
@@ -25,8 +25,8 @@ ORTHSR_API orthsr_status orthsr_image_open(orthsr_image **out, const char *path,
  * Errors: ARGUMENT (NULL, zero extent, other channels), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_image_new(orthsr_image **out, const uint8_t *pixels, size_t height, size_t width, size_t channels, orthsr_error *error);
 
-ORTHSR_API size_t orthsr_image_width(const orthsr_image *image);  /* pixels; Since 0.1 */
-ORTHSR_API size_t orthsr_image_height(const orthsr_image *image); /* pixels; Since 0.1 */
+ORTHSR_API size_t orthsr_image_width(const orthsr_image *image);  /* Pixels. Since 0.1. */
+ORTHSR_API size_t orthsr_image_height(const orthsr_image *image); /* Pixels. Since 0.1. */
 
 /* Borrowed RGB bytes (height, width, 3), valid while the image lives. Since 0.1. */
 ORTHSR_API const uint8_t *orthsr_image_rgb(const orthsr_image *image);

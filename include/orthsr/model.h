@@ -20,8 +20,8 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef struct orthsr_model orthsr_model;
-typedef struct orthsr_model_options orthsr_model_options;
+typedef struct orthsr_model orthsr_model;                 /* A checkpoint, its config and its vocabulary. Since 0.1. */
+typedef struct orthsr_model_options orthsr_model_options; /* How it is to be opened. Since 0.1. */
 
 /* How the image tower's position embeddings are fitted to another image size. Since 0.1. */
 typedef enum orthsr_interpolation {
@@ -34,15 +34,16 @@ typedef enum orthsr_interpolation {
 ORTHSR_API orthsr_status orthsr_model_options_new(orthsr_model_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_model_options_free(orthsr_model_options *options); /* NULL is a no-op. Since 0.1. */
 
-/* Errors of the setters: ARGUMENT; the option keeps its value then. Since 0.1. */
+/* Setters. Errors: ARGUMENT; the option keeps its value then. Since 0.1. */
 /* Pixels a side of the images the model is to take, 1 to 2^24; 0, the default, is the checkpoint's own size. Position embeddings are interpolated, the
  * preprocessing resizes and crops to this size, and merging still writes the checkpoint's own embeddings. */
 ORTHSR_API orthsr_status orthsr_model_options_set_image_size(orthsr_model_options *options, size_t pixels, orthsr_error *error);
 /* Default: ORTHSR_INTERPOLATION_FAMILY. */
 ORTHSR_API orthsr_status orthsr_model_options_set_interpolation(orthsr_model_options *options, orthsr_interpolation interpolation, orthsr_error *error);
 
-/* Errors: ARGUMENT, IO, FORMAT (malformed config or safetensors), MISMATCH (tensors of the towers that are missing, too many or of the wrong shape;
- * named), UNSUPPORTED (dtype, activation or architecture; named), NUMERIC (a weight is not finite; its tensor named), MEMORY. Since 0.1. */
+/* Opens the checkpoint at path. Errors: ARGUMENT, IO, FORMAT (malformed config, vocabulary or safetensors), MISMATCH (tensors of the towers that are missing,
+ * too many or of the wrong shape; named), UNSUPPORTED (dtype, activation, architecture or rules of the vocabulary; named), NUMERIC (a weight is not finite; its
+ * tensor named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error);
 /* The same with options (NULL: the defaults), which are copied. Errors: as orthsr_model_open; ARGUMENT also for an image size below one patch. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error);
@@ -57,8 +58,8 @@ ORTHSR_API size_t orthsr_model_image_size(const orthsr_model *model);       /* p
 ORTHSR_API size_t orthsr_model_patch_size(const orthsr_model *model);       /* pixels a side */
 ORTHSR_API size_t orthsr_model_context_length(const orthsr_model *model);   /* token positions */
 ORTHSR_API size_t orthsr_model_vocab_size(const orthsr_model *model);       /* rows of the token embedding */
-ORTHSR_API size_t orthsr_model_parameter_count(const orthsr_model *model);
-ORTHSR_API float orthsr_model_logit_scale(const orthsr_model *model); /* the factor on cosines, exp of the stored value */
+ORTHSR_API size_t orthsr_model_parameter_count(const orthsr_model *model);  /* numbers in all floating-point tensors of the checkpoint */
+ORTHSR_API float orthsr_model_logit_scale(const orthsr_model *model);       /* the factor on cosines, exp of the stored value */
 
 /* Memory beside the mapped files: tensors that had to be converted (float16 and bfloat16 to float32), transposed or interpolated. 0 would be all mapped. Since
  * 0.1. */
@@ -74,20 +75,22 @@ ORTHSR_API size_t orthsr_model_width(const orthsr_model *model, const char *towe
 ORTHSR_API size_t orthsr_model_heads(const orthsr_model *model, const char *tower);
 ORTHSR_API size_t orthsr_model_mlp_width(const orthsr_model *model, const char *tower);
 
-/* Tensors of the checkpoint as it lies on disk, in file order; expected is 0 for one the architecture does not use. Any out-pointer may
- * be NULL; shape is borrowed. Errors: ARGUMENT. Since 0.1. */
+/* Tensors of the checkpoint as it lies on disk. Since 0.1. */
 ORTHSR_API size_t orthsr_model_tensor_count(const orthsr_model *model);
+/* Tensor i in file order: name, dtype as safetensors writes it, shape (rank), bytes; expected is 0 for one the architecture does not use. Any out-pointer may
+ * be NULL; name, dtype and shape are borrowed, valid while the model lives. Errors: ARGUMENT (NULL, i out of range). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i, const char **name, const char **dtype, const size_t **shape, size_t *rank,
                                              uint64_t *bytes, int *expected, orthsr_error *error);
 
 /* The linear maps an adapter can target, named "<tower>.<layer>.<map>", e.g. "image.0.fc1"; the names do not depend on the checkpoint's
- * family. Any out-pointer may be NULL. Errors: ARGUMENT. Since 0.1. */
+ * family. Since 0.1. */
 ORTHSR_API size_t orthsr_model_map_count(const orthsr_model *model);
+/* Map i: its name, borrowed, and its features. Any out-pointer may be NULL. Errors: ARGUMENT (NULL, i out of range). Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features,
                                           orthsr_error *error);
 
-/* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide a
- * map's in_features; named; a layer that a targeted tower does not have, layers of a tower that is not targeted), MEMORY. Since 0.1. */
+/* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide the
+ * features of a map's adapted side; named; a layer that a targeted tower does not have, layers of a tower that is not targeted), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 
 /* An adapter for this model from path: a file or directory of orthsr_adapter_save, or a directory that PEFT wrote (adapter_config.json and
@@ -124,8 +127,8 @@ ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const ort
                                             orthsr_error *error);
 
 /* The way back: writes a merged checkpoint (model) with the adapter's maps taken out again, W A^-T. What the merge rounded away stays lost: in float32 the
- * original is restored to rounding, in float16 and bfloat16 to two roundings of the stored dtype; *deviation as above. Same rules, and
- * NUMERIC for a singular ORTHSR_FREE factor. Since 0.1. */
+ * original is restored to rounding, in float16 and bfloat16 to two roundings of the stored dtype; *deviation as there. Errors: as orthsr_model_merge;
+ * NUMERIC also for a singular ORTHSR_FREE factor or a scale of 0. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
                                               orthsr_error *error);
 

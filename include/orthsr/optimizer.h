@@ -9,21 +9,22 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef struct orthsr_optimizer orthsr_optimizer;
+typedef struct orthsr_optimizer orthsr_optimizer; /* A rule and its state. Since 0.1. */
 
 /* SGD: g += weight_decay p; buf = momentum buf + g (buf = g first); p -= lr buf.
- * size: number of parameters. Errors: ARGUMENT (size 0, momentum outside [0, 1), weight_decay negative), MEMORY. Since 0.1. */
+ * size: number of parameters. Errors: ARGUMENT (size 0, momentum outside [0, 1), weight_decay negative or not finite), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t size, float momentum, float weight_decay, orthsr_error *error);
 
 /* AdamW (Loshchilov & Hutter): p -= lr weight_decay p; then Adam with bias correction, betas in [0, 1), eps > 0.
- * Errors: as orthsr_optimizer_sgd. Since 0.1. */
+ * Errors: ARGUMENT (size 0, a number out of its range), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay,
                                                 orthsr_error *error);
 
 /* One matrix (n, p), n >= p, with orthonormal columns, n p values of the parameter vector row by row. The fields are part of the ABI and never
  * change. Since 0.1. */
 typedef struct orthsr_stiefel {
-    size_t n, p;
+    size_t n; /* rows */
+    size_t p; /* columns, 1 to n */
 } orthsr_stiefel;
 
 /* Riemannian SGD: the parameters are count matrices one behind another (blocks, copied). r = Riemannian gradient; buf = momentum buf + r, buf = 0 at first;
@@ -35,12 +36,13 @@ ORTHSR_API orthsr_status orthsr_optimizer_rsgd(orthsr_optimizer **out, const ort
 
 /* Riemannian Adam (Becigneul & Ganea, arXiv 1810.00760, as geoopt has it): m = beta1 m + (1 - beta1) r; v = beta2 v + (1 - beta2) <r, r>, one number per
  * matrix; X = R_X(-lr m^ / (sqrt v^ + eps)), with bias corrections, and m is carried along. A step has length lr about, whatever the size of the matrix.
- * Otherwise and errors: as orthsr_optimizer_rsgd, betas and eps as orthsr_optimizer_adamw. Since 0.1. */
+ * Otherwise, and its errors, as orthsr_optimizer_rsgd; betas and eps as of orthsr_optimizer_adamw. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_optimizer_radam(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float beta1, float beta2, float eps,
                                                 orthsr_retraction retraction, orthsr_geometry geometry, orthsr_error *error);
 
-/* One update of parameters (size) from gradient (size) with learning rate lr. Errors: ARGUMENT, NUMERIC (a gradient or an updated
- * parameter is not finite); parameters and the optimizer's state are then as before. Since 0.1. */
+/* One update of parameters (size) from gradient (size) with learning rate lr >= 0. Errors: ARGUMENT (NULL, another size than the optimizer's, lr negative or
+ * not finite), NUMERIC (a gradient or an updated parameter is not finite), MEMORY (of the Riemannian optimizers); parameters and the optimizer's state are then
+ * as before. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_optimizer_step(orthsr_optimizer *optimizer, float *parameters, const float *gradient, size_t size, float lr,
                                                orthsr_error *error);
 

@@ -18,6 +18,7 @@
  * Conventions of all headers
  *   Errors     every function that can fail returns orthsr_status and takes an orthsr_error, last, which may be NULL.
  *   Ownership  X_new / X_open / out-parameters named `out` give a handle to free with X_free; on failure *out is NULL. const char * results are borrowed.
+ *   Handles    NULL gives ARGUMENT from a function that returns a status, and is a no-op of X_free; functions that return a plain value need a live handle.
  *   Arrays     row-major float32 unless said; shapes stand beside each pointer; sizes are size_t.
  *   Threads    distinct objects in distinct threads; a model, a tokenizer and an unchanging adapter may be shared. Sessions and trainers have threads
  *              of their own, by default one for every processor; results do not depend on how many (docs/threads.md).

@@ -13,7 +13,7 @@ ORTHSR_BEGIN_DECLS
 
 /* Numbers are stable: they are never changed or reused. Since 0.1. */
 typedef enum orthsr_status {
-    ORTHSR_OK = 0,
+    ORTHSR_OK = 0,                 /* success */
     ORTHSR_ERROR_ARGUMENT = -1,    /* an argument is NULL, out of range, or contradicts another */
     ORTHSR_ERROR_MEMORY = -2,      /* an allocation failed */
     ORTHSR_ERROR_IO = -3,          /* the system refused: no such file, no permission, disk full */
@@ -26,7 +26,7 @@ typedef enum orthsr_status {
 
 /* The caller's room for one message: zero-terminated UTF-8. The size is part of the ABI and never changes. Since 0.1. */
 typedef struct orthsr_error {
-    char message[1024];
+    char message[1024]; /* written on failure only */
 } orthsr_error;
 
 /* A short English name of a status ("out of memory"); static storage, never NULL. Since 0.1. */

@@ -21,13 +21,37 @@
 
 ORTHSR_BEGIN_DECLS
 
-typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1, ORTHSR_RSGD = 2, ORTHSR_RADAM = 3 } orthsr_optimizer_kind; /* Since 0.1. */
-typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;                        /* Since 0.1. */
-typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction;                  /* Since 0.1. */
-/* BATCH_MEAN: summed over classes, the mean over the batch. MEAN: the mean over both, PromptSRC's. Since 0.1. */
-typedef enum orthsr_kl_reduction { ORTHSR_KL_BATCH_MEAN = 0, ORTHSR_KL_MEAN = 1 } orthsr_kl_reduction;
-/* STANDARD: a random part of 8 to 100 % of the image, resized, and a flip in half of the cases. Since 0.1. */
-typedef enum orthsr_augmentation { ORTHSR_AUGMENT_NONE = 0, ORTHSR_AUGMENT_STANDARD = 1 } orthsr_augmentation;
+/* By what rule parameters move. Since 0.1. */
+typedef enum orthsr_optimizer_kind {
+    ORTHSR_SGD = 0,   /* orthsr_optimizer_sgd */
+    ORTHSR_ADAMW = 1, /* orthsr_optimizer_adamw */
+    ORTHSR_RSGD = 2,  /* orthsr_optimizer_rsgd, for ORTHSR_MANIFOLD alone */
+    ORTHSR_RADAM = 3  /* orthsr_optimizer_radam, for ORTHSR_MANIFOLD alone */
+} orthsr_optimizer_kind;
+
+/* How a rate or a weight runs over the epochs. Since 0.1. */
+typedef enum orthsr_schedule {
+    ORTHSR_SCHEDULE_CONSTANT = 0, /* as it is set */
+    ORTHSR_SCHEDULE_COSINE = 1    /* times (1 + cos(pi epoch / epochs)) / 2 */
+} orthsr_schedule;
+
+/* Which way the Kullback-Leibler divergence is taken. Since 0.1. */
+typedef enum orthsr_kl_direction {
+    ORTHSR_KL_FROZEN_TUNED = 0, /* KL(frozen || tuned) */
+    ORTHSR_KL_TUNED_FROZEN = 1  /* KL(tuned || frozen) */
+} orthsr_kl_direction;
+
+/* How it is made one number. Since 0.1. */
+typedef enum orthsr_kl_reduction {
+    ORTHSR_KL_BATCH_MEAN = 0, /* summed over classes, the mean over the batch */
+    ORTHSR_KL_MEAN = 1        /* the mean over both, PromptSRC's */
+} orthsr_kl_reduction;
+
+/* What is done to an image before it is trained on. Since 0.1. */
+typedef enum orthsr_augmentation {
+    ORTHSR_AUGMENT_NONE = 0,    /* nothing */
+    ORTHSR_AUGMENT_STANDARD = 1 /* a random part of 8 to 100 % of the image, resized, and a flip in half of the cases */
+} orthsr_augmentation;
 
 /* What is trained, and the settings it is trained with. Since 0.1. */
 typedef enum orthsr_method {
@@ -49,15 +73,15 @@ typedef enum orthsr_metric {
     ORTHSR_METRIC_KL_CUT = 7          /* KL on the cut images; 0 without CutOut */
 } orthsr_metric;
 
-typedef struct orthsr_trainer_options orthsr_trainer_options;
-typedef struct orthsr_trainer orthsr_trainer;
+typedef struct orthsr_trainer_options orthsr_trainer_options; /* How it is trained. Since 0.1. */
+typedef struct orthsr_trainer orthsr_trainer;                 /* A run: model, data, what is trained, and where it has come to. Since 0.1. */
 
 /* Defaults: AdamW (0.9, 0.999, 1e-8), or for ORTHSR_MANIFOLD RAdam with the QR retraction; learning rate 0 = by parametrisation and each target's block size,
  * see docs/training.md; weight decay 0.01 (the Riemannian optimizers have none); cosine over all epochs, no warm-up; batches of 4; 5 epochs, or as many as make
  * 100 steps but at most 50; seed 1; template "a photo of a {}.", in the frozen branch too; no augmentation and no CutOut, kl_weight 1; with CutOut the paper's
  * weights 1.5 and, of the cut images, 1 and 1; one hole in every image, black; KL summed over classes at temperature 1. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error);
-ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options);
+ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options); /* NULL is a no-op. Since 0.1. */
 
 /* Puts every option but seed and templates to the method's defaults; setters called later replace them. What is trained is said by the arguments of
  * orthsr_trainer_new_with_prompt. Errors: ARGUMENT. Since 0.1. */
@@ -104,21 +128,21 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_tr
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 /* Threads that the work is shared out among, the caller's included; 0: one for every processor this process may run on. Results do not depend on it. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error); /* at most 4096 */
-/* Bytes for activations, of the tuned and of the frozen model together; 0, the default: as many as tiles of a few images take. Images and class prompts are taken
- * in tiles that fit, which changes results by rounding only; nothing is computed twice for it, but prompts when they make several tiles. The model's weights,
- * the adapter and its optimizer are not in the budget. orthsr_trainer_new fails with ARGUMENT when a single image or prompt does not fit. */
+/* Bytes for activations, of the tuned and of the frozen model together; 0, the default: as many as tiles of a few images take. Images and class prompts are
+ * taken in tiles that fit, which changes results by rounding only; nothing is computed twice for it, but prompts when they make several tiles. The model's
+ * weights, the adapter and its optimizer are not in the budget. orthsr_trainer_new fails with ARGUMENT when a single image or prompt does not fit. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error);
-/* Replaces the templates by these n >= 1, each with one "{}"; copied. */
+/* Replaces the templates by these n >= 1, each with one "{}"; copied. Errors: ARGUMENT, MEMORY; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 
-/* The same for the frozen branch, which otherwise has those of the tuned one. */
+/* The same for the frozen branch, which otherwise has those of the tuned one. Errors: ARGUMENT, MEMORY; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trainer_options *options, const char *const *templates, size_t n,
                                                                      orthsr_error *error);
 
 /* Borrows model, adapter and dataset, which must outlive the trainer; copies options (NULL: the defaults). Encodes the frozen
  * features of all classes and, without augmentation, of all items, which takes a pass over the dataset.
- * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model), those of reading images, of encoding text,
- * NUMERIC, MEMORY. Since 0.1. */
+ * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model), those of orthsr_dataset_pixels and of
+ * orthsr_session_encode_classes, NUMERIC, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                             const orthsr_trainer_options *options, orthsr_error *error);
 /* The same with a learned prompt, which is trained in place of the templates; with adapter NULL it alone is trained, the images' features are formed once, and
@@ -131,7 +155,7 @@ ORTHSR_API orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, co
 ORTHSR_API void orthsr_trainer_free(orthsr_trainer *trainer); /* NULL is a no-op. Since 0.1. */
 
 /* One optimizer step on the next batch. Errors: NUMERIC (loss or gradient not finite: names step and layer; adapter and optimizer are
- * as before the step), ARGUMENT (all steps are done), those of reading an image, MEMORY. Since 0.1. */
+ * as before the step), ARGUMENT (NULL, all steps are done), those of orthsr_dataset_pixels, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error);
 
 /* Called after every step; a non-zero return stops the run with ORTHSR_ERROR_CANCELLED. Since 0.1. */
@@ -140,19 +164,20 @@ typedef int (*orthsr_trainer_callback)(const orthsr_trainer *trainer, void *payl
 /* All steps that are left. callback may be NULL. Errors: those of orthsr_trainer_step, CANCELLED. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callback callback, void *payload, orthsr_error *error);
 
-/* What a step's time is spent on. OTHER: reading and augmenting images, the loss on features. */
+/* What a step's time is spent on. Since 0.1. */
 typedef enum orthsr_phase {
     ORTHSR_PHASE_TEXT,       /* class prompts, forward and backward */
     ORTHSR_PHASE_IMAGE,      /* the tuned model's images, forward */
     ORTHSR_PHASE_BACKWARD,   /* the same, backward */
     ORTHSR_PHASE_FROZEN,     /* the frozen model's images */
     ORTHSR_PHASE_ORTHOGONAL, /* from the gradients of the matrices to those of their parameters, and from parameters to matrices; the defect */
-    ORTHSR_PHASE_OPTIMIZER,
-    ORTHSR_PHASE_OTHER
+    ORTHSR_PHASE_OPTIMIZER,  /* the update */
+    ORTHSR_PHASE_OTHER       /* reading and augmenting images, the loss on features */
 } orthsr_phase;
 
-/* Of the last step: seconds of a phase (NaN for another number), and multiplications and additions in matrix products, those by LAPACK left out. Since 0.1. */
+/* Of the last step: seconds of a phase; NaN before the first step and for another number. Since 0.1. */
 ORTHSR_API double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase);
+/* Of the last step: multiplications and additions in matrix products, those by LAPACK left out. Since 0.1. */
 ORTHSR_API double orthsr_trainer_work(const orthsr_trainer *trainer);
 
 /* Bytes that the trainer's activations take, adapter and optimizer left out. Since 0.1. */

@@ -4,6 +4,7 @@
 
 #include <orthsr/visibility.h>
 
+/* The release of the headers that a program is compiled with. Since 0.1. */
 #define ORTHSR_VERSION_MAJOR 0
 #define ORTHSR_VERSION_MINOR 1
 #define ORTHSR_VERSION_PATCH 0
