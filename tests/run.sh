@@ -13,6 +13,7 @@ try tests/layers.sh
 try tests/headers.sh "$build"
 try tests/manpages.sh "$build"
 try tests/abi/check.sh "$build"
+try tests/abi/coverage.sh
 try tests/versions.sh
 [ -z "$names" ] || echo "failed:$names"
 echo "$passed passed, $failed failed"

@@ -96,6 +96,12 @@ START_TEST(a_message_can_quote_itself) {
 }
 END_TEST
 
+START_TEST(the_version_is_the_headers) {
+    ck_assert_str_eq(orthsr_version_string(), ORTHSR_VERSION_STRING);
+    ck_assert_int_eq(orthsr_version_number(), ORTHSR_VERSION_MAJOR * 10000 + ORTHSR_VERSION_MINOR * 100 + ORTHSR_VERSION_PATCH);
+}
+END_TEST
+
 START_TEST(sizes_are_checked) {
     size_t value = 5;
     ck_assert(!orthsr__mul(&value, SIZE_MAX, 2));
@@ -422,6 +428,7 @@ static TCase *memory_case(void) {
     tcase_add_loop_test(tcase, messages_are_clean, 0, sizeof QUOTED / sizeof *QUOTED);
     tcase_add_test(tcase, long_messages_keep_both_ends);
     tcase_add_test(tcase, a_message_can_quote_itself);
+    tcase_add_test(tcase, the_version_is_the_headers);
     tcase_add_test(tcase, sizes_are_checked);
     tcase_add_test(tcase, reserve_grows_and_keeps);
     tcase_add_test(tcase, strings_are_copied);

@@ -406,7 +406,7 @@ START_TEST(maps_and_tensors_are_listed) {
     orthsr_model *model;
     const char *name, *dtype;
     const size_t *shape;
-    size_t in, out, rank, found = 0;
+    size_t in, out, rank, found = 0, numbers = 0;
     uint64_t bytes;
     int expected;
     ck_ok(orthsr_model_open(&model, families[1].model, &error));
@@ -421,11 +421,15 @@ START_TEST(maps_and_tensors_are_listed) {
     for (size_t i = 0; i < orthsr_model_tensor_count(model); i++) {
         ck_ok(orthsr_model_tensor(model, i, &name, &dtype, &shape, &rank, &bytes, &expected, &error));
         ck_assert_int_eq(expected, 1);
+        size_t elements = 1;
+        for (size_t r = 0; r < rank; r++) elements *= shape[r];
+        numbers += elements;
         if (strcmp(name, "visual.conv1.weight") != 0) continue;
         found++;
         ck_assert(rank == 4 && shape[0] == 32 && shape[3] == 8 && bytes == 2 * 32 * 3 * 64 && strcmp(dtype, "F16") == 0);
     }
     ck_assert_uint_eq(found, 1);
+    ck_assert_uint_eq(orthsr_model_parameter_count(model), numbers); /* no tensor of integers is among them */
     ck_assert(orthsr_model_layers(model, "image") == 2 && orthsr_model_layers(model, "text") == 1 && orthsr_model_layers(model, "audio") == 0);
     ck_assert_int_eq(orthsr_model_end_id(model), -1);
     ck_assert_str_eq(orthsr_model_preprocessing(model), "shorter side to 24 (bicubic), centre 24 x 24, times 0.00392157, mean 0.5 0.4 0.3, std 0.2 0.25 0.3");
