@@ -71,12 +71,12 @@ START_TEST(rotating_is_merging) {
         float *W = floats(out * LD, 1, 21), *kept = floats(out * LD, 1, 21), *x = floats(ROWS * in, 1, 22), *xA = floats(ROWS * in, 0, 1);
         ck_ok(orthsr_adapter_rotate(adapter, t, xA, x, ROWS, &error));
         float *rotated = linear(xA, W, ROWS, in, out, LD);
-        ck_ok(orthsr_adapter_merge(adapter, t, W, LD, &error));
+        ck_ok(orthsr_adapter_merge(adapter, t, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, LD, &error));
         float *merged = linear(x, W, ROWS, in, out, LD);
         ck_assert_double_le(max_relative(merged, rotated, ROWS * out), 2e-6); /* observed: 1.7e-7 */
         for (size_t o = 0; o < out; o++)                                      /* what lies beyond in_features is not ours */
             for (size_t i = in; i < LD; i++) ck_assert_float_eq(W[o * LD + i], kept[o * LD + i]);
-        ck_ok(orthsr_adapter_unmerge(adapter, t, W, LD, &error));
+        ck_ok(orthsr_adapter_unmerge(adapter, t, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, LD, &error));
         ck_assert_double_le(max_relative(W, kept, out * LD), 1e-6); /* observed: 1.2e-7 */
         free(W);
         free(kept);
@@ -136,10 +136,10 @@ START_TEST(sides_and_scales) {
     ck_ok(orthsr_adapter_load(&loaded, path, &error));
     ck_assert_int_eq(orthsr_adapter_side(loaded), side);
     ck_assert_int_eq(orthsr_adapter_has_scale(loaded, 0), scaled);
-    ck_ok(orthsr_adapter_merge(loaded, 0, W, IN, &error));
+    ck_ok(orthsr_adapter_merge(loaded, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, IN, &error));
     float *merged = linear(x, W, ROWS, IN, OUT, IN);
     ck_assert_double_le(max_relative(merged, y, ROWS * OUT), 2e-6); /* observed: 1.9e-7 */
-    ck_ok(orthsr_adapter_unmerge(loaded, 0, W, IN, &error));
+    ck_ok(orthsr_adapter_unmerge(loaded, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, IN, &error));
     ck_assert_double_le(max_relative(W, kept, OUT * IN), 1e-6); /* observed: 2.3e-7 */
     orthsr_adapter_free(loaded);
     orthsr_adapter_free(adapter);
@@ -170,7 +170,7 @@ START_TEST(scales_that_cannot_be) {
     float scale[12], W[12 * 8] = {0};
     for (size_t i = 0; i < 12; i++) scale[i] = (float)i;
     ck_ok(orthsr_adapter_set_scale(adapter, 0, scale, &error));
-    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, 8, &error), ORTHSR_ERROR_NUMERIC, "target 'map': output 0 is scaled by 0");
+    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 8, &error), ORTHSR_ERROR_NUMERIC, "target 'map': output 0 is scaled by 0");
     scale[7] = NAN;
     ck_fails(orthsr_adapter_set_scale(adapter, 0, scale, &error), ORTHSR_ERROR_NUMERIC, "the scale of output 7 is not finite");
     ck_assert_int_eq(orthsr_adapter_has_scale(adapter, 0), 1);
@@ -261,10 +261,10 @@ START_TEST(singular_factor) {
     float *parameters = floats(n, 0, 1), W[60] = {3};
     parameters[5] = -1;
     ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
-    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, 12, &error), ORTHSR_ERROR_NUMERIC, "block 5: the factor is singular");
+    ck_fails(orthsr_adapter_unmerge(adapter, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 12, &error), ORTHSR_ERROR_NUMERIC, "block 5: the factor is singular");
     ck_assert_float_eq(W[0], 3);
     W[1] = INFINITY;
-    ck_fails(orthsr_adapter_merge(adapter, 0, W, 12, &error), ORTHSR_ERROR_NUMERIC, "row 0, column 1");
+    ck_fails(orthsr_adapter_merge(adapter, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 12, &error), ORTHSR_ERROR_NUMERIC, "row 0, column 1");
     ck_assert_float_eq(W[0], 3);
     free(parameters);
     orthsr_adapter_free(adapter);
@@ -541,10 +541,10 @@ START_TEST(argument_errors) {
     ck_fails(orthsr_adapter_rotate(a, 2, x, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "no target");
     ck_fails(orthsr_adapter_rotate_adjoint(a, 2, x, NULL, x, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "no target");
     ck_fails(orthsr_adapter_rotate_adjoint(a, 0, x, NULL, NULL, x, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
-    ck_fails(orthsr_adapter_merge(a, 0, NULL, 12, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
-    ck_fails(orthsr_adapter_merge(a, 2, W, 12, &error), ORTHSR_ERROR_ARGUMENT, "no target");
-    ck_fails(orthsr_adapter_merge(a, 0, W, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
-    ck_fails(orthsr_adapter_unmerge(a, 0, W, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
+    ck_fails(orthsr_adapter_merge(a, 0, NULL, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 12, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_merge(a, 2, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 12, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_merge(a, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
+    ck_fails(orthsr_adapter_unmerge(a, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 11, &error), ORTHSR_ERROR_ARGUMENT, "leading dimension");
     ck_fails(orthsr_adapter_defect(NULL, &value, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
     ck_fails(orthsr_adapter_save(a, NULL, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
     ck_fails(orthsr_adapter_save(a, "/tmp/x", "\xff", &error), ORTHSR_ERROR_ARGUMENT, "UTF-8");

@@ -68,14 +68,14 @@ START_TEST(as_equal_blocks) {
             W[i] = floats(out * LD, 1, 4);
             ck_ok(orthsr_adapter_rotate(adapter, t, y[i], x, ROWS, &error));
             ck_ok(orthsr_adapter_rotate_adjoint(adapter, t, grad_x[i], i ? all : few, g, x, ROWS, &error));
-            ck_ok(orthsr_adapter_merge(adapter, t, W[i], LD, &error));
+            ck_ok(orthsr_adapter_merge(adapter, t, W[i], ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, LD, &error));
         }
         ck_assert_mem_eq(y[0], y[1], ROWS * f * sizeof *x);
         ck_assert_mem_eq(grad_x[0], grad_x[1], ROWS * f * sizeof *x);
         ck_assert_mem_eq(W[0], W[1], out * LD * sizeof *x);
         float *kept = floats(out * LD, 1, 4);
         ck_assert_double_gt(max_relative(W[0], kept, out * LD), 1e-2);
-        ck_ok(orthsr_adapter_unmerge(shared, t, W[0], LD, &error));
+        ck_ok(orthsr_adapter_unmerge(shared, t, W[0], ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, LD, &error));
         ck_assert_double_le(max_relative(W[0], kept, out * LD), 1e-6); /* observed: 6e-8 */
         free(kept);
         ck_close(orthsr_adapter_distance(shared, t), orthsr_adapter_distance(equal, t), 1e-12);

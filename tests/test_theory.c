@@ -94,7 +94,7 @@ START_TEST(neurons_keep) {
     orthsr_side side = _i % 2 ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT;
     orthsr_adapter *adapter = adapter_of(form, side, _i / 2 % 2 ? 2 : 1, IN, OUT, 0.3, 7);
     float *W = floats(OUT * IN, 1, 21), *V = floats(OUT * IN, 1, 21);
-    ck_ok(orthsr_adapter_merge(adapter, 0, V, IN, &error));
+    ck_ok(orthsr_adapter_merge(adapter, 0, V, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, IN, &error));
     float *WT = transposed(W, OUT, IN), *VT = transposed(V, OUT, IN);
     change rows = change_of(W, V, OUT, IN), columns = change_of(WT, VT, IN, OUT);
     change turned = side == ORTHSR_SIDE_INPUT ? rows : columns, mixed = side == ORTHSR_SIDE_INPUT ? columns : rows;

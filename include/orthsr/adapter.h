@@ -9,7 +9,7 @@
  * with block_share (orthsr_adapter_options_set_block_share) the blocks of a target are equal, and the vector holds one for each target.
  * Zero parameters are A = I, but with ORTHSR_MANIFOLD, whose parameters are A itself.
  *
- * An adapter may be read by many threads at once; changing its parameters needs exclusive access.
+ * An adapter may be read by many threads at once, also by sessions that compute with it; changing its parameters needs exclusive access.
  */
 #ifndef ORTHSR_ADAPTER_H
 #define ORTHSR_ADAPTER_H
@@ -120,11 +120,35 @@ ORTHSR_API orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, si
 ORTHSR_API orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
                                                        const float *x, size_t rows, orthsr_error *error);
 
-/* W (out_features, in_features), row-major with leading dimension ld >= in_features: W <- W A^T (output side: A^T W), then its rows times the scale; and
- * back (for orthogonal A the transpose, exactly; ORTHSR_FREE solves). Errors: ARGUMENT, MEMORY, NUMERIC (a product that is not finite in float32; unmerge
- * of a singular A or a scale of 0). Since 0.1. */
-ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
+/* Numbers in a caller's weight: IEEE single and half precision, the upper half of a single, IEEE double; in the machine's byte order. Since 0.1. */
+typedef enum orthsr_dtype { ORTHSR_DTYPE_F32 = 0, ORTHSR_DTYPE_F16 = 1, ORTHSR_DTYPE_BF16 = 2, ORTHSR_DTYPE_F64 = 3 } orthsr_dtype;
+
+/* Where entry (o, i) of a weight (out_features, in_features) lies. A column-major weight is the transposed one, (in_features, out_features) row-major: of code
+ * that computes x W. Since 0.1. */
+typedef enum orthsr_order {
+    ORTHSR_ORDER_ROW_MAJOR = 0,   /* at o ld + i, ld >= in_features */
+    ORTHSR_ORDER_COLUMN_MAJOR = 1 /* at i ld + o, ld >= out_features */
+} orthsr_order;
+
+/* The caller's weight W (out_features, in_features) <- W A^T (output side: A^T W), then its rows times the scale; and back (for orthogonal A the transpose,
+ * exactly; ORTHSR_FREE solves). Only its own entries are touched, so W may be a part of a larger matrix, by its first entry: of a fused q, k, v (3d, d)
+ * row-major with d = in, k is at W + d * ld, and of the transposed one, (d, 3d), at W + d, each with the ld of the whole (docs/own-stack.md). Products are
+ * formed in float64 whatever the dtype, with A from the parameters in float64, and rounded once, to nearest, ties to even: the same bits as orthsr_model_merge,
+ * in either order. Merged and unmerged, float32 comes back to 1e-6 of the largest entry, float16 and bfloat16 to two roundings of their own. Several adapters
+ * on one weight: merge them in the order of orthsr_session_set_adapters, unmerge in the reverse. W may lie at any address. Errors: ARGUMENT, MEMORY, NUMERIC (a
+ * product that is not finite in dtype; unmerge of a singular A or a scale of 0); W is then as it was. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, void *W, orthsr_dtype dtype, orthsr_order order, size_t ld,
+                                              orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, void *W, orthsr_dtype dtype, orthsr_order order, size_t ld,
+                                                orthsr_error *error);
+
+/* A fresh adapter that turns by s times as much: the same targets with the generator of every block times s (docs/parametrizations.md), so it is as orthogonal
+ * as the adapter itself. s = 0 is the identity, s = 1 the same bits; s = -1 the inverse for ORTHSR_CAYLEY, ORTHSR_EXPM and ORTHSR_MANIFOLD. Any s is fine,
+ * beyond 1 too. ORTHSR_MANIFOLD is scaled by the generator that Cayley's transform has it from; ORTHSR_FREE becomes I + s P; of reflections and butterflies,
+ * which have no one generator, s multiplies the parameters: s = -1 is not their inverse. Scales of outputs become 1 - s + s scale. The fingerprint is kept,
+ * COFT's bound is not. Errors: ARGUMENT (also s not finite), NUMERIC (parameters too large; an ORTHSR_MANIFOLD block that mirrors or turns a direction half
+ * round, within 1e-4, has no generator; a reflection without a normal), MEMORY. *out is NULL then. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_adapter_scaled(orthsr_adapter **out, const orthsr_adapter *adapter, float s, orthsr_error *error);
 
 /* Largest |A^T A - I| entry over all blocks of all targets, in float64. Errors: ARGUMENT, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error);

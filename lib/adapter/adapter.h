@@ -126,11 +126,11 @@ void orthsr__block_gradients(orthsr__pool *pool, const orthsr_adapter *adapter, 
 /* max |A^T A - I| over all blocks; defects (orthsr__block_count): of each. */
 double orthsr__block_defect(orthsr__pool *pool, const orthsr_adapter *adapter, double *defects, real *work);
 
-/* out (out, in) = diag(scale) W A^T, or on the output side diag(scale) A^T W, in float64 from a float64 W (out, in): what a merged checkpoint rounds
- * from. inverse: the W that this gives weight from. A is rebuilt from the parameters in float64, so it carries no float32 defect. out and weight may not
- * overlap. NUMERIC when there is no inverse. */
-orthsr_status orthsr__merge_double(const orthsr_adapter *adapter, const orthsr__target *target, double *out, const double *weight, bool inverse,
-                                   orthsr_error *error);
+/* W, as orthsr_adapter_merge's, <- diag(scale) W A^T, or on the output side diag(scale) A^T W, in float64 and rounded once; inverse: the W that this gives W
+ * from. A is built from the parameters in float64, so it carries no float32 defect. *deviation (may be NULL) becomes at least the largest |stored - exact|.
+ * NUMERIC when a product is not finite in dtype or there is no inverse; W is as it was then. */
+orthsr_status orthsr__merge_buffer(const orthsr_adapter *adapter, const orthsr__target *target, void *W, orthsr_dtype dtype, orthsr_order order, size_t ld,
+                                   bool inverse, double *deviation, orthsr_error *error);
 
 /* All parameters, flat, as float32: the data part of our own file and of PEFT's. */
 orthsr_status orthsr__adapter_write_parameters(orthsr__writer *writer, const orthsr_adapter *adapter, orthsr_error *error);

@@ -1,4 +1,5 @@
 /* exact.c - A of a block in float64, or its inverse, from the parameters: what merging rounds from. Orthogonal blocks are inverted by their transpose. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,4 +118,29 @@ int orthsr__exact_manifold(double *f, const real *p, const orthsr__form *form, b
     if (inverse) transpose(f, b);
     free(e);
     return 0;
+}
+
+/* Cayley's S of A is 2 (I + A)^-1 - I, whose symmetric part is 0; the block at s is (I - sS)(I + sS)^-1 = 2 (I + sS)^-1 - I. The entries of (I + A)^-1 grow as
+ * 1 / (pi - t) with the largest angle t, and an A that mirrors has t = pi. */
+int orthsr__manifold_scaled(real *to, const real *p, const orthsr__form *form, double s) {
+    const double most = 1e4;
+    size_t b = form->b, n = b * b;
+    if (s == 1) {
+        memcpy(to, p, n * sizeof *to);
+        return 0;
+    }
+    double *m = orthsr__aligned(2 * n, sizeof *m); /* (b, b) twice: (I + A)^-1, I + sS */
+    if (!m) return -1;
+    double *g = m + n;
+    int info = orthsr__exact_manifold(m, p, form, false);
+    for (size_t i = 0; i < b; i++) m[i * b + i] += 1;
+    if (info == 0) info = orthsr__dinvert(m, b);
+    for (size_t i = 0; i < n && info == 0; i++)
+        if (!(fabs(m[i]) <= most)) info = 1;
+    for (size_t i = 0; i < b; i++)
+        for (size_t j = 0; j < b; j++) g[i * b + j] = i == j ? 1 : s * (m[i * b + j] - m[j * b + i]);
+    if (info == 0) info = orthsr__dinvert(g, b);
+    for (size_t i = 0; i < n && info == 0; i++) to[i] = (real)(2 * g[i] - (i % (b + 1) == 0));
+    free(m);
+    return info;
 }

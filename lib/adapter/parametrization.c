@@ -165,7 +165,7 @@ static const orthsr__parametrization TABLE[] = {
     [ORTHSR_BUTTERFLY] = {"butterfly", ".butterfly", false, false, refuse_butterfly, butterfly_shape, butterfly_kept, butterfly_work, butterfly_forward,
                           butterfly_adjoint, orthsr__exact_butterfly, .starts_at_one = false},
     [ORTHSR_MANIFOLD] = {"manifold", ".orthogonal", false, false, refuse_nothing, square_shape, NULL, NULL, manifold_forward, copy_adjoint,
-                         orthsr__exact_manifold, .starts_at_one = true},
+                         orthsr__exact_manifold, orthsr__manifold_scaled, .starts_at_one = true},
 };
 
 const orthsr__parametrization *orthsr__parametrization_of(orthsr_parametrization kind) {

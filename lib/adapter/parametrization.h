@@ -32,6 +32,8 @@ typedef struct orthsr__parametrization {
     void (*adjoint)(real *grad_p, const real *grad_a, const real *a, const real *kept, const real *p, const orthsr__form *form, real *work);
     /* f (b, b) = A, or A^-1, in float64. 0; > 0 singular; < 0 out of memory. */
     int (*exact)(double *f, const real *p, const orthsr__form *form, bool inverse);
+    /* to: the parameters of the block with its generator times s; as exact, > 0: it has none. NULL: the parameters are the generator. */
+    int (*scaled)(real *to, const real *p, const orthsr__form *form, double s);
     bool starts_at_one; /* the parameters of A = I are I, not zeros */
     bool turned;        /* adjoint takes dL/da (I + a^T) in place of dL/da */
 } orthsr__parametrization;
@@ -49,5 +51,6 @@ int orthsr__exact_expm(double *f, const real *p, const orthsr__form *form, bool 
 int orthsr__exact_householder(double *f, const real *p, const orthsr__form *form, bool inverse);
 int orthsr__exact_butterfly(double *f, const real *p, const orthsr__form *form, bool inverse);
 int orthsr__exact_manifold(double *f, const real *p, const orthsr__form *form, bool inverse);
+int orthsr__manifold_scaled(real *to, const real *p, const orthsr__form *form, double s); /* as the member `scaled` */
 
 #endif

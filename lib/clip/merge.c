@@ -1,13 +1,11 @@
 /* merge.c - the checkpoint written again with an adapter's rotations in its weights, or out of them, everything else byte for byte. */
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "base/half.h"
 #include "base/memory.h"
 #include "clip/model.h"
 
@@ -46,68 +44,29 @@ static bool adapts(const merge *m, const orthsr__tensor *tensor) {
     return false;
 }
 
-/* exact (elements): the tensor in float64, with the rows of every adapted map replaced by W A^T (W A^-T to unmerge). */
-static orthsr_status merge_tensor(const merge *m, double *exact, const orthsr__tensor *tensor, orthsr_error *error) {
+/* stored (elements): a copy of the tensor, in which the rows of every adapted map become W A^T (W A^-T to unmerge). */
+static orthsr_status merge_tensor(merge *m, unsigned char *stored, const orthsr__tensor *tensor, orthsr_error *error) {
+    static const orthsr_dtype dtypes[] = {
+        [ORTHSR__F32] = ORTHSR_DTYPE_F32, [ORTHSR__F16] = ORTHSR_DTYPE_F16, [ORTHSR__BF16] = ORTHSR_DTYPE_BF16, [ORTHSR__F64] = ORTHSR_DTYPE_F64};
     size_t in = tensor->shape[1];
-    double *merged = orthsr__aligned(tensor->elements, sizeof *merged);
-    if (!merged) return orthsr__fail_memory(error, "a merged weight");
-    orthsr_status status = ORTHSR_OK;
-    for (size_t i = 0; i < m->model->map_count && !status; i++) {
+    for (size_t i = 0; i < m->model->map_count; i++) {
         const orthsr__linear *map = orthsr__model_map(m->model, i);
         if (!m->binding[i] || map->source != tensor) continue;
-        double *rows = exact + map->source_row * in;
-        status = orthsr__merge_double(m->adapter, m->binding[i], merged, rows, m->inverse, error);
-        if (!status) memcpy(rows, merged, map->out * in * sizeof *rows);
-    }
-    free(merged);
-    return status;
-}
-
-/* out: exact rounded to the tensor's dtype; the largest rounding enters the deviation. */
-static orthsr_status round_tensor(merge *m, void *out, const double *exact, const orthsr__tensor *tensor, orthsr_error *error) {
-    for (size_t i = 0; i < tensor->elements; i++) {
-        double stored;
-        if (tensor->dtype == ORTHSR__F16) stored = (double)orthsr__from_f16(((uint16_t *)out)[i] = orthsr__to_f16(exact[i]));
-        else if (tensor->dtype == ORTHSR__BF16) stored = (double)orthsr__from_bf16(((uint16_t *)out)[i] = orthsr__to_bf16(exact[i]));
-        else if (tensor->dtype == ORTHSR__F32) stored = (double)(((float *)out)[i] = (float)exact[i]);
-        else stored = ((double *)out)[i] = exact[i];
-        if (!isfinite(stored))
-            return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "merging: element %zu of '%s' overflows %s", i, tensor->name, tensor->dtype_name);
-        double rounding = fabs(stored - exact[i]);
-        if (rounding > m->deviation) m->deviation = rounding;
+        orthsr_error why;
+        orthsr_status status = orthsr__merge_buffer(m->adapter, m->binding[i], stored + map->source_row * in * orthsr__dtype_size(tensor->dtype),
+                                                    dtypes[tensor->dtype], ORTHSR_ORDER_ROW_MAJOR, in, m->inverse, &m->deviation, &why);
+        if (status) return orthsr__fail(error, status, "tensor '%s': %s", tensor->name, why.message);
     }
     return ORTHSR_OK;
 }
 
-static void tensor_to_double(double *out, const orthsr__tensor *tensor) {
-    for (size_t i = 0; i < tensor->elements; i++) {
-        const uint8_t *at = tensor->data + i * orthsr__dtype_size(tensor->dtype);
-        uint16_t half;
-        float single;
-        if (tensor->dtype == ORTHSR__F64) {
-            memcpy(&out[i], at, sizeof *out);
-        } else if (tensor->dtype == ORTHSR__F32) {
-            memcpy(&single, at, sizeof single);
-            out[i] = (double)single;
-        } else {
-            memcpy(&half, at, sizeof half);
-            out[i] = (double)(tensor->dtype == ORTHSR__F16 ? orthsr__from_f16(half) : orthsr__from_bf16(half));
-        }
-    }
-}
-
 static orthsr_status write_tensor(merge *m, orthsr__writer *writer, const orthsr__tensor *tensor, orthsr_error *error) {
     if (!adapts(m, tensor)) return orthsr__writer_write(writer, tensor->data, tensor->bytes, error);
-    double *exact = orthsr__aligned(tensor->elements, sizeof *exact);
-    void *stored = orthsr__aligned(tensor->bytes, 1);
-    orthsr_status status = exact && stored ? ORTHSR_OK : orthsr__fail_memory(error, "a merged weight");
-    if (!status) {
-        tensor_to_double(exact, tensor);
-        status = merge_tensor(m, exact, tensor, error);
-    }
-    if (!status) status = round_tensor(m, stored, exact, tensor, error);
+    unsigned char *stored = orthsr__aligned(tensor->bytes, 1);
+    if (!stored) return orthsr__fail_memory(error, "a merged weight");
+    memcpy(stored, tensor->data, tensor->bytes);
+    orthsr_status status = merge_tensor(m, stored, tensor, error);
     if (!status) status = orthsr__writer_write(writer, stored, tensor->bytes, error);
-    free(exact);
     free(stored);
     return status;
 }
