@@ -17,10 +17,18 @@ ORTHSR_BEGIN_DECLS
 
 typedef struct orthsr_session orthsr_session; /* Working memory and threads, on a model. Since 0.1. */
 
-/* Model and adapter (NULL: none) are borrowed and must outlive the session.
+/* Model and adapter (NULL: none) are borrowed; the model must outlive the session, the adapter too unless orthsr_session_set_adapters replaces it.
  * Errors: ARGUMENT, MISMATCH (a target the model lacks, or of another shape; named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
 ORTHSR_API void orthsr_session_free(orthsr_session *session); /* NULL is a no-op. Since 0.1. */
+
+/* Other adapters from now on, n of them (0: none, the model itself), borrowed until the next call: each stands on top of the model with those before it, so the
+ * stack computes what the model has become after merging adapters[0] into it, then adapters[1], and so on. On input sides that is
+ * x A_(n-1) ... A_1 A_0 W^T, on output sides (x W^T) A_0 A_1 ... A_(n-1), each with its scale behind it; sides and parametrisations may differ. An adapter may
+ * stand in the stack twice. It costs a look at the names of targets, whatever the model's size, copies no weight, and leaves other sessions alone, which may be
+ * at work on other threads with the same model and adapters. Errors: ARGUMENT (also an adapter that is NULL), MISMATCH (a target the model lacks, or of another
+ * shape; named), MEMORY; the session keeps the adapters it had. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_session_set_adapters(orthsr_session *session, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error);
 
 /* Threads that the session's work is shared out among, the caller's included; 0, and the default, one for every processor this process may run on. Results
  * do not depend on it. The threads belong to the session and wait between its calls; a server that runs many sessions side by side wants 1.

@@ -24,21 +24,34 @@ size_t orthsr__even_tile(size_t n, size_t most) {
 
 orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr__pool *pool,
                                   size_t tile_rows, orthsr_error *error) {
-    *encoder = (orthsr__encoder){.model = model, .adapter = adapter, .gradients = gradients, .pool = pool, .tile_rows = tile_rows};
-    return orthsr__bind(&encoder->binding, model, adapter, error);
+    *encoder = (orthsr__encoder){.model = model, .gradients = gradients, .pool = pool, .tile_rows = tile_rows};
+    return orthsr__encoder_adapt(encoder, &adapter, adapter != NULL, error);
+}
+
+orthsr_status orthsr__encoder_adapt(orthsr__encoder *encoder, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error) {
+    orthsr__stack stack;
+    orthsr_status status = orthsr__stack_new(&stack, encoder->model, adapters, n, error);
+    if (status) {
+        orthsr__stack_free(&stack);
+        return status;
+    }
+    orthsr__stack_free(&encoder->stack);
+    encoder->stack = stack;
+    return ORTHSR_OK;
 }
 
 void orthsr__encoder_free(orthsr__encoder *encoder) {
     orthsr__pass_free(&encoder->image);
     orthsr__pass_free(&encoder->text);
-    free(encoder->binding);
+    orthsr__stack_free(&encoder->stack);
     free(encoder->patches);
     *encoder = (orthsr__encoder){0};
 }
 
 static bool adapted(const orthsr__encoder *encoder, const orthsr__tower *tower) {
-    for (size_t i = 0; i < tower->config.layers * ORTHSR__MAPS; i++)
-        if (encoder->binding[tower->first_map + i]) return true;
+    for (size_t a = 0; a < encoder->stack.count; a++)
+        for (size_t i = 0; i < tower->config.layers * ORTHSR__MAPS; i++)
+            if (encoder->stack.binding[a][tower->first_map + i]) return true;
     return false;
 }
 
@@ -51,9 +64,10 @@ static orthsr_status need_pass(orthsr__encoder *encoder, orthsr__pass *pass, con
     if (length > orthsr__attention_longest())
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "sequences of %zu tokens: attention is for at most %zu", length, orthsr__attention_longest());
     orthsr__gradients gradients = !encoder->gradients ? ORTHSR__NO_GRADIENTS : to_input ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS;
-    if (!pass->memory) ORTHSR__TRY(orthsr__pass_new(pass, tower, encoder->adapter, encoder->binding, rows, load, gradients, error));
-    pass->pool = encoder->pool; /* a session may have been given another */
-    return ORTHSR_OK;
+    if (!pass->memory) ORTHSR__TRY(orthsr__pass_new(pass, tower, &encoder->stack, rows, load, gradients, error));
+    pass->pool = encoder->pool; /* a session may have been given another, and other adapters */
+    pass->stack = encoder->stack;
+    return pass->stack.count > 1 ? orthsr__pass_need_turned(pass, error) : ORTHSR_OK;
 }
 
 static orthsr_status need_image_pass(orthsr__encoder *encoder, orthsr_error *error) {
@@ -78,7 +92,7 @@ bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target
     const orthsr_model *model = encoder->model;
     for (size_t i = 0; i < model->map_count; i++) {
         const orthsr__tower *tower = i < model->text.first_map ? &model->image : &model->text;
-        if (encoder->binding[i] == target)
+        if (encoder->stack.count && encoder->stack.binding[0][i] == target)
             return orthsr__pass_merges(tower, target, i - tower->first_map, tower == &model->image ? encoder->image_load : encoder->text_load);
     }
     return false;
@@ -86,14 +100,13 @@ bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target
 
 size_t orthsr__training_bytes(const orthsr__encoder *encoder) {
     const orthsr_model *model = encoder->model;
-    const orthsr__target **binding = encoder->binding;
+    const orthsr__stack *stack = &encoder->stack, none = {0};
     size_t rows = orthsr__image_rows(model, orthsr__image_tile(model, encoder->tile_rows)), text_rows = text_room(encoder), bytes = 0;
-    if (orthsr__image_adapted(encoder))
-        bytes += orthsr__pass_bytes(&model->image, encoder->adapter, binding, rows, encoder->image_load, ORTHSR__ADAPTER_GRADIENTS);
-    bytes += orthsr__pass_bytes(&model->text, encoder->adapter, binding, text_rows, encoder->text_load,
+    if (orthsr__image_adapted(encoder)) bytes += orthsr__pass_bytes(&model->image, stack, rows, encoder->image_load, ORTHSR__ADAPTER_GRADIENTS);
+    bytes += orthsr__pass_bytes(&model->text, stack, text_rows, encoder->text_load,
                                 encoder->context_gradients ? ORTHSR__INPUT_GRADIENTS : ORTHSR__ADAPTER_GRADIENTS);
-    bytes += orthsr__pass_bytes(&model->image, NULL, binding, rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
-    return bytes + orthsr__pass_bytes(&model->text, NULL, binding, text_rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
+    bytes += orthsr__pass_bytes(&model->image, &none, rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
+    return bytes + orthsr__pass_bytes(&model->text, &none, text_rows, (orthsr__load){0}, ORTHSR__NO_GRADIENTS);
 }
 
 /* What is encoded for training must be finite: names the map where it is not any more. Sessions check features themselves, and name the row. */

@@ -13,12 +13,11 @@
 
 typedef struct orthsr__encoder {
     const orthsr_model *model;
-    const orthsr__target **binding; /* (map_count), owned */
-    orthsr__pool *pool;             /* borrowed */
-    size_t tile_rows;               /* of activations in a tile, about */
-    orthsr__pass image, text;       /* memory comes with the first tile */
+    orthsr__stack stack;      /* owned; with gradients one adapter or none */
+    orthsr__pool *pool;       /* borrowed */
+    size_t tile_rows;         /* of activations in a tile, about */
+    orthsr__pass image, text; /* memory comes with the first tile */
     bool gradients;
-    const orthsr_adapter *adapter;
     orthsr__load image_load, text_load; /* of a training step; set before the first tile */
     bool maps;                          /* the output of every patch is wanted, for orthsr__similarity_map; only without gradients */
     real *patches;                      /* (grid grid, 3 patch patch): one image's */
@@ -32,6 +31,9 @@ enum { ORTHSR__TILE_ROWS = 768 };
 orthsr_status orthsr__encoder_new(orthsr__encoder *encoder, const orthsr_model *model, const orthsr_adapter *adapter, bool gradients, orthsr__pool *pool,
                                   size_t tile_rows, orthsr_error *error);
 void orthsr__encoder_free(orthsr__encoder *encoder); /* safe on a zeroed struct */
+
+/* Other adapters, in a stack, for an encoder without gradients. On failure it has those it had. */
+orthsr_status orthsr__encoder_adapt(orthsr__encoder *encoder, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error);
 
 /* Images in a tile, at most. */
 size_t orthsr__image_tile(const orthsr_model *model, size_t tile_rows);

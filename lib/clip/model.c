@@ -345,15 +345,16 @@ orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **o
 }
 
 orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error) {
-    *out = orthsr__calloc(model->map_count, sizeof **out);
+    size_t maps = model->map_count, next = 0; /* targets mostly stand in the order of the maps: each is looked for from the last one's on */
+    *out = orthsr__calloc(maps, sizeof **out);
     if (!*out) return orthsr__fail_memory(error, "a binding");
     for (size_t t = 0; adapter && t < adapter->target_count; t++) {
         const orthsr__target *target = &adapter->targets[t];
-        size_t i = 0;
-        while (i < model->map_count && strcmp(model->map_names[i], target->name) != 0) i++;
-        const orthsr__linear *map = i < model->map_count ? orthsr__model_map(model, i) : NULL;
+        size_t tried = 0;
+        for (; tried < maps && strcmp(model->map_names[next], target->name) != 0; tried++) next = (next + 1) % maps;
+        const orthsr__linear *map = tried < maps ? orthsr__model_map(model, next) : NULL;
         if (map && map->in == target->in && map->out == target->out) {
-            (*out)[i] = target;
+            (*out)[next] = target;
             continue;
         }
         free(*out);
@@ -363,4 +364,21 @@ orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *mode
                             target->out, map->in, map->out);
     }
     return ORTHSR_OK;
+}
+
+orthsr_status orthsr__stack_new(orthsr__stack *stack, const orthsr_model *model, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error) {
+    *stack = (orthsr__stack){orthsr__calloc(n, sizeof *stack->adapter), orthsr__calloc(n, sizeof *stack->binding), 0};
+    if (!stack->adapter || !stack->binding) return orthsr__fail_memory(error, "a stack of adapters");
+    for (; stack->count < n; stack->count++) {
+        stack->adapter[stack->count] = adapters[stack->count];
+        ORTHSR__TRY(orthsr__bind(&stack->binding[stack->count], model, adapters[stack->count], error));
+    }
+    return ORTHSR_OK;
+}
+
+void orthsr__stack_free(orthsr__stack *stack) {
+    for (size_t i = 0; i < stack->count; i++) free(stack->binding[i]);
+    free(stack->binding);
+    free(stack->adapter);
+    *stack = (orthsr__stack){0};
 }

@@ -129,4 +129,15 @@ const orthsr__linear *orthsr__model_map(const orthsr_model *model, size_t map);
  * MISMATCH when a target has no map or another shape. */
 orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
 
+/* Adapters on a model, each on top of the model with those before it: (count), and of each its binding (map_count). */
+typedef struct orthsr__stack {
+    const orthsr_adapter **adapter;
+    const orthsr__target ***binding;
+    size_t count;
+} orthsr__stack;
+
+/* The n adapters, borrowed. Errors as orthsr__bind. Free in any case; safe on a zeroed struct. */
+orthsr_status orthsr__stack_new(orthsr__stack *stack, const orthsr_model *model, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error);
+void orthsr__stack_free(orthsr__stack *stack);
+
 #endif

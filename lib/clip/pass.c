@@ -9,6 +9,11 @@
 #include "base/gemm.h"
 #include "base/memory.h"
 
+/* Of the only adapter there is with gradients, on a map, layer * ORTHSR__MAPS + which; NULL: none. */
+static const orthsr__target *target_of(const orthsr__pass *pass, size_t map) {
+    return pass->stack.count ? pass->stack.binding[0][pass->tower->first_map + map] : NULL;
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------------------- */
 
 /* Hands out consecutive pieces of one allocation; with base NULL it only counts. Pieces start at multiples of 64 bytes. */
@@ -58,7 +63,7 @@ bool orthsr__pass_merges(const orthsr__tower *tower, const orthsr__target *targe
 static void lay_out_merged(orthsr__pass *pass, carver *c, orthsr__load load) {
     size_t layers = pass->tower->config.layers;
     for (size_t i = 0; i < layers * ORTHSR__MAPS; i++) {
-        const orthsr__target *target = pass->target[i];
+        const orthsr__target *target = target_of(pass, i);
         if (!target || !orthsr__pass_merges(pass->tower, target, i, load)) continue;
         real *weight = carve(c, target->out * target->in), *grad = carve(c, target->out * target->in);
         if (c->base) pass->merged[i] = (orthsr__merged){weight, grad};
@@ -66,11 +71,11 @@ static void lay_out_merged(orthsr__pass *pass, carver *c, orthsr__load load) {
 }
 
 /* Everything but memory. */
-static orthsr__pass plan(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__gradients gradients) {
+static orthsr__pass plan(const orthsr__tower *tower, const orthsr__stack *stack, size_t rows, orthsr__gradients gradients) {
     size_t layers = tower->config.layers;
-    orthsr__pass pass = {.tower = tower, .adapter = adapter, .target = binding + tower->first_map, .first_adapted = layers, .rows = rows};
+    orthsr__pass pass = {.tower = tower, .stack = *stack, .first_adapted = layers, .rows = rows};
     for (size_t i = layers * ORTHSR__MAPS; i-- > 0;)
-        if (pass.target[i]) pass.first_adapted = i / ORTHSR__MAPS;
+        if (target_of(&pass, i)) pass.first_adapted = i / ORTHSR__MAPS;
     pass.to_input = gradients == ORTHSR__INPUT_GRADIENTS;
     pass.first_kept = gradients == ORTHSR__NO_GRADIENTS ? layers : pass.to_input ? 0 : pass.first_adapted;
     return pass;
@@ -84,16 +89,15 @@ static size_t lay_out_all(orthsr__pass *pass, real *base, orthsr__load load, ort
     return c.used;
 }
 
-size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__load load,
-                          orthsr__gradients gradients) {
-    orthsr__pass pass = plan(tower, adapter, binding, rows, gradients);
+size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr__stack *stack, size_t rows, orthsr__load load, orthsr__gradients gradients) {
+    orthsr__pass pass = plan(tower, stack, rows, gradients);
     return lay_out_all(&pass, NULL, load, gradients) * sizeof(real);
 }
 
-orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               orthsr__load load, orthsr__gradients gradients, orthsr_error *error) {
+orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr__stack *stack, size_t rows, orthsr__load load,
+                               orthsr__gradients gradients, orthsr_error *error) {
     size_t layers = tower->config.layers;
-    *pass = plan(tower, adapter, binding, rows, gradients);
+    *pass = plan(tower, stack, rows, gradients);
     pass->kept = orthsr__calloc(layers - pass->first_kept + 1, sizeof *pass->kept);
     pass->at = orthsr__calloc(rows, sizeof *pass->at);
     pass->merged = orthsr__calloc(layers * ORTHSR__MAPS, sizeof *pass->merged);
@@ -108,10 +112,17 @@ orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, c
 
 void orthsr__pass_free(orthsr__pass *pass) {
     free(pass->memory);
+    free(pass->turned);
     free(pass->kept);
     free(pass->at);
     free(pass->merged);
     *pass = (orthsr__pass){0};
+}
+
+orthsr_status orthsr__pass_need_turned(orthsr__pass *pass, orthsr_error *error) {
+    size_t d = pass->tower->config.width, mlp = pass->tower->config.mlp;
+    if (!pass->turned) pass->turned = orthsr__aligned(pass->rows * (mlp > d ? mlp : d), sizeof(real));
+    return pass->turned ? ORTHSR_OK : orthsr__fail_memory(error, "activations");
 }
 
 static orthsr__kept *kept_of(const orthsr__pass *pass, size_t layer) {
@@ -181,9 +192,9 @@ static const orthsr__merged *merged_of(const orthsr__pass *pass, size_t layer, s
 void orthsr__pass_begin(orthsr__pass *pass) {
     for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++) {
         const orthsr__merged *merged = &pass->merged[i];
-        const orthsr__target *target = pass->target[i];
+        const orthsr__target *target = target_of(pass, i);
         if (!merged->weight) continue;
-        orthsr__merge_weight(pass->pool, pass->adapter, target, merged->weight, pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight);
+        orthsr__merge_weight(pass->pool, pass->stack.adapter[0], target, merged->weight, pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight);
         memset(merged->grad, 0, target->out * target->in * sizeof *merged->grad);
     }
 }
@@ -191,47 +202,86 @@ void orthsr__pass_begin(orthsr__pass *pass) {
 void orthsr__pass_end(orthsr__pass *pass, real *grad_rotations) {
     for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++) {
         const orthsr__merged *merged = &pass->merged[i];
+        const orthsr__target *target = target_of(pass, i);
         if (merged->weight)
-            orthsr__merge_adjoint(pass->pool, pass->adapter, pass->target[i], grad_rotations + pass->target[i]->rotation_offset, merged->grad,
+            orthsr__merge_adjoint(pass->pool, pass->stack.adapter[0], target, grad_rotations + target->rotation_offset, merged->grad,
                                   pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight, merged->weight);
     }
+}
+
+/* x (rows, in) times the A of every adapter that has one on this map's input, the last one's first: what comes out of W' = (W A^T) B^T for A below B. */
+static const real *rotate_input(orthsr__pass *pass, size_t map, const real *x, size_t rows) {
+    for (size_t i = pass->stack.count; i-- > 0;) {
+        const orthsr__target *target = pass->stack.binding[i][map];
+        if (!target || pass->stack.adapter[i]->side == ORTHSR_SIDE_OUTPUT) continue;
+        real *to = x == pass->rotated ? pass->turned : pass->rotated;
+        orthsr__rotate(pass->pool, pass->stack.adapter[i], target, to, x, rows);
+        x = to;
+    }
+    return x;
+}
+
+/* The product (rows, out) through every adapter's A on this map's output, and its scales, the first one's first. What is left in *scale is still to be applied.
+ * other (rows, out): room beside the product. */
+static real *rotate_output(orthsr__pass *pass, size_t map, bool merged, real *product, real *other, size_t rows, size_t out, const real **scale) {
+    *scale = NULL;
+    for (size_t i = 0; i < pass->stack.count; i++) {
+        const orthsr__target *target = pass->stack.binding[i][map];
+        bool turns = target && !merged && pass->stack.adapter[i]->side == ORTHSR_SIDE_OUTPUT;
+        if (*scale && (turns || (target && target->scale))) {
+            finish(pass, (columns){product, product, *scale, NULL, NULL, out}, rows);
+            *scale = NULL;
+        }
+        if (turns) {
+            orthsr__rotate(pass->pool, pass->stack.adapter[i], target, other, product, rows);
+            real *before = product;
+            product = other;
+            other = before;
+        }
+        if (target && target->scale) *scale = target->scale;
+    }
+    return product;
+}
+
+/* Whether anything is done to what W gives before the bias. */
+static bool changes_output(const orthsr__pass *pass, size_t map, bool merged) {
+    for (size_t i = 0; i < pass->stack.count; i++) {
+        const orthsr__target *target = pass->stack.binding[i][map];
+        if (target && (target->scale || (!merged && pass->stack.adapter[i]->side == ORTHSR_SIDE_OUTPUT))) return true;
+    }
+    return false;
 }
 
 /* y (rows, out) = scale ((x A) W^T) + bias + residual, or on the output side scale ((x W^T) A) + bias + residual. */
 static void map_forward(orthsr__pass *pass, size_t layer, size_t which, real *y, const real *x, const real *residual, size_t rows) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
-    const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
     const orthsr__merged *merged = merged_of(pass, layer, which);
     const real *weight = merged ? merged->weight : map->weight;
-    bool rotated = target && !merged, output = rotated && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
-    if (rotated && !output) {
-        orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, x, rows);
-        x = pass->rotated;
-    }
-    if (!output && !(target && target->scale)) {
+    size_t at = pass->tower->first_map + layer * ORTHSR__MAPS + which;
+    if (!merged) x = rotate_input(pass, at, x, rows);
+    if (!changes_output(pass, at, merged)) {
         orthsr__linear_forward(pass->pool, y, x, weight, map->bias, residual, rows, map->in, map->out);
         return;
     }
     real *product = spare(pass, which); /* (rows, out), and what becomes of it */
+    const real *scale;                  /* (out) */
     orthsr__linear_forward(pass->pool, product, x, weight, NULL, NULL, rows, map->in, map->out);
-    if (output) {
-        orthsr__rotate(pass->pool, pass->adapter, target, pass->rotated, product, rows);
-        product = pass->rotated;
-    }
-    finish(pass, (columns){y, product, target->scale, map->bias, residual, map->out}, rows);
+    product = rotate_output(pass, at, merged, product, pass->rotated, rows, map->out, &scale);
+    finish(pass, (columns){y, product, scale, map->bias, residual, map->out}, rows);
 }
 
 /* grad_x (rows, in) = (or +=) the gradient through map_forward; NULL: not wanted. Adds that of the target's rotation. */
 static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *grad_x, const real *grad_y, const real *x, size_t rows, bool accumulate,
                          real *grad_rotations) {
     const orthsr__linear *map = &pass->tower->layer[layer].map[which];
-    const orthsr__target *target = pass->target[layer * ORTHSR__MAPS + which];
+    const orthsr__target *target = target_of(pass, layer * ORTHSR__MAPS + which);
     if (!target) {
         if (grad_x) orthsr__linear_backward(pass->pool, grad_x, grad_y, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
+    const orthsr_adapter *adapter = pass->stack.adapter[0];
     const orthsr__merged *merged = merged_of(pass, layer, which);
-    bool output = !merged && pass->adapter->side == ORTHSR_SIDE_OUTPUT;
+    bool output = !merged && adapter->side == ORTHSR_SIDE_OUTPUT;
     real *own = grad_rotations + target->rotation_offset, *free_rows = spare(pass, which); /* (blocks, b, b), (rows, out) */
     if (target->scale) {
         real *scaled = output ? pass->grad_rotated : free_rows; /* (rows, out) */
@@ -246,13 +296,13 @@ static void map_backward(orthsr__pass *pass, size_t layer, size_t which, real *g
     }
     if (output) {
         orthsr__linear_forward(pass->pool, free_rows, x, map->weight, NULL, NULL, rows, map->in, map->out); /* what A was given, formed again */
-        orthsr__rotate_adjoint(pass->pool, pass->adapter, target, pass->rotated, own, pass->grad_rotated, grad_y, free_rows, rows);
+        orthsr__rotate_adjoint(pass->pool, adapter, target, pass->rotated, own, pass->grad_rotated, grad_y, free_rows, rows);
         if (grad_x) orthsr__linear_backward(pass->pool, grad_x, pass->rotated, map->weight, rows, map->in, map->out, accumulate);
         return;
     }
     orthsr__linear_backward(pass->pool, pass->grad_rotated, grad_y, map->weight, rows, map->in, map->out, false);
     real *straight = accumulate || !grad_x ? pass->rotated : grad_x;
-    orthsr__rotate_adjoint(pass->pool, pass->adapter, target, straight, own, pass->grad_rotated, pass->grad_rotated, x, rows);
+    orthsr__rotate_adjoint(pass->pool, adapter, target, straight, own, pass->grad_rotated, pass->grad_rotated, x, rows);
     if (accumulate && grad_x) finish(pass, (columns){grad_x, straight, NULL, NULL, grad_x, map->in}, rows);
 }
 
@@ -314,7 +364,7 @@ static bool goes_on(const orthsr__pass *pass, size_t layer, size_t which) {
     if (pass->to_input || layer > pass->first_adapted) return true;
     if (which <= ORTHSR__V) return false; /* they stand side by side */
     for (size_t i = ORTHSR__Q; i < which; i++)
-        if (pass->target[layer * ORTHSR__MAPS + i]) return true;
+        if (target_of(pass, layer * ORTHSR__MAPS + i)) return true;
     return false;
 }
 

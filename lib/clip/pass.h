@@ -29,10 +29,9 @@ typedef struct orthsr__load {
 
 typedef struct orthsr__pass {
     const orthsr__tower *tower;
-    const orthsr_adapter *adapter;                                /* NULL: none */
-    const orthsr__target **target;                                /* (layers * ORTHSR__MAPS): the tower's part of a binding */
+    orthsr__stack stack;                                          /* borrowed; without gradients the caller sets it, with them it has one adapter or none */
     orthsr__pool *pool;                                           /* borrowed; the caller sets it */
-    size_t first_adapted;                                         /* lowest layer with a target; layers when there is none */
+    size_t first_adapted;                                         /* with gradients: lowest layer with a target; layers when there is none */
     size_t first_kept;                                            /* lowest layer that is kept; layers for a pass without gradients */
     bool to_input;                                                /* backward goes on to the first layer's input */
     bool whole;                                                   /* out has all rows; only in a pass without gradients */
@@ -43,6 +42,7 @@ typedef struct orthsr__pass {
     real *normed, *rotated, *hidden;                              /* (rows, d), (rows, max(d, mlp)) twice */
     real *grad, *grad_normed, *grad_o, *grad_q, *grad_k, *grad_v; /* (rows, d), only with gradients */
     real *grad_hidden, *grad_rotated;                             /* (rows, mlp), (rows, max(d, mlp)), only with gradients */
+    real *turned;                                                 /* (rows, max(d, mlp)), an allocation of its own: orthsr__pass_need_turned; or NULL */
     real *read, *pooled, *pooled_normed;                          /* (rows, d): one row per sequence is used of these and of the next */
     real *pooled_mean, *pooled_rstd;                              /* (rows) */
     size_t *at;                                                   /* (rows): where each sequence is read, among its own rows; the caller sets it */
@@ -59,18 +59,19 @@ typedef enum orthsr__gradients {
     ORTHSR__INPUT_GRADIENTS    /* and those of the first layer's input: nothing may be skipped */
 } orthsr__gradients;
 
-/* binding: the model's (map_count), which must outlive the pass. load: what a step is expected to have; where merging a target then costs less than rotating,
- * it is merged. */
-orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows,
-                               orthsr__load load, orthsr__gradients gradients, orthsr_error *error);
+/* stack: must outlive the pass. load: what a step is expected to have; where merging a target then costs less than rotating, it is merged. */
+orthsr_status orthsr__pass_new(orthsr__pass *pass, const orthsr__tower *tower, const orthsr__stack *stack, size_t rows, orthsr__load load,
+                               orthsr__gradients gradients, orthsr_error *error);
 void orthsr__pass_free(orthsr__pass *pass); /* safe on a zeroed struct */
+
+/* Room that a stack of more than one adapter needs. */
+orthsr_status orthsr__pass_need_turned(orthsr__pass *pass, orthsr_error *error);
 
 /* Whether the target of a map, layer * ORTHSR__MAPS + which, is merged under such a load. */
 bool orthsr__pass_merges(const orthsr__tower *tower, const orthsr__target *target, size_t map, orthsr__load load);
 
 /* Bytes that such a pass takes. */
-size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr_adapter *adapter, const orthsr__target **binding, size_t rows, orthsr__load load,
-                          orthsr__gradients gradients);
+size_t orthsr__pass_bytes(const orthsr__tower *tower, const orthsr__stack *stack, size_t rows, orthsr__load load, orthsr__gradients gradients);
 
 /* Where a layer's input (rows, d) lies: the caller fills the first's. */
 real *orthsr__pass_input(orthsr__pass *pass, size_t layer);

@@ -43,6 +43,13 @@ void orthsr_session_free(orthsr_session *session) {
     free(session);
 }
 
+orthsr_status orthsr_session_set_adapters(orthsr_session *session, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(session && (adapters || n == 0), error, "session or adapters is NULL");
+    for (size_t i = 0; i < n; i++)
+        if (!adapters[i]) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: adapter %zu of %zu is NULL", __func__, i, n);
+    return orthsr__encoder_adapt(&session->encoder, adapters, n, error);
+}
+
 orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error) {
     ORTHSR__REQUIRE(session != NULL, error, "session is NULL");
     if (prompt) ORTHSR__TRY(orthsr__prompt_fits(prompt, session->encoder.model, error));
