@@ -1075,9 +1075,35 @@ START_TEST(test_convert) {
     /* without a model the names are transformers' */
     o = run("convert --adapter @/run/adapter --to peft --out @/transformers");
     ck_assert_msg(o.code == 0 && strstr(o.err, "CLIPModel"), "%s", o.err);
-    expect_usage(run("convert --adapter @/run/adapter --out @/x"), "--to orthsr|peft is missing");
-    expect_usage(run("convert --adapter @/run/adapter --to gguf --out @/x"), "not 'gguf'");
+    expect_usage(run("convert --adapter @/run/adapter --out @/x"), "--to orthsr|peft|gguf is missing");
+    expect_usage(run("convert --adapter @/run/adapter --to onnx --out @/x"), "not 'onnx'");
+    expect_usage(run("convert --model " MODEL " --to peft --out @/x"), "--adapter A is missing");
+    expect_usage(run("convert --adapter @/run/adapter --to peft --dtype f16 --out @/x"), "--dtype is for --to gguf");
     expect_failure(run("convert --adapter @/flat --to peft --out @/x"), 1, "flat");
+    ck_assert(!exists("x"));
+}
+END_TEST
+
+/* What is in the files is looked at by tests/test_gguf.c. */
+START_TEST(test_convert_gguf) {
+    json_t *object = expect_json(run("convert --model " MODEL " --adapter @/run/adapter --to gguf --out @/clip.gguf --json"));
+    ck_assert_str_eq(text_in(object, "format"), "gguf");
+    ck_assert_str_eq(text_in(object, "dtype"), "f16");
+    ck_assert_int_eq((int)number_in(object, "targets"), 14);
+    ck_assert(number_in(object, "deviation") > 0);
+    json_decref(object);
+    object = expect_json(run("convert --model " MODEL " --to gguf --dtype f32 --out @/plain.gguf --json"));
+    ck_assert_str_eq(text_in(object, "dtype"), "f32");
+    ck_assert(number_in(object, "targets") == 0 && number_in(object, "deviation") == 0 && !json_object_get(object, "adapter"));
+    json_decref(object);
+    struct stat half, full;
+    ck_assert(stat(scratch_file("clip.gguf"), &half) == 0 && stat(scratch_file("plain.gguf"), &full) == 0 && full.st_size > half.st_size);
+    outcome o = run("convert --model " MODEL " --to gguf --out @/clip.gguf");
+    ck_assert_msg(o.code == 0 && strstr(o.out, "0 maps merged"), "%s%s", o.out, o.err);
+    expect_usage(run("convert --adapter @/run/adapter --to gguf --out @/x"), "--model M is missing");
+    expect_usage(run("convert --model " MODEL " --to gguf --dtype q8 --out @/x"), "f32|f16");
+    expect_failure(run("convert --model " MODEL " --to gguf --out @/run"), 1, "is a directory");
+    expect_failure(run("convert --model tests/data/clip/openai/ViT-tiny.safetensors --to gguf --out @/x"), 1, "vocab.json");
     ck_assert(!exists("x"));
 }
 END_TEST
@@ -1307,6 +1333,7 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_unmerge);
     tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_convert_gguf);
     tcase_add_test(tc, test_prompts);
     tcase_add_test(tc, test_bad_prompts);
     tcase_add_test(tc, test_image_size);

@@ -43,9 +43,10 @@ const command commands[] = {
     {"unmerge", UNMERGE, command_merge, NULL, "take an adapter out of a merged checkpoint again",
      "M is the merged checkpoint. What the merge rounded away stays lost: float32 weights come back to rounding, float16 and bfloat16 ones to two roundings.",
      "orthsr unmerge --model merged --adapter run/adapter --out restored"},
-    {"convert", CONVERT, command_convert, NULL, "write an adapter in this library's format or in PEFT's",
+    {"convert", CONVERT, command_convert, NULL, "write an adapter in this library's format or in PEFT's, or a model as GGUF",
      "With --model the adapter is checked against that model, and PEFT's modules are called as its family calls them. Without it they are named as in transformers' "
-     "CLIPModel, and a PEFT adapter can be read when its tensors tell the sizes of its modules.",
+     "CLIPModel, and a PEFT adapter can be read when its tensors tell the sizes of its modules. With --to gguf the model of --model, with the adapter merged when one is given, becomes one "
+     "file for clip.cpp.",
      "orthsr convert --adapter run/adapter --model my-clip --to peft --out for-peft"},
     {"data", DATA, command_data, "check D", "check a data set: its layout, counts, files and class names",
      "Says which layout D has, how many images each class has, and what is wrong: files that are missing or no images, images in two parts, class names that do not "

@@ -21,9 +21,10 @@
 const option_row option_rows[] = {
     {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL | INFO | CONVERT, WITH_MODEL, NULL,
      "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
-    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | EXPLAIN | ONE_ADAPTER, ONE_ADAPTER, NULL,
+    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | EXPLAIN | ONE_ADAPTER, MERGE | UNMERGE, NULL,
      "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"},
-    {"to", "orthsr|peft", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write"},
+    {"to", "orthsr|peft|gguf", OPTION_CHOICE, AT(to), CONVERT, CONVERT, NULL, "the format to write; gguf: the whole model, for clip.cpp"},
+    {"dtype", "f32|f16", OPTION_CHOICE, AT(dtype), CONVERT, 0, NULL, "how matrices are stored in a GGUF file (default: f16)"},
     {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EXPLAIN, ZEROSHOT | TRAIN, NULL,
      "labelled images: D/train and D/test with a folder per class, class folders directly, IDX files, or a data set of the papers with its split file"},
     {"data", "D", OPTION_LIST, AT(datasets), EVALUATE, EVALUATE, NULL, "labelled images, as for zeroshot; repeated for the targets of cross and domain"},
@@ -36,7 +37,7 @@ const option_row option_rows[] = {
     {"text", "FILE", OPTION_TEXT, AT(text), EMBED | TOKENIZE, TOKENIZE, NULL, "UTF-8, one text per line; an empty line is an empty text"},
     {"pixels", "X.npy", OPTION_TEXT, AT(pixels), EMBED, 0, NULL, "float32 (n, 3, H, W) of the model's size, already normalised"},
     {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, NULL,
-     "the .npy file of embed, the .png file of explain, else a directory"},
+     "the .npy file of embed, the .png file of explain, the .gguf file of convert, else a directory"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, 0, NULL,
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
@@ -381,6 +382,7 @@ int settings_parse(settings *s, const command *c, int argc, char **argv) {
                     .parametrization = -1,
                     .interpolation = -1,
                     .to = -1,
+                    .dtype = -1,
                     .context_position = -1,
                     .part = -1,
                     .config = -1};

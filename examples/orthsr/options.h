@@ -51,11 +51,12 @@ typedef struct settings {
         context_words, cutout_holes, memory_budget, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
-        parametrization, interpolation, to, context_position, part, config;
+        parametrization, interpolation, to, dtype, context_position, part, config;
     int raw, deep, json, help, class_specific, kl_confidence, block_share;
 } settings;
 
-enum formats { TO_ORTHSR, TO_PEFT };                                                 /* the order of --to's row */
+enum formats { TO_ORTHSR, TO_PEFT, TO_GGUF };                                        /* the order of --to's row */
+enum dtypes { DTYPE_F32, DTYPE_F16 };                                                /* the order of --dtype's row */
 enum methods { METHOD_ORTHSR, METHOD_COOP, METHOD_COOP_ORTHSR };                     /* the order of --method's row */
 enum protocols { PROTOCOL_BASE_NEW, PROTOCOL_ALL, PROTOCOL_CROSS, PROTOCOL_DOMAIN }; /* the order of --protocol's row */
 enum classes { CLASSES_BASE, CLASSES_NEW, CLASSES_ALL };                             /* the order of --classes' row */

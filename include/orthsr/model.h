@@ -132,6 +132,21 @@ ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const ort
 ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
                                               orthsr_error *error);
 
+/* How the matrices of a GGUF file are stored; vectors are float32 in either. Since 0.1. */
+typedef enum orthsr_gguf_type {
+    ORTHSR_GGUF_F32 = 0, /* as exact as the model computes */
+    ORTHSR_GGUF_F16 = 1  /* half the size, and what ggml's convolution takes in every release */
+} orthsr_gguf_type;
+
+/* Writes the model as opened (at its image size, if another was asked for), with the adapter's maps merged (NULL: as it is), to the file path: a two-tower CLIP
+ * for clip.cpp, with the names that llama.cpp gives to a CLIP's parts (docs/formats.md lists them). Merged weights are formed in float64 and rounded once.
+ * *deviation (may be NULL): largest |stored - exact| over all values. The file is written atomically, one tensor at a time.
+ * Errors: ARGUMENT (also a path that is the model's own file), IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (a value that
+ * overflows the type; named), UNSUPPORTED (a model without tokenizer or without the norm before its first layer, with two activations, or with preprocessing
+ * that cannot be done: what the file has no place for), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_export_gguf(const orthsr_model *model, const orthsr_adapter *adapter, orthsr_gguf_type type, const char *path,
+                                                  double *deviation, orthsr_error *error);
+
 ORTHSR_END_DECLS
 
 #endif

@@ -62,6 +62,11 @@ bool orthsr__is_there(const char *path) {
     return lstat(path, &info) == 0;
 }
 
+bool orthsr__same_place(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 char *orthsr__join(const char *directory, const char *name) {
     size_t length = strlen(directory);
     while (length > 1 && directory[length - 1] == '/') length--;

@@ -27,6 +27,9 @@ bool orthsr__is_file(const char *path);
 /* Something has this name, if only a link to nothing: whoever put it there meant it to be read, and opening it says what is wrong. */
 bool orthsr__is_there(const char *path);
 
+/* Both are there, and are the same file or directory. */
+bool orthsr__same_place(const char *a, const char *b);
+
 /* "directory/name" in fresh memory; NULL when memory is short. */
 char *orthsr__join(const char *directory, const char *name);
 

@@ -2,7 +2,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -137,14 +136,9 @@ static orthsr_status copy_companion(merge *m, const char *name, orthsr_error *er
     return status;
 }
 
-static bool same_place(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static orthsr_status rewrite(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, bool inverse, double *deviation,
                              orthsr_error *error) {
-    if (same_place(model->directory, directory))
+    if (orthsr__same_place(model->directory, directory))
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; choose another one", directory);
     merge m = {.model = model, .adapter = adapter, .directory = directory, .inverse = inverse};
     ORTHSR__TRY(orthsr__bind(&m.binding, model, adapter, error));
