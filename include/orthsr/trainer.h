@@ -164,6 +164,19 @@ typedef int (*orthsr_trainer_callback)(const orthsr_trainer *trainer, void *payl
 /* All steps that are left. callback may be NULL. Errors: those of orthsr_trainer_step, CANCELLED. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callback callback, void *payload, orthsr_error *error);
 
+/* Checkpoints: the state of a run in one file (docs/formats.md), from which another trainer, made of the same things in the same or another process, goes on to
+ * the same bits: the same model, data, adapter or prompt (its parameters aside) and options; threads may be others, and the memory budget, which changes
+ * results by rounding.
+ *
+ * save writes atomically; the file that was at path so far is called path.previous then, so that there are two. text (NULL: none) is the caller's own and
+ * comes back with load: what a program wants to know when it goes on. Errors: ARGUMENT (NULL, a text or a list of items above 256 MiB), IO (also of an item's
+ * file), MEMORY; what was at path is there still. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_save(orthsr_trainer *trainer, const char *path, const char *text, orthsr_error *error);
+/* Puts the trainer where that which was saved was: adapter, prompt, optimizer, steps, metrics. *text (text may be NULL): the caller's, to be released with
+ * orthsr_free; "" when none was given. Errors: ARGUMENT, IO, FORMAT (damaged: path.previous may be whole), UNSUPPORTED (another version of the file), MISMATCH
+ * (of another run: names the first thing that differs, as it is there and here), MEMORY; the trainer is then as it was. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char *path, char **text, orthsr_error *error);
+
 /* What a step's time is spent on. Since 0.1. */
 typedef enum orthsr_phase {
     ORTHSR_PHASE_TEXT,       /* class prompts, forward and backward */

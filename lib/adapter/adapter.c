@@ -174,6 +174,10 @@ void orthsr__factors_free(orthsr__factors *factors) {
 orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
     for (size_t i = 0; i < adapter->target_count && adapter->coft > 0; i++)
         bound_target(adapter, &adapter->targets[i], next->parameters + adapter->targets[i].parameter_offset);
+    return orthsr__adapter_restore(pool, adapter, next, work, error);
+}
+
+orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
     ORTHSR__TRY(orthsr__build_blocks(pool, adapter, 0, adapter->target_count, next, work, error));
     orthsr__factors before = adapter->factors;
     adapter->factors = *next;

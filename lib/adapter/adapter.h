@@ -99,6 +99,9 @@ orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parame
 /* The same without allocating: next->parameters become the adapter's, and what it had so far becomes next's. */
 orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
 
+/* The same with parameters as they are: what was within COFT's bound may be beyond it by rounding, and would be moved by a bit. */
+orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
+
 /* Room for the adapter's factors. Free in any case. */
 orthsr_status orthsr__factors_new(orthsr__factors *factors, const orthsr_adapter *adapter, orthsr_error *error);
 void orthsr__factors_free(orthsr__factors *factors);

@@ -152,11 +152,20 @@ static void sync_directory_of(const char *path) {
     free(directory);
 }
 
+/* A regular file at path is called previous too, in place of what was called so; where the file system has no second names, instead. */
+static bool keep(const char *path, const char *previous) {
+    struct stat info;
+    if (lstat(path, &info) != 0 || !S_ISREG(info.st_mode)) return true;
+    if (unlink(previous) != 0 && errno != ENOENT) return false;
+    return link(path, previous) == 0 || rename(path, previous) == 0;
+}
+
 orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
     if (fsync(writer->fd) != 0) status = orthsr__fail_errno(error, "sync", writer->path);
     if (close(writer->fd) != 0 && !status) status = orthsr__fail_errno(error, "close", writer->path);
     writer->fd = -1;
+    if (!status && writer->previous && !keep(writer->path, writer->previous)) status = orthsr__fail_errno(error, "keep a file as", writer->previous);
     if (!status && rename(writer->temporary, writer->path) != 0) status = orthsr__fail_errno(error, "rename a file to", writer->path);
     if (!status) {
         sync_directory_of(writer->path);

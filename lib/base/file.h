@@ -45,10 +45,11 @@ orthsr_status orthsr__make_directory(const char *path, orthsr_error *error);
 /* Atomic writing: bytes go to "<path>.tmp-<process>-<nnn>" beside path; commit syncs and renames it over path, discard removes it. After a failed
  * write the writer only needs discard; after commit, failed or not, nothing. A file that was at path stays whole until the rename. */
 typedef struct orthsr__writer {
-    int fd;           /* -1 when closed */
-    char *path;       /* final name */
-    char *temporary;  /* name now */
-    uint64_t written; /* bytes so far */
+    int fd;               /* -1 when closed */
+    char *path;           /* final name */
+    char *temporary;      /* name now */
+    const char *previous; /* what a file at path is called from commit on, beside it; NULL: it is gone. Borrowed, the opener's to set */
+    uint64_t written;     /* bytes so far */
 } orthsr__writer;
 
 orthsr_status orthsr__writer_open(orthsr__writer *writer, const char *path, orthsr_error *error);

@@ -198,6 +198,11 @@ void orthsr__optimizer_undo(orthsr_optimizer *optimizer) {
     optimizer->steps--;
 }
 
+void orthsr__optimizer_adopt(orthsr_optimizer *optimizer, size_t steps) {
+    swap(optimizer);
+    optimizer->steps = steps;
+}
+
 orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *parameters, const real *gradient, size_t size, double lr, orthsr_error *error) {
     if (size != optimizer->size) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the optimizer is for %zu parameters, not %zu", optimizer->size, size);
     if (!(lr >= 0 && isfinite(lr))) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "a learning rate of %g is negative or not finite", lr);

@@ -36,6 +36,9 @@ orthsr_status orthsr__optimizer_step(orthsr_optimizer *optimizer, real *paramete
 /* Takes the last step of the optimizer's state back, once: for a step whose parameters could not be used. */
 void orthsr__optimizer_undo(orthsr_optimizer *optimizer);
 
+/* The state in next and next_second comes into force, as that after so many steps. */
+void orthsr__optimizer_adopt(orthsr_optimizer *optimizer, size_t steps);
+
 /* manifold_step.c: state and parameters after one more step of RSGD or RAdam, into next, next_second and moved. */
 orthsr_status orthsr__manifold_propose(const orthsr_optimizer *optimizer, const real *parameters, const real *gradient, double lr, orthsr_error *error);
 

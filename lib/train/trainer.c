@@ -8,41 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapter/adapter.h"
 #include "base/fail.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "clip/encoder.h"
-#include "train/descent.h"
-#include "train/images.h"
-#include "train/objective.h"
-#include "train/options.h"
-#include "train/phases.h"
 #include "train/rates.h"
 #include "train/schedule.h"
-#include "train/texts.h"
-
-enum { METRICS = ORTHSR_METRIC_KL_CUT + 1 };
-
-struct orthsr_trainer {
-    const orthsr_model *model;
-    orthsr_adapter *adapter; /* without targets, and own_adapter, when only a prompt is trained */
-    orthsr_adapter *own_adapter;
-    orthsr__texts texts; /* with a learned prompt, or the templates */
-    const orthsr_dataset *dataset;
-    orthsr_trainer_options *options;
-    orthsr__descent descent; /* of the adapter */
-    orthsr__pool *pool;
-    orthsr__encoder encoder;
-    orthsr__objective objective;
-    orthsr__images images;
-    size_t items;
-    size_t batch, steps_per_epoch, step, epoch;
-    size_t *order; /* (items): of the current epoch */
-    double metric[METRICS];
-    orthsr__phases phases; /* of the last step */
-    double work;           /* likewise */
-};
+#include "train/trainer.h"
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -95,7 +66,7 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     trainer->model = model;
     trainer->adapter = adapter;
     trainer->dataset = dataset;
-    for (size_t i = 0; i < METRICS; i++) trainer->metric[i] = NAN;
+    for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = NAN;
     orthsr_status status = orthsr__trainer_options_copy(&trainer->options, options, error);
     if (!status && !adapter) {
         status = orthsr_adapter_new(&trainer->own_adapter, NULL, error);
@@ -140,6 +111,7 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr__texts_free(&trainer->texts);
     orthsr_adapter_free(trainer->own_adapter);
     orthsr__descent_free(&trainer->descent);
+    orthsr__run_free(&trainer->run);
     orthsr_trainer_options_free(trainer->options);
     orthsr__pool_free(trainer->pool);
     free(trainer->order);
@@ -148,8 +120,8 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
 
 /* ---- a step ------------------------------------------------------------------------------------------------------------------------ */
 
-/* The order of an epoch depends on the seed and the epoch only. One batch of everything needs none: its sums keep the dataset's order. */
-static void shuffle(orthsr_trainer *trainer, size_t epoch) {
+/* One batch of everything needs no order: its sums keep the dataset's. */
+void orthsr__trainer_shuffle(orthsr_trainer *trainer, size_t epoch) {
     for (size_t i = 0; i < trainer->items; i++) trainer->order[i] = i;
     if (trainer->batch == trainer->items) return;
     orthsr__random random;
@@ -212,7 +184,7 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     size_t first = within * trainer->batch, n = trainer->items - first < trainer->batch ? trainer->items - first : trainer->batch;
     double lr = orthsr__schedule(trainer->options, trainer->descent.learning_rate, epoch), defect;
     double context_lr = orthsr__schedule(trainer->options, trainer->texts.learning_rate, epoch);
-    if (within == 0) shuffle(trainer, epoch);
+    if (within == 0) orthsr__trainer_shuffle(trainer, epoch);
 
     double work = orthsr__pool_work(trainer->pool);
     orthsr__phases_begin(&trainer->phases);
@@ -226,7 +198,7 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     trainer->step++;
     trainer->epoch = epoch;
     const orthsr__term *whole = &trainer->objective.term[ORTHSR__WHOLE], *cut = &trainer->objective.term[ORTHSR__CUT];
-    const double metric[METRICS] = {
+    const double metric[ORTHSR__METRICS] = {
         [ORTHSR_METRIC_LOSS] = orthsr__objective_loss(&trainer->objective, n),
         [ORTHSR_METRIC_CE] = whole->ce / (double)n,
         [ORTHSR_METRIC_KL] = whole->kl / (double)n,
@@ -254,7 +226,7 @@ size_t orthsr_trainer_step_total(const orthsr_trainer *trainer) { return trainer
 size_t orthsr_trainer_epoch(const orthsr_trainer *trainer) { return trainer->epoch; }
 
 double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric) {
-    return (int)metric >= 0 && (int)metric < METRICS ? trainer->metric[metric] : NAN;
+    return (int)metric >= 0 && (int)metric < ORTHSR__METRICS ? trainer->metric[metric] : NAN;
 }
 
 double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase) {

@@ -1,0 +1,250 @@
+/* run.c - a training run in words. */
+#include "train/run.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include <orthsr/version.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+#include "train/rates.h"
+#include "train/trainer.h"
+
+static const char *const OPTIMIZERS[] = {"sgd", "adamw", "rsgd", "radam"};
+static const char *const RETRACTIONS[] = {"qr", "cholesky-qr", "cayley", "polar"};
+static const char *const SCHEDULES[] = {"constant", "cosine"};
+static const char *const DIRECTIONS[] = {"frozen-tuned", "tuned-frozen"};
+static const char *const REDUCTIONS[] = {"batch-mean", "mean"};
+static const char *const AUGMENTATIONS[] = {"none", "standard"};
+static const char *const CUTOUTS[] = {"off", "attentive", "random"};
+static const char *const SOURCES[] = {"text", "attention"};
+static const char *const FILLS[] = {"zero", "mean", "noise"};
+static const char *const INTERPOLATIONS[] = {"family", "bicubic", "bicubic-antialias"};
+static const char *const ACTIVATIONS[] = {"quick_gelu", "gelu", "gelu_tanh"};
+static const char *const SIDES[] = {"input", "output"};
+static const char *const POSITIONS[] = {"end", "middle", "front"};
+
+void orthsr__run_free(orthsr__run *run) {
+    free(run->text);
+    *run = (orthsr__run){0};
+}
+
+/* ---- writing: after a failed allocation nothing more is added ----------------------------------------------------------------------------- */
+
+typedef struct writing {
+    orthsr__run *run;
+    bool failed;
+} writing;
+
+static void add_text(writing *w, const char *text) {
+    orthsr__run *run = w->run;
+    size_t n = text ? strlen(text) + 1 : 0, total;
+    w->failed = w->failed || n == 0 || !orthsr__add(&total, run->size, n) || !orthsr__reserve((void **)&run->text, &run->capacity, total, 1);
+    if (w->failed) return;
+    memcpy(run->text + run->size, text, n);
+    run->size = total;
+}
+
+static void add(writing *w, const char *key, const char *value) {
+    add_text(w, key);
+    add_text(w, value);
+}
+
+static void add_count(writing *w, const char *key, size_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%zu", value);
+    add(w, key, text);
+}
+
+/* In as few digits as tell the float from all others. unset: what 0 stands for; NULL: 0 is 0. */
+static void add_number(writing *w, const char *key, double value, const char *unset) {
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtof(text, NULL) == (float)value) break;
+    }
+    add(w, key, unset && value == 0 ? unset : text);
+}
+
+/* "template 3" */
+static void add_indexed(writing *w, const char *key, size_t index, const char *value) {
+    char *name = orthsr__format("%s %zu", key, index);
+    add(w, name, value);
+    free(name);
+}
+
+static void add_list(writing *w, const char *keys, const char *key, char *const *values, size_t n) {
+    add_count(w, keys, n);
+    for (size_t i = 0; i < n; i++) add_indexed(w, key, i, values[i]);
+}
+
+static uint32_t checksum(uint32_t before, const void *bytes, size_t size) { return (uint32_t)crc32_z(before, bytes, size); }
+
+/* ---- model and data ------------------------------------------------------------------------------------------------------------------------ */
+
+static void add_model(writing *w, const orthsr_trainer *trainer) {
+    const orthsr_model *model = trainer->model;
+    const orthsr__texts *texts = &trainer->texts;
+    char tokens[16];
+    size_t count = texts->prompts * model->config.context_length;
+    snprintf(tokens, sizeof tokens, "%08x", checksum(0, texts->tokens, count * sizeof *texts->tokens));
+    add(w, "release", ORTHSR_VERSION_STRING);
+    add(w, "model", model->fingerprint);
+    add_count(w, "image size", model->config.image_size);
+    add(w, "interpolation", INTERPOLATIONS[model->options.interpolation]);
+    add(w, "preprocessing", model->preprocessing);
+    add(w, "image tower's activation", ACTIVATIONS[model->config.image.activation]);
+    add(w, "text tower's activation", ACTIVATIONS[model->config.text.activation]);
+    add_count(w, "image tower's heads", model->config.image.heads);
+    add_count(w, "text tower's heads", model->config.text.heads);
+    add(w, "token ids", tokens);
+}
+
+/* The checksum of a file's size and of its first and last 4 KiB: enough to tell images apart. */
+static orthsr_status file_checksum(uint32_t *out, const char *path, orthsr_error *error) {
+    enum { SAMPLE = 4096 };
+    orthsr__mapping file;
+    ORTHSR__TRY(orthsr__map(&file, path, error));
+    uint64_t size = file.size;
+    size_t sample = file.size < SAMPLE ? file.size : SAMPLE;
+    *out = checksum(checksum(0, NULL, 0), &size, sizeof size);
+    if (sample > 0) *out = checksum(checksum(*out, file.data, sample), file.data + file.size - sample, sample);
+    orthsr__unmap(&file);
+    return ORTHSR_OK;
+}
+
+/* The length of the directory that all files lie in: the data may have moved. */
+static size_t common_directory(const orthsr_dataset *dataset) {
+    const char *first = dataset->items[0].name;
+    size_t common = strlen(first);
+    for (size_t i = 0; i < dataset->count; i++) {
+        const char *name = dataset->items[i].name;
+        size_t n = 0;
+        while (n < common && name[n] == first[n]) n++;
+        common = n;
+    }
+    while (common > 0 && first[common - 1] != '/') common--;
+    return common;
+}
+
+static orthsr_status add_items(writing *w, const orthsr_dataset *dataset, orthsr_error *error) {
+    size_t common = common_directory(dataset), pixels = dataset->height * dataset->width * dataset->channels;
+    add_list(w, "classes", "class", dataset->class_names, dataset->n_classes);
+    add_count(w, "items", dataset->count);
+    for (size_t i = 0; i < dataset->count && !w->failed; i++) {
+        const orthsr__item *item = &dataset->items[i];
+        uint32_t content;
+        if (item->pixels) content = checksum(0, item->pixels, pixels);
+        else ORTHSR__TRY(file_checksum(&content, item->name, error));
+        char *value = orthsr__format("%s (class %zu, content %08x)", item->name + common, item->label, content);
+        add_indexed(w, "item", i, value);
+        free(value);
+    }
+    return ORTHSR_OK;
+}
+
+/* ---- what is trained, and how -------------------------------------------------------------------------------------------------------------- */
+
+static void add_adapter(writing *w, const orthsr_adapter *adapter) {
+    add(w, "parametrization", adapter->by->name);
+    add(w, "side", SIDES[adapter->side]);
+    if (adapter->parametrization == ORTHSR_HOUSEHOLDER) add_count(w, "reflections", adapter->form.reflections);
+    if (adapter->parametrization == ORTHSR_BUTTERFLY) add_count(w, "butterfly block", adapter->form.small);
+    if (adapter->parametrization == ORTHSR_BUTTERFLY) add_count(w, "butterfly factors", adapter->form.factors);
+    add_number(w, "COFT", adapter->coft, "off");
+    add_count(w, "targets", adapter->target_count);
+    for (size_t i = 0; i < adapter->target_count; i++) {
+        const orthsr__target *t = &adapter->targets[i];
+        char *value = orthsr__format("%s (%zu to %zu, %zu blocks of %zu, %zu of them distinct, scale %08x)", t->name, t->in, t->out, t->blocks, t->block,
+                                     t->distinct, t->scale ? checksum(0, t->scale, t->out * sizeof *t->scale) : 0);
+        add_indexed(w, "target", i, value);
+        free(value);
+    }
+}
+
+static void add_prompt(writing *w, const orthsr_prompt *prompt) {
+    add_count(w, "context words", prompt ? prompt->words : 0);
+    if (!prompt) return;
+    add(w, "context position", POSITIONS[prompt->position]);
+    add_list(w, "contexts of classes", "context of class", prompt->names, prompt->classes);
+}
+
+static orthsr_status add_options(writing *w, const orthsr_trainer *trainer, orthsr_error *error) {
+    const orthsr_trainer_options *o = trainer->options;
+    orthsr_optimizer_kind kind;
+    ORTHSR__TRY(orthsr__optimizer_kind(&kind, o, trainer->adapter, error));
+    add(w, "optimizer", OPTIMIZERS[kind]);
+    add(w, "retraction", RETRACTIONS[o->retraction]);
+    add_number(w, "learning rate", (double)o->learning_rate, "the default");
+    add_number(w, "context's learning rate", (double)o->context_learning_rate, "the default");
+    add_number(w, "momentum", (double)o->momentum, NULL);
+    add_number(w, "weight decay", (double)o->weight_decay, NULL);
+    add(w, "schedule", SCHEDULES[o->schedule]);
+    add_count(w, "warm-up epochs", o->warmup_epochs);
+    add_count(w, "epochs", o->epochs);
+    add_count(w, "batch size", trainer->batch);
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
+    add(w, "seed", seed);
+    add_number(w, "KL weight", (double)orthsr__kl_weight(o), NULL);
+    add_number(w, "cut cross-entropy's weight", (double)o->ce_cut_weight, NULL);
+    add_number(w, "cut KL's weight", (double)o->kl_cut_weight, NULL);
+    add_number(w, "KL temperature", (double)o->kl_temperature, NULL);
+    add(w, "KL direction", DIRECTIONS[o->kl_direction]);
+    add(w, "KL reduction", REDUCTIONS[o->kl_reduction]);
+    add(w, "KL schedule", SCHEDULES[o->kl_schedule]);
+    add(w, "KL confidence", o->kl_confidence ? "on" : "off");
+    add(w, "augmentation", AUGMENTATIONS[o->augmentation]);
+    add(w, "CutOut", CUTOUTS[o->cutout]);
+    add(w, "CutOut's source", SOURCES[o->cutout_source]);
+    add(w, "CutOut's filling", FILLS[o->cutout_fill]);
+    add_number(w, "CutOut's size", (double)orthsr__cutout_size(o), NULL);
+    add_count(w, "CutOut's holes", o->cutout_holes);
+    add_number(w, "CutOut's probability", (double)o->cutout_probability, NULL);
+    add_list(w, "templates", "template", o->templates, o->template_count);
+    add_list(w, "frozen templates", "frozen template", o->frozen_templates, o->frozen_template_count);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__run_describe(orthsr__run *run, const orthsr_trainer *trainer, orthsr_error *error) {
+    *run = (orthsr__run){0};
+    writing w = {.run = run};
+    add_model(&w, trainer);
+    add_adapter(&w, trainer->adapter);
+    add_prompt(&w, trainer->texts.prompt);
+    orthsr_status status = add_options(&w, trainer, error);
+    if (!status) status = add_items(&w, trainer->dataset, error);
+    if (!status && w.failed) status = orthsr__fail_memory(error, "a checkpoint");
+    if (status) orthsr__run_free(run);
+    return status;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* A text that begins at *at, which moves behind it; NULL at the end. The whole ends with a zero byte. */
+static const char *next(const char **at, const char *end) {
+    const char *text = *at;
+    if (text == end) return NULL;
+    *at += strlen(text) + 1;
+    return text;
+}
+
+orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error) {
+    const char *at = text, *own_at = run->text, *end = text + size, *own_end = run->text + run->size;
+    if (size == run->size && memcmp(text, run->text, size) == 0) return ORTHSR_OK;
+    if (size == 0 || text[size - 1] != '\0') return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': its description of the run does not end", path);
+    for (;;) {
+        const char *key = next(&at, end), *value = next(&at, end), *own_key = next(&own_at, own_end), *own_value = next(&own_at, own_end);
+        if (!own_key || !key || !value || strcmp(key, own_key) != 0) break;
+        if (strcmp(value, own_value) != 0)
+            return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s' is of another run: %s is %.256s there and %.256s here", path, key, value, own_value);
+    }
+    return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': its description of the run is not one that this release writes", path);
+}

@@ -1,0 +1,43 @@
+/* trainer.h (internal) - what a trainer has: shared by its steps (trainer.c), its description (run.c) and its checkpoints (checkpoint.c). */
+#ifndef ORTHSR_TRAIN_TRAINER_H
+#define ORTHSR_TRAIN_TRAINER_H
+
+#include <orthsr/trainer.h>
+
+#include "adapter/adapter.h"
+#include "clip/encoder.h"
+#include "train/descent.h"
+#include "train/images.h"
+#include "train/objective.h"
+#include "train/options.h"
+#include "train/phases.h"
+#include "train/run.h"
+#include "train/texts.h"
+
+enum { ORTHSR__METRICS = ORTHSR_METRIC_KL_CUT + 1 };
+
+struct orthsr_trainer {
+    const orthsr_model *model;
+    orthsr_adapter *adapter; /* without targets, and own_adapter, when only a prompt is trained */
+    orthsr_adapter *own_adapter;
+    orthsr__texts texts; /* with a learned prompt, or the templates */
+    const orthsr_dataset *dataset;
+    orthsr_trainer_options *options;
+    orthsr__descent descent; /* of the adapter */
+    orthsr__pool *pool;
+    orthsr__encoder encoder;
+    orthsr__objective objective;
+    orthsr__images images;
+    size_t items;
+    size_t batch, steps_per_epoch, step, epoch;
+    size_t *order; /* (items): of the current epoch */
+    double metric[ORTHSR__METRICS];
+    orthsr__phases phases; /* of the last step */
+    double work;           /* likewise */
+    orthsr__run run;       /* what is trained and how, once a checkpoint has asked for it */
+};
+
+/* trainer->order of this epoch, which depends on the seed and the epoch only. */
+void orthsr__trainer_shuffle(orthsr_trainer *trainer, size_t epoch);
+
+#endif
