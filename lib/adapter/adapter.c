@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
@@ -47,14 +46,6 @@ void orthsr_adapter_free(orthsr_adapter *adapter) {
     orthsr__factors_free(&adapter->factors);
     free(adapter->fingerprint);
     free(adapter);
-}
-
-bool orthsr__is_utf8(const char *text) {
-    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
-    utf8proc_int32_t character;
-    for (utf8proc_ssize_t n; *at; at += n)
-        if ((n = utf8proc_iterate(at, -1, &character)) <= 0) return false;
-    return true;
 }
 
 orthsr_status orthsr__adapter_set_fingerprint(orthsr_adapter *adapter, const char *fingerprint, orthsr_error *error) {

@@ -82,9 +82,6 @@ struct orthsr_adapter {
 orthsr_status orthsr__layers_check(const orthsr_adapter_options *options, size_t tower, size_t layers, orthsr_error *error);
 bool orthsr__layers_hold(const orthsr_adapter_options *options, size_t tower, size_t layer);
 
-/* Names and fingerprints go into JSON: both must be UTF-8. */
-bool orthsr__is_utf8(const char *text);
-
 /* Everything else of a target that has name, in and out, as the next one of the adapter. ARGUMENT when it cannot be laid out. */
 orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__target *target, orthsr_error *error);
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 void *orthsr__calloc(size_t n, size_t size) { return calloc(n ? n : 1, size); }
 
@@ -61,6 +62,14 @@ char *orthsr__spaced(char *text) {
 bool orthsr__ends_with(const char *text, const char *suffix) {
     size_t length = strlen(text), tail = strlen(suffix);
     return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
+bool orthsr__is_utf8(const char *text) {
+    const utf8proc_uint8_t *at = (const utf8proc_uint8_t *)text;
+    utf8proc_int32_t character;
+    for (utf8proc_ssize_t n; *at; at += n)
+        if ((n = utf8proc_iterate(at, -1, &character)) <= 0) return false;
+    return true;
 }
 
 char *orthsr__format(const char *format, ...) {

@@ -32,6 +32,9 @@ char *orthsr__spaced(char *text);
 
 bool orthsr__ends_with(const char *text, const char *suffix);
 
+/* As what goes into JSON must be. */
+bool orthsr__is_utf8(const char *text);
+
 /* printf into fresh memory; NULL when memory is short. */
 char *orthsr__format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -60,7 +60,7 @@ static orthsr_status read_side(size_t *out, const json_t *object, const char *ke
 static orthsr_status only(const json_t *object, const char *key, const char *allowed, const char *path, orthsr_error *error) {
     const json_t *value = json_object_get(object, key);
     if (is_off(value) || (json_is_string(value) && allowed && strcmp(json_string_value(value), allowed) == 0)) return ORTHSR_OK;
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = orthsr__json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
     orthsr_status status = orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: '%s': %s is not supported", path, key, text ? text : "this value");
     free(text);
     return status;

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/memory.h"
 #include "clip/peft.h"
+#include "io/json.h"
 
 /* As PEFT writes it: sorted keys, two spaces, no newline at the end. 0.18.0 is the first release that reads it as it is meant; eps and
  * num_cayley_neumann_terms are its defaults, of no effect here. */
@@ -113,7 +114,7 @@ static char *modules_pattern(const export *to) {
 static char *config_text(const export *to) {
     char *pattern = modules_pattern(to), *quoted = NULL, *text = NULL;
     json_t *value = pattern ? json_string(pattern) : NULL;
-    if (value) quoted = json_dumps(value, JSON_ENCODE_ANY);
+    if (value) quoted = orthsr__json_text(value, JSON_ENCODE_ANY);
     const char *mapping = to->transformers ? CLIP_MODEL : "null";
     if (quoted) text = orthsr__format(CONFIG, mapping, to->adapter->share ? "true" : "false", to->block_size, to->r, quoted);
     json_decref(value);

@@ -16,7 +16,7 @@
 /* ---- helpers on JSON ---------------------------------------------------------------------------------------------- */
 
 static orthsr_status refuse(const char *path, const char *key, const json_t *value, const char *supported, orthsr_error *error) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = orthsr__json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
     orthsr_status status =
         orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: '%s': %.200s is not supported (%s)", path, key, text ? text : "this value", supported);
     free(text);

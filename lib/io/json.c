@@ -18,13 +18,14 @@ static orthsr_status load(json_t **out, const char *path, size_t max_bytes, size
         status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a file has at most %zu", path, mapping.size, max_bytes);
     } else if (!(status = orthsr__refuse_lfs_pointer(mapping.data, mapping.size, path, error))) {
         json_error_t where;
-        json_t *value = json_loadb((const char *)mapping.data, mapping.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &where);
-        if (!value && !where.text[0]) { /* jansson gives no reason when memory is short */
+        bool starved;
+        json_t *value = orthsr__json_parse((const char *)mapping.data, mapping.size, flags, &where, &starved);
+        if (starved) {
             status = orthsr__fail_memory(error, path);
         } else if (!value) {
             status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s', line %d, column %d: %s", path, where.line, where.column, where.text);
         } else if (!json_is_object(value)) {
-            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is JSON, but not an object", path);
+            status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not an object in JSON", path);
             json_decref(value);
         } else {
             *out = value;

@@ -8,6 +8,12 @@
 
 #include <orthsr/status.h>
 
+/* text (size) as one JSON object, a new reference; another value gives what is none. NULL on failure: *starved when memory was short, else *where. */
+json_t *orthsr__json_parse(const char *text, size_t size, size_t flags, json_error_t *where, bool *starved);
+
+/* An object or array as text in fresh memory; NULL when memory is short. Not json_dumps, which may lose keys then. */
+char *orthsr__json_text(const json_t *value, size_t flags);
+
 /* The whole file as one JSON object; at most max_bytes. *out is a new reference (json_decref). Errors: IO, FORMAT (line and column named), MEMORY. */
 orthsr_status orthsr__json_load(json_t **out, const char *path, size_t max_bytes, orthsr_error *error);
 

@@ -48,9 +48,10 @@ static orthsr_status parse_header(json_t **out, const orthsr__mapping *mapping, 
     const char *text = (const char *)mapping->data + 8;
     if (length == 0 || text[0] != '{') return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the safetensors header must begin with '{'", path);
     json_error_t where;
-    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+    bool starved;
+    *out = orthsr__json_parse(text, length, 0, &where, &starved);
     if (*out) return ORTHSR_OK;
-    if (!where.text[0]) return orthsr__fail_memory(error, "a safetensors header"); /* jansson gives no reason then */
+    if (starved) return orthsr__fail_memory(error, "a safetensors header");
     return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the safetensors header is not valid JSON, byte %d: %s", path, where.position, where.text);
 }
 
@@ -243,9 +244,7 @@ static orthsr_status add_entry(json_t *header, const orthsr__tensor_spec *spec, 
     size_t begin = *offset;
     if (!orthsr__add(offset, begin, spec->bytes) || *offset > INT64_MAX)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME " makes the file too large", spec->name);
-    json_t *name = json_string(spec->name); /* refuses what is not UTF-8 */
-    if (!name) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME ": the name is not UTF-8 (or memory is short)", spec->name);
-    json_decref(name);
+    if (!orthsr__is_utf8(spec->name)) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, NAME ": the name is not UTF-8", spec->name);
     json_t *shape = json_array();
     for (size_t i = 0; shape && i < spec->rank; i++) {
         if (json_array_append_new(shape, json_integer((json_int_t)spec->shape[i])) != 0) {
@@ -271,7 +270,7 @@ orthsr_status orthsr__safetensors_write_header(orthsr__writer *writer, const ort
     for (size_t i = 0; i < count; i++)
         if ((status = add_entry(header, &specs[i], &offset, error))) goto done;
 
-    text = json_dumps(header, JSON_COMPACT);
+    text = orthsr__json_text(header, JSON_COMPACT);
     size_t used = text ? strlen(text) : 0, length = (8 + used + 63) / 64 * 64 - 8; /* the data begins at byte 8 + length of the file */
     padded = text ? malloc(8 + length) : NULL;
     if (!padded) {
