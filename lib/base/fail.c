@@ -91,5 +91,6 @@ orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what) { retur
 
 orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path) {
     char buffer[128]; /* GNU's strerror_r may or may not use it; unlike strerror it is thread-safe */
-    return orthsr__fail(error, ORTHSR_ERROR_IO, "cannot %s '%s': %s", action, path, strerror_r(errno, buffer, sizeof buffer));
+    return orthsr__fail(error, errno == ENOMEM ? ORTHSR_ERROR_MEMORY : ORTHSR_ERROR_IO, "cannot %s '%s': %s", action, path,
+                        strerror_r(errno, buffer, sizeof buffer));
 }

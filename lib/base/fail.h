@@ -13,7 +13,8 @@
 /* Writes the message (when error is not NULL) and returns status: `return orthsr__fail(error, ORTHSR_ERROR_IO, "...", ...)`. */
 orthsr_status orthsr__fail(orthsr_error *error, orthsr_status status, const char *format, ...) ORTHSR__PRINTF(3, 4);
 
-/* The two commonest failures. orthsr__fail_memory names what was being allocated; orthsr__fail_errno appends strerror(errno). */
+/* The two commonest failures. orthsr__fail_memory names what was being allocated; orthsr__fail_errno appends strerror(errno), and is IO, or MEMORY of
+ * ENOMEM. */
 orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what);
 orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path);
 

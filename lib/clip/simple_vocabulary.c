@@ -23,6 +23,8 @@ static orthsr_status gunzip(orthsr__text *out, const char *path, orthsr_error *e
     }
     int code;
     const char *reason = gzerror(file, &code);
+    if (!status && code == Z_MEM_ERROR) status = orthsr__fail_memory(error, path);
+    if (!status && code == Z_ERRNO) status = orthsr__fail_errno(error, "read", path);
     if (!status && n >= 0 && gzdirect(file)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not compressed by gzip", path);
     /* A stream that ends too early is an error for zlib only when the file is closed. */
     if (!status && n < 0) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' cannot be unpacked: %s", path, reason);

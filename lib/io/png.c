@@ -29,8 +29,9 @@ typedef struct decoding {
     orthsr_status status;
 
     orthsr_image *image;
-    bool clip;  /* 16-bit gray, left as it is for clip_gray_16 */
-    bool ended; /* the file's last chunk was seen, and all rows before it */
+    bool starved; /* memory was refused, of which libpng says this and that */
+    bool clip;    /* 16-bit gray, left as it is for clip_gray_16 */
+    bool ended;   /* the file's last chunk was seen, and all rows before it */
 } decoding;
 
 static _Noreturn void give_up(decoding *d, orthsr_status status) {
@@ -40,12 +41,25 @@ static _Noreturn void give_up(decoding *d, orthsr_status status) {
 
 static void on_error(png_structp png, png_const_charp reason) {
     decoding *d = png_get_error_ptr(png);
+    if (d->starved) give_up(d, orthsr__fail_memory(d->error, d->path));
     give_up(d, orthsr__fail(d->error, ORTHSR_ERROR_FORMAT, "'%s': PNG: %s", d->path, reason));
 }
 
 static void on_warning(png_structp png, png_const_charp reason) {
     (void)png;
     (void)reason;
+}
+
+static png_voidp allocate(png_structp png, png_alloc_size_t size) {
+    decoding *d = png_get_mem_ptr(png);
+    void *memory = malloc(size);
+    d->starved = d->starved || !memory;
+    return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+    (void)png;
+    free(memory);
 }
 
 /* Rows of big-endian 16-bit gray, each at the start of its (width, 3) row, become RGB in place: from the last pixel on, as RGB needs more room. */
@@ -108,7 +122,7 @@ static void decode(decoding *d) {
 orthsr_status orthsr__png_decode(orthsr_image **out, const orthsr__mapping *file, const char *path, size_t max_pixels, orthsr_error *error) {
     *out = NULL;
     decoding d = {.file = file, .path = path, .max_pixels = max_pixels, .error = error, .status = ORTHSR_OK};
-    d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
+    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning, &d, allocate, release);
     if (d.png) d.info = png_create_info_struct(d.png);
     if (d.info) {
         decode(&d);
