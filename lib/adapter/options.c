@@ -12,6 +12,7 @@ enum { MAP_COUNT = sizeof MAPS / sizeof MAPS[0], FC1 = 4, FC2 = 5 };
 
 orthsr_status orthsr_adapter_options_new(orthsr_adapter_options **out, orthsr_error *error) {
     ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
     orthsr_adapter_options *options = orthsr__calloc(1, sizeof *options);
     if (!options) return orthsr__fail_memory(error, "adapter options");
     options->parametrization = ORTHSR_CAYLEY;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,15 @@ static bool mode_is(const char *path, mode_t kind) {
 bool orthsr__is_directory(const char *path) { return mode_is(path, S_IFDIR); }
 bool orthsr__is_file(const char *path) { return mode_is(path, S_IFREG); }
 
+static bool has(const char *directory, const char *name, mode_t kind) {
+    char path[PATH_MAX]; /* the system takes no longer one */
+    int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return length < (int)sizeof path && mode_is(path, kind);
+}
+
+bool orthsr__has_folder(const char *directory, const char *name) { return has(directory, name, S_IFDIR); }
+bool orthsr__has_file(const char *directory, const char *name) { return has(directory, name, S_IFREG); }
+
 bool orthsr__is_there(const char *path) {
     struct stat info;
     return lstat(path, &info) == 0;
@@ -80,6 +90,13 @@ orthsr_status orthsr__file_to_write(char **out, const char *path, const char *na
     if (!orthsr__ends_with(path, strrchr(name, '.'))) ORTHSR__TRY(orthsr__make_directory(path, error));
     *out = orthsr__file_at(path, name);
     return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+}
+
+orthsr_status orthsr__next_name(const char **name, DIR *stream, const char *directory, orthsr_error *error) {
+    errno = 0;
+    const struct dirent *entry = readdir(stream);
+    *name = entry ? entry->d_name : NULL;
+    return entry || errno == 0 ? ORTHSR_OK : orthsr__fail_errno(error, "read the directory", directory);
 }
 
 orthsr_status orthsr__make_directory(const char *path, orthsr_error *error) {

@@ -2,6 +2,7 @@
 #ifndef ORTHSR_BASE_FILE_H
 #define ORTHSR_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,10 @@ void orthsr__unmap(orthsr__mapping *mapping);
 bool orthsr__is_directory(const char *path);
 bool orthsr__is_file(const char *path);
 
+/* Whether directory has such a thing of this name. No memory is allocated for it. */
+bool orthsr__has_folder(const char *directory, const char *name);
+bool orthsr__has_file(const char *directory, const char *name);
+
 /* Something has this name, if only a link to nothing: whoever put it there meant it to be read, and opening it says what is wrong. */
 bool orthsr__is_there(const char *path);
 
@@ -38,6 +43,9 @@ char *orthsr__file_at(const char *path, const char *name);
 
 /* The same of a file to be written, *out NULL on failure: a path that does not end like name (".safetensors") is a directory, made when absent. */
 orthsr_status orthsr__file_to_write(char **out, const char *path, const char *name, orthsr_error *error);
+
+/* The name of the stream's next entry, NULL at its end. */
+orthsr_status orthsr__next_name(const char **name, DIR *stream, const char *directory, orthsr_error *error);
 
 /* Makes the directory when it is absent (its parent must exist). */
 orthsr_status orthsr__make_directory(const char *path, orthsr_error *error);

@@ -1,7 +1,6 @@
 /* model.c - opening a checkpoint, and what there is to know about it. */
 #include "clip/model.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,19 +65,23 @@ static orthsr_status open_shards(orthsr_model *model, const char *index_path, or
 }
 
 /* The directory's only .safetensors that is no adapter, in fresh memory, else NULL; *pickles: PyTorch's own files are there. */
-static char *only_weights(const char *directory, bool *pickles) {
+static orthsr_status only_weights(char **out, bool *pickles, const char *directory, orthsr_error *error) {
     static const char *const extensions[] = {".bin", ".pt", ".pth"};
-    char *found = NULL;
-    size_t count = 0;
+    *out = NULL;
+    *pickles = false;
     DIR *stream = opendir(directory);
-    for (const struct dirent *entry; stream && (entry = readdir(stream));) {
-        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) *pickles = *pickles || orthsr__ends_with(entry->d_name, extensions[i]);
-        if (entry->d_name[0] == '.' || !orthsr__ends_with(entry->d_name, ".safetensors") || strncmp(entry->d_name, "adapter", 7) == 0) continue;
-        free(found);
-        found = ++count == 1 ? orthsr__strdup(entry->d_name) : NULL;
+    if (!stream) return orthsr__fail_errno(error, "open the directory", directory);
+    orthsr_status status = ORTHSR_OK;
+    size_t count = 0;
+    for (const char *name; !status && !(status = orthsr__next_name(&name, stream, directory, error)) && name;) {
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) *pickles = *pickles || orthsr__ends_with(name, extensions[i]);
+        if (name[0] == '.' || !orthsr__ends_with(name, ".safetensors") || strncmp(name, "adapter", 7) == 0) continue;
+        free(*out);
+        *out = NULL;
+        if (++count == 1 && !(*out = orthsr__strdup(name))) status = orthsr__fail_memory(error, "a file name");
     }
-    if (stream) closedir(stream);
-    return found;
+    closedir(stream);
+    return status;
 }
 
 /* The weights in a directory: the first of the names people's checkpoints have, or the only .safetensors there. */
@@ -93,8 +96,9 @@ static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
         free(path);
         if (there) return status;
     }
-    bool pickles = false;
-    char *name = only_weights(model->directory, &pickles);
+    bool pickles;
+    char *name;
+    ORTHSR__TRY(only_weights(&name, &pickles, model->directory, error));
     orthsr_status status = name ? open_in_directory(model, name, error)
                                 : orthsr__fail(error, ORTHSR_ERROR_IO,
                                                "no weights in '%s': open_clip_model.safetensors, model.safetensors, model.safetensors.index.json or a single"

@@ -1,4 +1,5 @@
 /* aircraft.c - FGVC Aircraft as it is distributed: variants.txt, images_variant_{train,val,test}.txt, images/<number>.jpg. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,21 +18,17 @@ typedef struct variant {
 
 static int compare_variants(const void *a, const void *b) { return strcmp(((const variant *)a)->name, ((const variant *)b)->name); }
 
-static char *list_path(const char *directory, const char *split) { return orthsr__format("%s/images_variant_%s.txt", directory, split); }
+#define LIST "images_variant_%s.txt"
 
 bool orthsr__aircraft_has(const char *directory, const char *split) {
-    char *list = list_path(directory, split);
-    bool found = list && orthsr__is_file(list);
-    free(list);
-    return found;
+    char list[64];
+    snprintf(list, sizeof list, LIST, split);
+    return orthsr__has_file(directory, list);
 }
 
 bool orthsr__aircraft_is(const char *directory) {
-    char *variants = orthsr__join(directory, "variants.txt");
-    bool found = variants && orthsr__is_file(variants) &&
-                 (orthsr__aircraft_has(directory, "train") || orthsr__aircraft_has(directory, "val") || orthsr__aircraft_has(directory, "test"));
-    free(variants);
-    return found;
+    return orthsr__has_file(directory, "variants.txt") &&
+           (orthsr__aircraft_has(directory, "train") || orthsr__aircraft_has(directory, "val") || orthsr__aircraft_has(directory, "test"));
 }
 
 /* The classes in the order of their lines, and the same sorted by name. */
@@ -77,7 +74,7 @@ orthsr_status orthsr__aircraft_open(orthsr_dataset **out, const char *directory,
     orthsr__listing listing = {0};
     orthsr__lines variants = {0};
     variant *sorted = NULL;
-    char *names = orthsr__join(directory, "variants.txt"), *list = list_path(directory, split);
+    char *names = orthsr__join(directory, "variants.txt"), *list = orthsr__format("%s/" LIST, directory, split);
     orthsr_status status = names && list ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
     if (!status) status = read_variants(&listing, &sorted, &variants, names, error);
     if (!status) status = read_images(&listing, sorted, directory, list, error);

@@ -3,7 +3,6 @@
  * Labels follow the lines of classnames.txt, of the classes that have a folder: ImageNet-A and -R have 200 of the 1000. Two classes may have the same name
  * (OpenAI's list has such), so names are not checked against one another here.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +20,16 @@
 static bool is_class_line(const char *line) { return line[0] == 'n' && strspn(line + 1, "0123456789") == 8 && line[9] == ' ' && line[10]; }
 
 /* Any other program's classnames.txt, of a folder dataset, is left alone: the first line tells. */
-static bool is_class_list(const char *path) {
+static orthsr_status is_class_list(bool *is, const char *path, orthsr_error *error) {
+    orthsr__mapping file;
+    *is = false;
+    if (!orthsr__is_file(path)) return ORTHSR_OK;
+    ORTHSR__TRY(orthsr__map(&file, path, error));
     char line[16] = "";
-    FILE *file = orthsr__is_file(path) ? fopen(path, "rb") : NULL;
-    if (!file) return false;
-    size_t n = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[n] = '\0';
-    return is_class_line(line);
+    if (file.size > 0) memcpy(line, file.data, file.size < sizeof line ? file.size : sizeof line - 1);
+    orthsr__unmap(&file);
+    *is = is_class_line(line);
+    return ORTHSR_OK;
 }
 
 static const char *const variants[] = {"imagenetv2-matched-frequency-format-val", "imagenet-a", "imagenet-r"};
@@ -41,19 +42,25 @@ static char *variant_folder(const char *directory) {
     return orthsr__has_folder(directory, "images") ? orthsr__join(directory, "images") : orthsr__strdup(directory);
 }
 
-/* CoOp has a copy of classnames.txt in each variant's directory; the one of imagenet/ beside it serves as well. */
-static char *find_list(const char *directory) {
-    char *own = orthsr__join(directory, "classnames.txt"), *beside = orthsr__join(directory, "../imagenet/classnames.txt");
-    bool variant = orthsr__has_folder(directory, "images/n01440764"); /* imagenet-sketch, by its first class */
+/* CoOp has a copy of classnames.txt in each variant's directory; the one of imagenet/ beside it serves as well. *out is NULL when there is none. */
+static orthsr_status find_list(char **out, const char *directory, orthsr_error *error) {
+    bool variant = orthsr__has_folder(directory, "images/n01440764"), is; /* imagenet-sketch, by its first class */
     for (size_t i = 0; i < VARIANTS; i++) variant |= orthsr__has_folder(directory, variants[i]);
-    char *found = own && is_class_list(own) ? own : beside && variant && is_class_list(beside) ? beside : NULL;
-    if (found != own) free(own);
-    if (found != beside) free(beside);
-    return found;
+    *out = NULL;
+    for (int beside = 0; beside < 1 + variant && !*out; beside++) {
+        char *path = orthsr__join(directory, beside ? "../imagenet/classnames.txt" : "classnames.txt");
+        if (!path) return orthsr__fail_memory(error, "a file name");
+        orthsr_status status = is_class_list(&is, path, error);
+        if (status || !is) free(path);
+        else *out = path;
+        ORTHSR__TRY(status);
+    }
+    return ORTHSR_OK;
 }
 
 orthsr_status orthsr__imagenet_find(orthsr__imagenet *out, const char *directory, orthsr_error *error) {
-    *out = (orthsr__imagenet){.list = find_list(directory)};
+    *out = (orthsr__imagenet){0};
+    ORTHSR__TRY(find_list(&out->list, directory, error));
     if (!out->list) return ORTHSR_OK;
     bool below = orthsr__has_folder(directory, "images/train") || orthsr__has_folder(directory, "images/val");
     out->has_parts = below || orthsr__has_folder(directory, "train") || orthsr__has_folder(directory, "val");

@@ -1,5 +1,4 @@
 /* layout.c - which layout a directory has, and opening it. */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,12 +32,12 @@ static orthsr_status find_split_file(char **out, const char *directory, orthsr_e
     DIR *stream = opendir(directory);
     if (!stream) return orthsr__fail_errno(error, "open the directory", directory);
     orthsr_status status = ORTHSR_OK;
-    for (const struct dirent *entry; !status && (entry = readdir(stream));) {
-        if (!is_split_file_name(entry->d_name)) continue;
+    for (const char *name; !status && !(status = orthsr__next_name(&name, stream, directory, error)) && name;) {
+        if (!is_split_file_name(name)) continue;
         if (*out)
             status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' holds several split files, '%s' and '%s': name the file instead of the directory",
-                                  directory, strrchr(*out, '/') + 1, entry->d_name);
-        else if (!(*out = orthsr__join(directory, entry->d_name))) status = orthsr__fail_memory(error, "a file name");
+                                  directory, strrchr(*out, '/') + 1, name);
+        else if (!(*out = orthsr__join(directory, name))) status = orthsr__fail_memory(error, "a file name");
     }
     closedir(stream);
     return status;

@@ -1,4 +1,5 @@
 /* mnist.c - images and labels as two IDX files, class names as a text file beside them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,24 +51,30 @@ static orthsr_status open_files(orthsr_dataset **out, const char *images_path, c
     return status;
 }
 
-/* The path of MNIST's file of this split, kind ("images") and rank, by any of its usual names; *out is NULL when there is none. */
-static orthsr_status find_idx(char **out, const char *directory, const char *split, const char *kind, int rank, orthsr_error *error) {
-    *out = NULL;
+/* The name of MNIST's file of this split, kind ("images") and rank, by any of its usual ones; false when there is none. */
+static bool find_idx(char name[64], const char *directory, const char *split, const char *kind, int rank) {
     const char *prefix = strcmp(split, "train") == 0 ? "train" : strcmp(split, "test") == 0 ? "t10k" : NULL;
-    for (int i = 0; prefix && i < 4 && !*out; i++) {
-        char *path = orthsr__format("%s/%s-%s%cidx%d-ubyte%s", directory, prefix, kind, i & 2 ? '.' : '-', rank, i & 1 ? ".gz" : "");
-        if (!path) return orthsr__fail_memory(error, "a file name");
-        if (orthsr__is_file(path)) *out = path;
-        else free(path);
+    for (int i = 0; prefix && i < 4; i++) {
+        snprintf(name, 64, "%s-%s%cidx%d-ubyte%s", prefix, kind, i & 2 ? '.' : '-', rank, i & 1 ? ".gz" : "");
+        if (orthsr__has_file(directory, name)) return true;
     }
-    return ORTHSR_OK;
+    return false;
+}
+
+/* The same as a path in fresh memory; *out is NULL when there is none. */
+static orthsr_status idx_path(char **out, const char *directory, const char *split, const char *kind, int rank, orthsr_error *error) {
+    char name[64];
+    *out = NULL;
+    if (!find_idx(name, directory, split, kind, rank)) return ORTHSR_OK;
+    *out = orthsr__join(directory, name);
+    return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
 }
 
 orthsr_status orthsr__idx_open(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
     char *images = NULL, *labels = NULL, *names = orthsr__join(directory, "classes.txt");
     orthsr_status status = names ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    if (!status) status = find_idx(&images, directory, split, "images", 3, error);
-    if (!status) status = find_idx(&labels, directory, split, "labels", 1, error);
+    if (!status) status = idx_path(&images, directory, split, "images", 3, error);
+    if (!status) status = idx_path(&labels, directory, split, "labels", 1, error);
     if (!status && images && labels) {
         status = open_files(out, images, labels, names, error);
     } else if (!status && (images || labels)) {
@@ -86,9 +93,6 @@ orthsr_status orthsr__idx_open(orthsr_dataset **out, const char *directory, cons
 }
 
 bool orthsr__idx_has(const char *directory, const char *split) {
-    char *images = NULL, *labels = NULL;
-    bool found = !find_idx(&images, directory, split, "images", 3, NULL) && !find_idx(&labels, directory, split, "labels", 1, NULL) && images && labels;
-    free(labels);
-    free(images);
-    return found;
+    char name[64];
+    return find_idx(name, directory, split, "images", 3) && find_idx(name, directory, split, "labels", 1);
 }

@@ -1,8 +1,6 @@
 /* names.c - class folders and image files, sorted. */
 #include "data/names.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,13 +11,6 @@
 #include "base/memory.h"
 
 void orthsr__names_free(orthsr__names *names) { orthsr__free_texts(names->list, names->count); }
-
-bool orthsr__has_folder(const char *directory, const char *name) {
-    char *path = orthsr__join(directory, name);
-    bool found = path && orthsr__is_directory(path);
-    free(path);
-    return found;
-}
 
 static bool add(orthsr__names *names, const char *name) {
     char *copy = orthsr__strdup(name);
@@ -43,14 +34,7 @@ orthsr_status orthsr__names_list(orthsr__names *out, const char *directory, bool
     DIR *stream = opendir(directory);
     if (!stream) return orthsr__fail_errno(error, "open the directory", directory);
     orthsr_status status = ORTHSR_OK;
-    while (!status) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
-        if (!entry) {
-            if (errno) status = orthsr__fail_errno(error, "read the directory", directory);
-            break;
-        }
-        const char *name = entry->d_name;
+    for (const char *name; !status && !(status = orthsr__next_name(&name, stream, directory, error)) && name;) {
         if (name[0] == '.' || (!folders && !is_image_name(name))) continue;
         struct stat info;
         bool wanted = false;

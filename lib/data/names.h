@@ -15,9 +15,6 @@ typedef struct orthsr__names {
 
 void orthsr__names_free(orthsr__names *names);
 
-/* Whether there is a folder of this name in directory. */
-bool orthsr__has_folder(const char *directory, const char *name);
-
 /* Appends the visible names in directory that are folders, or else image files: sorted in byte order, links followed. Free in any case. Errors: IO, MEMORY. */
 orthsr_status orthsr__names_list(orthsr__names *out, const char *directory, bool folders, orthsr_error *error);
 
