@@ -60,8 +60,8 @@ static orthsr_status append(orthsr__modules *modules, orthsr__module module, ort
 
 /* ---- of a model ---------------------------------------------------------------------------------------------------------- */
 
-/* The module that holds a map, in fresh memory. The q, k and v of a fused in_proj are none: NULL then, as when memory is short. */
-static char *module_of(const orthsr_model *model, size_t map) {
+/* The module that holds a map, in fresh memory; *out is NULL for the q, k and v of a fused in_proj, which are none. False when memory is short. */
+static bool module_of(char **out, const orthsr_model *model, size_t map) {
     static const char weight[] = ".weight";
     const char *name = orthsr__model_map(model, map)->source->name;
     if (model->config.family == ORTHSR__HUGGINGFACE) { /* a prefix of the file is none of the model: transformers takes it away too */
@@ -69,7 +69,8 @@ static char *module_of(const orthsr_model *model, size_t map) {
         name = stem ? stem : name;
     }
     size_t full = strlen(name), tail = sizeof weight - 1;
-    return full > tail && strcmp(name + full - tail, weight) == 0 ? orthsr__strndup(name, full - tail) : NULL;
+    *out = NULL;
+    return full <= tail || strcmp(name + full - tail, weight) != 0 || (*out = orthsr__strndup(name, full - tail)) != NULL;
 }
 
 orthsr_status orthsr__modules_of_model(orthsr__modules *out, const orthsr_model *model, orthsr_error *error) {
@@ -77,7 +78,8 @@ orthsr_status orthsr__modules_of_model(orthsr__modules *out, const orthsr_model 
     orthsr_status status = ORTHSR_OK;
     for (size_t i = 0; i < model->map_count && !status; i++) {
         const orthsr__linear *map = orthsr__model_map(model, i);
-        orthsr__module module = {.map = orthsr__strdup(model->map_names[i]), .name = module_of(model, i), .in = map->in, .out = map->out};
+        orthsr__module module = {.in = map->in, .out = map->out};
+        if (module_of(&module.name, model, i)) module.map = orthsr__strdup(model->map_names[i]); /* without, append fails */
         module.is_called = module.name && (model->config.family == ORTHSR__HUGGINGFACE || i % ORTHSR__MAPS > ORTHSR__OUT);
         status = append(out, module, error);
     }
@@ -99,8 +101,9 @@ static const struct {
     const char *name, *huggingface, *open;
 } TOWERS[2] = {{"image", "vision_model.encoder.layers.", "visual.transformer.resblocks."}, {"text", "text_model.encoder.layers.", "transformer.resblocks."}};
 
-/* "image.3.fc1" as transformers' module, in fresh memory; NULL when it is no such name or memory is short. */
-static char *huggingface_module(const char *map) {
+/* "image.3.fc1" as transformers' module, in fresh memory; *out is NULL when it is no such name. False when memory is short. */
+static bool huggingface_module(char **out, const char *map) {
+    *out = NULL;
     for (size_t t = 0; t < 2; t++) {
         size_t stem = strlen(TOWERS[t].name), digits;
         if (strncmp(map, TOWERS[t].name, stem) != 0 || map[stem] != '.') continue;
@@ -108,9 +111,9 @@ static char *huggingface_module(const char *map) {
         if ((digits = strspn(layer, "0123456789")) == 0 || layer[digits] != '.') continue;
         for (size_t m = 0; m < ORTHSR__MAPS; m++)
             if (strcmp(layer + digits + 1, MAPS[m].map) == 0)
-                return orthsr__format("%s%.*s.%s", TOWERS[t].huggingface, (int)digits, layer, MAPS[m].huggingface);
+                return (*out = orthsr__format("%s%.*s.%s", TOWERS[t].huggingface, (int)digits, layer, MAPS[m].huggingface)) != NULL;
     }
-    return NULL;
+    return true;
 }
 
 orthsr_status orthsr__modules_of_adapter(orthsr__modules *out, const orthsr_adapter *adapter, orthsr_error *error) {
@@ -118,11 +121,11 @@ orthsr_status orthsr__modules_of_adapter(orthsr__modules *out, const orthsr_adap
     orthsr_status status = ORTHSR_OK;
     for (size_t i = 0; i < adapter->target_count && !status; i++) {
         const orthsr__target *target = &adapter->targets[i];
-        char *name = huggingface_module(target->name);
-        status = name
-                     ? append(out, (orthsr__module){.map = orthsr__strdup(target->name), .name = name, .in = target->in, .out = target->out, .is_called = true},
-                              error)
-                     : orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "target '%s' is no map of a CLIP (or memory is short): its module has no name", target->name);
+        orthsr__module module = {.in = target->in, .out = target->out, .is_called = true};
+        if (!huggingface_module(&module.name, target->name)) status = orthsr__fail_memory(error, "a list of modules");
+        else if (!module.name) status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "target '%s' is no map of a CLIP: its module has no name", target->name);
+        else module.map = orthsr__strdup(target->name);
+        if (!status) status = append(out, module, error);
     }
     if (status) orthsr__modules_free(out);
     return status;
