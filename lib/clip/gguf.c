@@ -199,13 +199,12 @@ static orthsr_status write_values(export *x, const entry *e, const double *exact
 static orthsr_status write_entry(export *x, const entry *e, const orthsr_adapter *adapter, orthsr_error *error) {
     const orthsr__target *target = e->map == NO_MAP ? NULL : x->binding[e->map];
     if (!target) return write_values(x, e, NULL, error);
-    double *weight = orthsr__aligned(e->elements, sizeof *weight), *exact = orthsr__aligned(e->elements, sizeof *exact);
-    orthsr_status status = weight && exact ? ORTHSR_OK : orthsr__fail_memory(error, "a merged weight");
+    double *weight = orthsr__aligned(e->elements, sizeof *weight); /* (out, in): so that it is rounded once, when it is written */
+    orthsr_status status = weight ? ORTHSR_OK : orthsr__fail_memory(error, "a merged weight");
     for (size_t i = 0; i < e->elements && !status; i++) weight[i] = (double)e->values[i];
-    if (!status) status = orthsr__merge_double(adapter, target, exact, weight, false, error);
-    if (!status) status = write_values(x, e, exact, error);
+    if (!status) status = orthsr__merge_buffer(adapter, target, weight, ORTHSR_DTYPE_F64, ORTHSR_ORDER_ROW_MAJOR, target->in, false, NULL, error);
+    if (!status) status = write_values(x, e, weight, error);
     free(weight);
-    free(exact);
     return status;
 }
 
