@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "util/tiny.h"
 
@@ -301,7 +302,7 @@ START_TEST(adapter_options) {
 END_TEST
 
 START_TEST(adapters) {
-    orthsr_adapter *huge = huge_adapter(1e30f), *singular;
+    orthsr_adapter *huge = huge_adapter(1e30f), *singular, *scaled;
     orthsr_adapter_options *options;
     size_t n = orthsr_adapter_parameter_count(adapter), in_features = orthsr_adapter_in_features(adapter, 0), out = orthsr_adapter_out_features(adapter, 0);
     float *parameters = floats(n, 0, 1), *x = floats(in_features, 1, 2), *y = floats(in_features, 1, 3), *W = floats(out * in_features, 1e30, 4);
@@ -318,16 +319,19 @@ START_TEST(adapters) {
     PROVOKE(orthsr_adapter_rotate_adjoint, ARGUMENT, adapter, 0, NULL, parameters, NULL, x, 1);
     y[0] = INFINITY;
     PROVOKE(orthsr_adapter_rotate_adjoint, NUMERIC, adapter, 0, NULL, parameters, y, x, 1);
-    PROVOKE(orthsr_adapter_merge, ARGUMENT, adapter, 0, W, in_features - 1);
-    PROVOKE(orthsr_adapter_merge, NUMERIC, huge, 0, W, in_features);
-    PROVOKE(orthsr_adapter_unmerge, ARGUMENT, adapter, 0, W, in_features - 1);
+    PROVOKE(orthsr_adapter_merge, ARGUMENT, adapter, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, in_features - 1);
+    PROVOKE(orthsr_adapter_merge, NUMERIC, huge, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, in_features);
+    PROVOKE(orthsr_adapter_unmerge, ARGUMENT, adapter, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_COLUMN_MAJOR, out - 1);
+    PROVOKE(orthsr_adapter_scaled, ARGUMENT, &scaled, adapter, nan_value);
+    PROVOKE(orthsr_adapter_scaled, NUMERIC, &scaled, huge, 1e30f);
+    ck_assert_ptr_null(scaled);
     ck_ok(orthsr_adapter_options_new(&options, &error));
     ck_ok(orthsr_adapter_options_set_parametrization(options, ORTHSR_FREE, &error));
     ck_ok(orthsr_adapter_options_set_block_size(options, 1, &error));
     ck_ok(orthsr_adapter_new(&singular, options, &error));
     ck_ok(orthsr_adapter_add_target(singular, "one", 1, 1, &error));
     ck_ok(orthsr_adapter_set_parameters(singular, (const float[]){-1}, 1, &error)); /* A = 1 + -1 */
-    PROVOKE(orthsr_adapter_unmerge, NUMERIC, singular, 0, W, 1);
+    PROVOKE(orthsr_adapter_unmerge, NUMERIC, singular, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 1);
     PROVOKE(orthsr_adapter_defect, ARGUMENT, adapter, NULL);
     orthsr_adapter_options_free(options);
     orthsr_adapter_free(singular);
@@ -424,6 +428,12 @@ START_TEST(merging) {
     PROVOKE(orthsr_model_unmerge, MISMATCH, model, foreign, scratch_file("merged"), NULL);
     PROVOKE(orthsr_model_unmerge, NUMERIC, model, singular, scratch_file("merged"), NULL);
     ck_assert_int_ne(access(scratch_file("merged"), F_OK), 0);
+    PROVOKE(orthsr_model_export_gguf, ARGUMENT, model, adapter, (orthsr_gguf_type)9, scratch_file("gguf"), NULL);
+    PROVOKE(orthsr_model_export_gguf, IO, model, adapter, ORTHSR_GGUF_F32, nowhere(), NULL);
+    PROVOKE(orthsr_model_export_gguf, MISMATCH, model, foreign, ORTHSR_GGUF_F32, scratch_file("gguf"), NULL);
+    PROVOKE(orthsr_model_export_gguf, NUMERIC, model, huge, ORTHSR_GGUF_F16, scratch_file("gguf"), NULL);
+    PROVOKE(orthsr_model_export_gguf, UNSUPPORTED, other, NULL, ORTHSR_GGUF_F32, scratch_file("gguf"), NULL);
+    ck_assert_int_ne(access(scratch_file("gguf"), F_OK), 0);
     free(parameters);
     orthsr_adapter_free(singular);
     orthsr_adapter_free(huge);
@@ -511,6 +521,8 @@ START_TEST(sessions) {
     PROVOKE(orthsr_session_new, MISMATCH, &made, model, foreign);
     ck_assert_ptr_null(made);
     PROVOKE(orthsr_session_set_threads, ARGUMENT, session, 4097);
+    PROVOKE(orthsr_session_set_adapters, ARGUMENT, session, NULL, 1);
+    PROVOKE(orthsr_session_set_adapters, MISMATCH, session, (const orthsr_adapter *const[]){adapter, foreign}, 2);
     ck_ok(orthsr_session_new(&beyond, model, huge, &error));
     ck_ok(orthsr_session_set_threads(beyond, 1, &error));
     ck_ok(orthsr_session_new(&made, other, NULL, &error));
@@ -754,6 +766,31 @@ START_TEST(trainers) {
 }
 END_TEST
 
+START_TEST(checkpoints) {
+    orthsr_adapter *of_another_kind = huge_adapter(0);
+    orthsr_trainer *here = reading_trainer(model, adapter, dataset), *elsewhere = reading_trainer(model, of_another_kind, dataset);
+    const char *path = scratch_file("checkpoint");
+    size_t size;
+    ck_ok(orthsr_trainer_save(here, path, NULL, &error));
+    PROVOKE(orthsr_trainer_save, ARGUMENT, here, NULL, NULL);
+    PROVOKE(orthsr_trainer_save, IO, here, nowhere(), NULL);
+    PROVOKE(orthsr_trainer_load, ARGUMENT, NULL, path, NULL);
+    PROVOKE(orthsr_trainer_load, IO, here, scratch_file("absent"), NULL);
+    PROVOKE(orthsr_trainer_load, MISMATCH, elsewhere, path, NULL);
+    char *bytes = contents(path, &size);
+    put(path, bytes, size - 1);
+    PROVOKE(orthsr_trainer_load, FORMAT, here, path, NULL);
+    bytes[8]++; /* the format's version; what follows is the checksum of the first 16 bytes */
+    for (uint32_t i = 0, crc = (uint32_t)crc32(0, (const Bytef *)bytes, 16); i < 4; i++) bytes[16 + i] = (char)(crc >> 8 * i & 255);
+    put(path, bytes, size);
+    PROVOKE(orthsr_trainer_load, UNSUPPORTED, here, path, NULL);
+    free(bytes);
+    orthsr_trainer_free(here);
+    orthsr_trainer_free(elsewhere);
+    orthsr_adapter_free(of_another_kind);
+}
+END_TEST
+
 static TCase *pairs_case(void) {
     TCase *tcase = tcase_create("every function, every code");
     tcase_add_checked_fixture(tcase, open_all, close_all);
@@ -773,6 +810,7 @@ static TCase *pairs_case(void) {
     tcase_add_test(tcase, evaluations);
     tcase_add_test(tcase, trainer_options);
     tcase_add_test(tcase, trainers);
+    tcase_add_test(tcase, checkpoints);
     return tcase;
 }
 

@@ -94,7 +94,7 @@ START_TEST(every_layout) {
         orthsr_dtype dtype = (orthsr_dtype)(k % DTYPES);
         orthsr_order order = k / DTYPES % 2 ? ORTHSR_ORDER_COLUMN_MAJOR : ORTHSR_ORDER_ROW_MAJOR;
         bool columns = order == ORTHSR_ORDER_COLUMN_MAJOR;
-        size_t ld = (columns ? OUT : IN) + (k / DTYPES / 2 ? PAD : 0), bytes = (columns ? IN : OUT) * ld * SIZES[dtype];
+        size_t ld = (columns ? OUT : IN) + (k / DTYPES / 2 ? (size_t)PAD : 0), bytes = (columns ? IN : OUT) * ld * SIZES[dtype];
         unsigned char *buffer = malloc(bytes + 1), *expected = malloc(bytes), *at = buffer + 1; /* an odd address will do */
         memset(at, 0xa5, bytes);
         memset(expected, 0xa5, bytes);
