@@ -72,6 +72,7 @@ CORE64  := $B/lib/libortho64.a
 .DEFAULT_GOAL := help
 .PHONY: help all lib docs demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
+.PHONY: check-tsan
 .DELETE_ON_ERROR:
 
 help:
@@ -83,6 +84,7 @@ help:
 	@echo '  make install       PREFIX=$(PREFIX), DESTDIR and the GNU directory variables are honoured'
 	@echo '  make uninstall     removes what install wrote'
 	@echo '  make installcheck  builds and runs a program against an installation, through pkg-config'
+	@echo '  make check-tsan    many threads on one model under ThreadSanitizer, in a build of its own'
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
 	@echo '  make docs          the headers as a book, $B/docs/html, and as manual pages, $B/man/man3'
@@ -197,6 +199,14 @@ test: tests $(MAN3)
 # OpenBLAS kernels for processors newer than valgrind knows would stop it; our own are picked by what valgrind reports.
 valgrind: $(TESTS)
 	OPENBLAS_CORETYPE=Haswell OPENBLAS_NUM_THREADS=1 tests/valgrind.sh $B $(TESTS)
+
+# A build of its own; the library's kernels are instrumented, OpenBLAS is not.
+check-tsan: deps-check
+	@$(MAKE) --no-print-directory -s -j2 B=$B/tsan CFLAGS=-fsanitize=thread $B/tsan/bin/serve_threads $B/tsan/tests/test_serving $B/tsan/tests/race
+	tests/tsan.sh $B/tsan
+$B/tests/race: tests/race.c $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
 
 bench: all $(BENCHES)
 	@for b in "$B/bin/orthsr bench --model examples/data/mini" $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
