@@ -26,8 +26,8 @@ B := build
 PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev \
                   libpng-dev libutf8proc-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
-# gfortran: LAPACK's runtime library, which pkg-config --static asks for.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base
+# gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
 DEB_PACKAGES   := $(PACKAGES) check build-essential debhelper lintian
 
@@ -83,7 +83,7 @@ help:
 	@echo '  make all           libraries, the orthsr tool and the examples, into $B/'
 	@echo '  make install       PREFIX=$(PREFIX), DESTDIR and the GNU directory variables are honoured'
 	@echo '  make uninstall     removes what install wrote'
-	@echo '  make installcheck  builds and runs a program against an installation, through pkg-config'
+	@echo '  make installcheck  builds and runs the examples against an installation, through pkg-config'
 	@echo '  make check-tsan    many threads on one model under ThreadSanitizer, in a build of its own'
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
@@ -279,7 +279,7 @@ uninstall: $(MAN3)
 	  while [ "$$d" != "$(or $(DESTDIR),$(prefix))" ] && { [ ! -e "$$d" ] || rmdir "$$d" 2>/dev/null; }; do d=$${d%/*}; [ -n "$$d" ] || break; done; \
 	done
 
-# A stranger's program against an installation in a real, temporary prefix: shared and static, C and C++.
+# A stranger's program against an installation in a real, temporary prefix: shared and static, C and C++; and every example.
 installcheck: all
 	tests/consumer/run.sh $B
 
@@ -312,7 +312,7 @@ check-builds: deps-build
 check-release: check-builds check-abi-breaks distcheck deb
 
 # ---- keeping tidy --------------------------------------------------------------------------------------------------------
-SOURCES := $(wildcard include/orthsr/*.h lib/*/*.[ch] examples/*.c examples/*/*.[ch] tests/*.c tests/*/*.[ch])
+SOURCES := $(wildcard include/orthsr/*.h lib/*/*.[ch] examples/*.c examples/*.cpp examples/*/*.[ch] tests/*.c tests/*/*.[ch])
 fmt:
 	clang-format -i $(SOURCES)
 lint:

@@ -6,6 +6,8 @@
  * my-clip    a directory with a CLIP checkpoint (open_clip, Hugging Face or OpenAI names, .safetensors)
  * my-images  train/<class>/<image> and test/<class>/<image>, JPEG or PNG
  * out        receives adapter.safetensors and, in merged/, the adapted checkpoint
+ *
+ * run: $model $images $out
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -23,7 +23,7 @@ for directory in lib/*/; do
         case " $list " in *" $include "*) ;; *) complain "lib/$layer includes $include/" ;; esac
     done
 done
-grep -nE '#include "(base|ops|ortho|io|adapter|clip|data|train)/' examples/*.c examples/*/*.[ch] && complain 'an example includes a private header'
+grep -nE '#include "(base|ops|ortho|io|adapter|clip|data|train)/' examples/*.c examples/*.cpp examples/*/*.[ch] && complain 'an example includes a private header'
 grep -nE '\b(printf|puts|fputs|putchar|exit|abort|assert|perror)[[:space:]]*\(|fprintf[[:space:]]*\((stderr|stdout)' lib/*/*.[ch] && complain 'the library prints, exits or asserts'
 grep -nE '^(static )?[a-z_]+[a-z0-9_ ]* \**[a-z_0-9]+(\[[^]]*\])*( = .*)?;$' lib/*/*.c | grep -vE 'const|typedef|return|extern|: *(goto|break)' && complain 'a mutable global variable'
 exit $bad

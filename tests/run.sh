@@ -15,6 +15,7 @@ try tests/manpages.sh "$build"
 try tests/abi/check.sh "$build"
 try tests/abi/coverage.sh
 try tests/versions.sh
+try tests/own_network.sh "$build/bin/own_network"
 [ -z "$names" ] || echo "failed:$names"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

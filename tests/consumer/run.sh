@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs into a temporary prefix, builds consumer.c and the examples through pkg-config and through CMake alone (shared, static, C++), runs them, compares with
-# a DESTDIR installation, uninstalls both and looks for leftovers. Then the same program against the tree that is not installed.
+# Installs into a temporary prefix, builds consumer.c through pkg-config and through CMake alone (shared, static, C++) and every example (examples.sh), runs them,
+# compares with a DESTDIR installation, uninstalls both and looks for leftovers. Then the same program against the tree that is not installed.
 # usage: tests/consumer/run.sh BUILD          (from the repository root, by `make installcheck`)
 set -eu
 build=$(realpath "$1")
@@ -27,9 +27,6 @@ $cc "$source/consumer.c" -o static $(pkg-config --cflags orthsr) -Wl,-Bstatic -l
 if ldd ./static | grep -q liborthsr; then echo 'installcheck: the static program asks for the shared library'; exit 1; fi
 $cc -static "$source/consumer.c" -o all-static $(pkg-config --cflags --libs --static orthsr)
 ./all-static "$model"
-for example in "$root"/examples/*.c; do
-    $cc -std=c11 "$example" -o "$(basename "$example" .c)" $(pkg-config --cflags --libs orthsr) -lm
-done
 "$prefix/bin/orthsr" --version >/dev/null
 
 kinds='shared, static, C++'
@@ -49,6 +46,7 @@ else
 fi
 
 cd "$root"
+LD_LIBRARY_PATH=$prefix/lib tests/consumer/examples.sh "$prefix"
 $make -s install PREFIX="$prefix" DESTDIR="$prefix.staged" >/dev/null
 diff -r "$prefix" "$prefix.staged$prefix"
 $make -s uninstall PREFIX="$prefix"
