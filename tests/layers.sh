@@ -11,7 +11,7 @@ allowed() {
     adapter) echo 'base ortho io adapter' ;;
     clip) echo 'base ops io adapter clip' ;;
     data) echo 'base io clip data' ;;
-    train) echo 'base ortho ops adapter clip data train' ;;
+    train) echo 'base ortho ops io adapter clip data train' ;;
     *) echo ;;
     esac
 }

@@ -16,6 +16,7 @@ try tests/abi/check.sh "$build"
 try tests/abi/coverage.sh
 try tests/versions.sh
 try tests/own_network.sh "$build/bin/own_network"
+try tests/kill.sh "$build"
 [ -z "$names" ] || echo "failed:$names"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

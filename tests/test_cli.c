@@ -268,7 +268,7 @@ START_TEST(test_usage_of_train) {
         {"--frozen-template photo", "{}"},
         {"--augment strong", "none|standard"},
         {"--side left", "--side is input|output, not 'left'"},
-        {"--resume", "does not have --resume"},
+        {"--checkpoint-every -1", "--checkpoint-every N is a whole number"},
         {"--memory-budget few", "--memory-budget"},
         {"--targets fc3", "fc3"},
         {"--towers sound", "sound"},
@@ -1013,12 +1013,82 @@ START_TEST(test_data_check) {
 }
 END_TEST
 
-/* Told to stop, it stops in order: exit code 1, nothing half written. */
-START_TEST(test_interrupted) {
-    outcome o = run("train --model " MODEL " --data @/flat --shots 3 --epochs 1000000 --out @/none & p=$!; sleep 2; kill -TERM $p; wait $p");
+/* A training run that is told to stop once it has written so many lines of its log. */
+static outcome run_and_stop(const char *signal_name, int lines, const char *command) {
+    unlink(scratch_file("going/log.jsonl"));
+    return run(
+        "%s & p=$!; i=0; until [ \"$(cat @/going/log.jsonl 2>@/unused | wc -l)\" -ge %d ] || [ $((i += 1)) -gt 3000 ]; do sleep 0.1; done; kill -%s $p; wait $p",
+        command, lines, signal_name);
+}
+
+/* What must be the same in two directories of runs: all but the times in result.json. */
+static void expect_same_runs(const char *a, const char *b) {
+    outcome o = run("help >@/unused && cmp @/%s/log.jsonl @/%s/log.jsonl && cmp @/%s/adapter/adapter.safetensors @/%s/adapter/adapter.safetensors", a, b, a, b);
+    ck_assert_msg(o.code == 0, "%s%s", o.out, o.err);
+    json_t *results[2];
+    for (int i = 0; i < 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/result.json", i ? b : a);
+        results[i] = json_load_file(scratch_file(name), 0, NULL);
+        ck_assert_ptr_nonnull(results[i]);
+        json_object_del(results[i], "seconds");
+        json_object_del(results[i], "checkpoint_seconds");
+    }
+    ck_assert_msg(json_equal(results[0], results[1]), "the results of '%s' and '%s' differ", a, b);
+    for (int i = 0; i < 2; i++) json_decref(results[i]);
+}
+
+#define GOING "train --model " MODEL " --data @/split --shots 3 --epochs 5 --classes base --seed 2 --checkpoint-every 2 --out @/going "
+
+/* Told to stop, it finishes its step, saves, says how to go on, and goes on to what would have come without. */
+START_TEST(test_resumed) {
+    ck_assert_int_eq(run(GOING).code, 0);
+    check_log("going/log.jsonl", 10);
+    ck_assert_int_eq(run("help >@/unused; mv @/going @/gone").code, 0);
+    static const char *const signals[] = {"INT", "TERM", "KILL"};
+    for (int i = 0; i < 3; i++) {
+        outcome o = run_and_stop(signals[i], 3 + i, GOING);
+        ck_assert_int_eq(o.code, i < 2 ? 1 : 137);
+        ck_assert(exists("going/checkpoint") && exists("going/checkpoint.previous") && !exists("going/result.json"));
+        if (i < 2) ck_assert_msg(strstr(o.err, "orthsr train: interrupted after step ") && strstr(o.err, "with --resume goes on from there"), "%s", o.err);
+        o = run(GOING "--resume");
+        ck_assert_msg(o.code == 0 && strstr(o.err, "going on after step "), "%s", o.err);
+        expect_same_runs("going", "gone");
+    }
+    outcome o = run(GOING "--resume"); /* with nothing left to do */
+    ck_assert_msg(o.code == 0 && strstr(o.err, "going on after step 10 of 10"), "%s", o.err);
+    expect_same_runs("going", "gone");
+
+    o = run(GOING "--resume --lr 0.01"); /* refused, and nothing lost */
     ck_assert_int_eq(o.code, 1);
-    ck_assert_msg(strstr(o.err, "interrupted\n") != NULL, "%s", o.err);
-    ck_assert(!exists("none"));
+    ck_assert_msg(strstr(o.err, "learning rate is the default there and 0.01 here; give what it was begun with, or start anew without --resume"), "%s", o.err);
+    expect_same_runs("going", "gone");
+
+    static const char *const damage = "help >@/unused; printf x | dd of=@/going/%s bs=1 seek=5000 conv=notrunc 2>@/unused";
+    ck_assert_int_eq(run(damage, "checkpoint").code, 0);
+    o = run(GOING "--resume");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "is damaged") && strstr(o.err, "the one before it"), "%s", o.err);
+    expect_same_runs("going", "gone");
+    ck_assert_int_eq(run(damage, "checkpoint").code, 0);
+    ck_assert_int_eq(run(damage, "checkpoint.previous").code, 0);
+    o = run(GOING "--resume");
+    ck_assert_msg(o.code == 1 && strstr(o.err, "is damaged") && strstr(o.err, "and the one before it"), "%s", o.err);
+    ck_assert_int_eq(run("help >@/unused; rm -r @/going").code, 0);
+    o = run(GOING "--resume");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "starts at its beginning"), "%s", o.err);
+    expect_same_runs("going", "gone");
+}
+END_TEST
+
+/* What an unfinished run left is not replaced without a word; two processes do not train into one directory. */
+START_TEST(test_resume_is_offered) {
+    outcome o = run_and_stop("TERM", 1, GOING "--checkpoint-every 0");
+    ck_assert_int_eq(o.code, 1);
+    o = run_and_stop("TERM", 1, GOING);
+    ck_assert_msg(strstr(o.err, "is of a run that was not finished, and will be replaced; --resume would go on with it"), "%s", o.err);
+    o = run("help >@/unused; exec 9>>@/going/log.jsonl; flock 9; build/bin/orthsr " GOING "--resume");
+    ck_assert_msg(o.code == 1 && strstr(o.err, "another process is training into"), "%s", o.err);
+    ck_assert_int_eq(run("help >@/unused; rm -r @/going").code, 0);
 }
 END_TEST
 
@@ -1329,7 +1399,8 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_cross_and_domain);
     tcase_add_test(tc, test_split_file);
     tcase_add_test(tc, test_data_check);
-    tcase_add_test(tc, test_interrupted);
+    tcase_add_test(tc, test_resumed);
+    tcase_add_test(tc, test_resume_is_offered);
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_unmerge);
     tcase_add_test(tc, test_convert);

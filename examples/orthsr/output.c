@@ -29,13 +29,13 @@ static orthsr_status fail_write(orthsr_error *error, const char *path) {
 }
 
 orthsr_status output_open(output_file *f, const char *path, orthsr_error *error) {
-    size_t size = strlen(path) + sizeof ".XXXXXX";
+    size_t size = strlen(path) + sizeof ".tmp-XXXXXX";
     *f = (output_file){.path = strdup(path), .temporary = malloc(size)};
     if (!f->path || !f->temporary) {
         forget(f);
         return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the name of '%s'", path);
     }
-    snprintf(f->temporary, size, "%s.XXXXXX", path);
+    snprintf(f->temporary, size, "%s.tmp-XXXXXX", path);
     int descriptor = mkstemp(f->temporary);
     if (descriptor >= 0) f->stream = fdopen(descriptor, "w");
     if (f->stream) {

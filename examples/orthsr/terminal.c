@@ -64,8 +64,8 @@ static void format_bar(char *out, size_t width, size_t done, size_t total) {
 static void format_state(char *out, size_t size, const progress *p, size_t done, const char *detail) {
     double elapsed = terminal_seconds() - p->started;
     int n = snprintf(out, size, "%zu/%zu %s%s%s", done, p->total, p->unit, detail ? "  " : "", detail ? detail : "");
-    if (done == 0 || elapsed <= 0 || n < 0 || (size_t)n >= size) return;
-    double rate = (double)done / elapsed;
+    if (done <= p->before || elapsed <= 0 || n < 0 || (size_t)n >= size) return;
+    double rate = (double)(done - p->before) / elapsed;
     char eta[32];
     format_duration(eta, sizeof eta, (double)(p->total > done ? p->total - done : 0) / rate);
     snprintf(out + n, size - (size_t)n, rate < 100 ? "  %.1f/s  ETA %s" : "  %.0f/s  ETA %s", rate, eta);

@@ -10,6 +10,7 @@
 typedef struct progress {
     const char *label, *unit; /* "training", "steps" */
     size_t total;
+    size_t before;         /* of them done before this began, and no measure of its speed */
     double started, shown; /* terminal_seconds */
 } progress;
 

@@ -1,7 +1,8 @@
 /* train.c - `orthsr train`: few-shot adaptation.
  *
- * The frozen model is measured first: an unreadable test image then ends the run before any training. The adapter and the log are put in
- * place as soon as training is done, result.json when the tuned model has been measured.
+ * The frozen model is measured first: an unreadable test image then ends the run before any training. The log and checkpoints are written while it trains, the
+ * adapter as soon as that is done, result.json when the tuned model has been measured. Whenever it is stopped, --resume goes on from the last checkpoint, and
+ * what comes out is what an uninterrupted run gives.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "commands.h"
 #include "inputs.h"
 #include "output.h"
@@ -24,13 +26,15 @@ typedef struct training {
     orthsr_model *model;
     shots shots;
     tuned tuned;
-    char *adapter_path, *log_path, *result_path;
+    char *adapter_path, *result_path;
     int made_directory;
-    output_file log;
+    checkpoint checkpoint;
+    orthsr_trainer *trainer;
+    orthsr_error lost; /* why the log could not go on */
     progress bar;
     scores before, after;
-    double first_loss, last_loss, orthogonality, seconds;
-    size_t steps;
+    double seconds;
+    int saved; /* the state that training was left in */
 } training;
 
 /* ---- opening ---- */
@@ -55,11 +59,12 @@ static orthsr_status open_output(training *t, orthsr_error *error) {
     const char *directory = t->settings->out;
     orthsr_status status = output_directory(directory, &t->made_directory, error);
     if (status != ORTHSR_OK) return status;
+    status = checkpoint_open(&t->checkpoint, t->settings, error);
+    if (status != ORTHSR_OK) return status;
     t->adapter_path = join_path(directory, "adapter");
-    t->log_path = join_path(directory, "log.jsonl");
     t->result_path = join_path(directory, "result.json");
-    if (!t->adapter_path || !t->log_path || !t->result_path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names in '%s'", directory);
-    return output_open(&t->log, t->log_path, error);
+    if (!t->adapter_path || !t->result_path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names in '%s'", directory);
+    return output_check(t->result_path, error);
 }
 
 static orthsr_status make_prompt(training *t, orthsr_error *error) {
@@ -103,23 +108,6 @@ static orthsr_status measure(training *t, scores *out, const tuned *with, const 
 
 /* ---- training ---- */
 
-static void write_log_line(const training *t, const orthsr_trainer *trainer) {
-    json_t *object = json_object();
-    put_count(object, "step", orthsr_trainer_step_count(trainer));
-    put_number(object, "ce", orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE));
-    put_number(object, "ce_cut", orthsr_trainer_metric(trainer, ORTHSR_METRIC_CE_CUT));
-    put_number(object, "kl", orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL));
-    put_number(object, "kl_cut", orthsr_trainer_metric(trainer, ORTHSR_METRIC_KL_CUT));
-    put_number(object, "loss", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
-    put_number(object, "lr", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
-    put_number(object, "orthogonality", orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY));
-    char *line = report_line(object);
-    if (line) fprintf(t->log.stream, "%s\n", line);
-    fflush(t->log.stream);
-    free(line);
-    json_decref(object);
-}
-
 static void format_losses(char *out, size_t size, const orthsr_trainer *trainer) {
     snprintf(out, size, "loss %.4f  lr %.2e", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS), orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
 }
@@ -127,36 +115,44 @@ static void format_losses(char *out, size_t size, const orthsr_trainer *trainer)
 static int on_step(const orthsr_trainer *trainer, void *payload) {
     training *t = payload;
     char losses[96];
-    t->steps = orthsr_trainer_step_count(trainer);
-    t->last_loss = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
-    t->orthogonality = orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY);
-    if (t->steps == 1) {
-        t->first_loss = t->last_loss;
+    if (orthsr_trainer_step_count(trainer) == 1)
         terminal_say("the frozen model has %.1f %% of the first batch right", 100 * orthsr_trainer_metric(trainer, ORTHSR_METRIC_BATCH_ACCURACY));
-    }
-    write_log_line(t, trainer);
+    if (checkpoint_step(&t->checkpoint, t->trainer, &t->lost) != ORTHSR_OK) return 1;
+    t->lost.message[0] = '\0';
     format_losses(losses, sizeof losses, trainer);
-    progress_show(&t->bar, t->steps, losses);
+    progress_show(&t->bar, orthsr_trainer_step_count(trainer), losses);
     return terminal_interrupted();
 }
 
 static size_t parameter_count(const training *t) { return orthsr_adapter_parameter_count(t->tuned.adapter) + orthsr_prompt_parameter_count(t->tuned.prompt); }
 
+/* All steps that are left. Stopped by a signal, the run is saved where it is. */
+static orthsr_status make_steps(training *t, orthsr_error *error) {
+    progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(t->trainer));
+    t->bar.before = orthsr_trainer_step_count(t->trainer);
+    orthsr_status status = orthsr_trainer_run(t->trainer, on_step, t, error);
+    if (status == ORTHSR_ERROR_CANCELLED && *t->lost.message) *error = t->lost;
+    if (status != ORTHSR_OK && status != ORTHSR_ERROR_CANCELLED) return status;
+    if (status == ORTHSR_OK) {
+        char losses[96];
+        format_losses(losses, sizeof losses, t->trainer);
+        progress_end(&t->bar, losses);
+    }
+    orthsr_error why = {""};
+    if (checkpoint_save(&t->checkpoint, t->trainer, &why) == ORTHSR_OK) t->saved = 1;
+    else terminal_say("note: no checkpoint at step %zu: %s", orthsr_trainer_step_count(t->trainer), why.message);
+    return status;
+}
+
 static orthsr_status train(training *t, orthsr_error *error) {
-    orthsr_trainer *trainer;
-    char losses[96];
-    double start = terminal_seconds();
     terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words", orthsr_dataset_count(t->shots.train),
                  orthsr_dataset_class_count(t->shots.train), parameter_count(t), orthsr_adapter_target_count(t->tuned.adapter),
                  orthsr_prompt_words(t->tuned.prompt));
-    orthsr_status status = orthsr_trainer_new_with_prompt(&trainer, t->model, t->tuned.adapter, t->tuned.prompt, t->shots.train, t->setup.trainer, error);
-    if (status != ORTHSR_OK) return status;
-    progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(trainer));
-    status = orthsr_trainer_run(trainer, on_step, t, error);
-    t->seconds = terminal_seconds() - start;
-    format_losses(losses, sizeof losses, trainer);
-    if (status == ORTHSR_OK) progress_end(&t->bar, losses);
-    orthsr_trainer_free(trainer);
+    t->checkpoint.began = terminal_seconds();
+    orthsr_status status = orthsr_trainer_new_with_prompt(&t->trainer, t->model, t->tuned.adapter, t->tuned.prompt, t->shots.train, t->setup.trainer, error);
+    if (status == ORTHSR_OK) status = checkpoint_begin(&t->checkpoint, t->trainer, error);
+    if (status == ORTHSR_OK) status = make_steps(t, error);
+    t->seconds = checkpoint_run_seconds(&t->checkpoint);
     return status;
 }
 
@@ -172,12 +168,11 @@ static orthsr_status remove_stale(const training *t, const char *name, orthsr_er
 
 static orthsr_status save(training *t, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
-    unlink(t->result_path); /* that of an earlier run speaks of another adapter */
     if (t->tuned.adapter) status = orthsr_adapter_save(t->tuned.adapter, t->adapter_path, orthsr_model_fingerprint(t->model), error);
     if (status == ORTHSR_OK && t->tuned.prompt) status = orthsr_prompt_save(t->tuned.prompt, t->adapter_path, error);
     if (status == ORTHSR_OK && !t->tuned.adapter) status = remove_stale(t, "adapter.safetensors", error);
     if (status == ORTHSR_OK && !t->tuned.prompt) status = remove_stale(t, "prompt.safetensors", error);
-    return status == ORTHSR_OK ? output_commit(&t->log, error) : status;
+    return status == ORTHSR_OK ? checkpoint_finish_log(&t->checkpoint, error) : status;
 }
 
 /* ---- reporting ---- */
@@ -206,16 +201,18 @@ static json_t *result_json(const training *t) {
     put_text(object, "fingerprint", orthsr_model_fingerprint(t->model));
     json_object_set_new(object, "options", report_options(t->settings));
     put_text(object, "adapter", t->adapter_path);
-    put_text(object, "log", t->log_path);
+    put_text(object, "log", t->checkpoint.log_path);
+    put_text(object, "checkpoint", t->checkpoint.path);
     put_count(object, "seed", t->setup.seed);
     put_text(object, "method", method_names[t->setup.method]);
     put_count(object, "parameters", parameter_count(t));
     put_count(object, "context_words", orthsr_prompt_words(t->tuned.prompt));
-    put_count(object, "steps", t->steps);
-    put_number(object, "first_loss", t->first_loss);
-    put_number(object, "last_loss", t->last_loss);
-    put_number(object, "orthogonality", t->orthogonality);
+    put_count(object, "steps", orthsr_trainer_step_count(t->trainer));
+    put_number(object, "first_loss", t->checkpoint.first_loss);
+    put_number(object, "last_loss", orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_LOSS));
+    put_number(object, "orthogonality", orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_ORTHOGONALITY));
     put_number(object, "seconds", t->seconds);
+    put_number(object, "checkpoint_seconds", t->checkpoint.total_cost);
     put_measured(object, "zeroshot", t, &t->before);
     put_measured(object, "tuned", t, &t->after);
     put_shots(object, t);
@@ -233,8 +230,9 @@ static orthsr_status write_result(const training *t, orthsr_error *error) {
 
 static int report(const training *t) {
     if (t->settings->json) return report_print(t->settings, result_json(t));
-    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s\n", t->first_loss, t->last_loss, t->orthogonality,
-           t->steps, t->seconds);
+    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s, %.1f of them for %zu checkpoints\n",
+           t->checkpoint.first_loss, orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_LOSS), orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_ORTHOGONALITY),
+           orthsr_trainer_step_count(t->trainer), t->seconds, t->checkpoint.total_cost, t->checkpoint.count);
     if (t->shots.test) {
         print_scores_header(t->after.split);
         print_scores("zero-shot", &t->before);
@@ -245,19 +243,31 @@ static int report(const training *t) {
 }
 
 static void clean_up_output(training *t) {
-    output_abandon(&t->log);
     if (t->adapter_path) rmdir(t->adapter_path); /* only when nothing is in it */
     if (t->made_directory) rmdir(t->settings->out);
 }
 
 static void close_all(training *t) {
+    orthsr_trainer_free(t->trainer);
+    checkpoint_close(&t->checkpoint);
     free_tuned(&t->tuned);
     shots_close(&t->shots);
     orthsr_model_free(t->model);
     train_setup_free(&t->setup);
     free(t->adapter_path);
-    free(t->log_path);
     free(t->result_path);
+}
+
+/* A signal ended it. */
+static int stop(const training *t) {
+    const char *path = t->checkpoint.path;
+    if (t->saved)
+        terminal_say("orthsr train: interrupted after step %zu of %zu, which is saved in '%s'; the same command with --resume goes on from there",
+                     orthsr_trainer_step_count(t->trainer), orthsr_trainer_step_total(t->trainer), path);
+    else if (t->checkpoint.count > 0 || (t->settings->resume && path && access(path, F_OK) == 0))
+        terminal_say("orthsr train: interrupted; the same command with --resume goes on from '%s'", path);
+    else return give_up(t->settings, &(orthsr_error){"interrupted"});
+    return EXIT_FAILURE;
 }
 
 static int run(training *t) {
@@ -271,6 +281,7 @@ static int run(training *t) {
     if (status == ORTHSR_OK) status = write_result(t, &error);
     if (status == ORTHSR_OK) return report(t);
     clean_up_output(t);
+    if (terminal_interrupted()) return stop(t);
     return give_up(t->settings, &error);
 }
 
