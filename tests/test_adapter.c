@@ -165,6 +165,82 @@ START_TEST(distances) {
 }
 END_TEST
 
+/* Plane rotations, whose angles are known to the last digit at both ends: 2 atan(v) of a Cayley block of two, v of a matrix exponential's. */
+START_TEST(angles_of_planes) {
+    static const float values[] = {0, 1e-7F, 1e-4F, 0.3F, 1, 20, 1e4F, -0.3F};
+    for (int kind = 0; kind < 2; kind++) {
+        orthsr_adapter_options *options;
+        orthsr_adapter *adapter;
+        double angles[16];
+        ck_ok(orthsr_adapter_options_new(&options, &error));
+        ck_ok(orthsr_adapter_options_set_block_size(options, 2, &error));
+        ck_ok(orthsr_adapter_options_set_parametrization(options, kind ? ORTHSR_EXPM : ORTHSR_CAYLEY, &error));
+        ck_ok(orthsr_adapter_new(&adapter, options, &error));
+        orthsr_adapter_options_free(options);
+        for (size_t i = 0; i < 8; i++) {
+            double expected = kind ? fabs(remainder((double)values[i], 2 * acos(-1))) : 2 * atan(fabs((double)values[i]));
+            char name[2] = {(char)('a' + i), 0};
+            ck_ok(orthsr_adapter_add_target(adapter, name, 2, 3, &error));
+            float *parameters = calloc(i + 1, sizeof *parameters);
+            parameters[i] = values[i];
+            ck_ok(orthsr_adapter_set_parameters(adapter, parameters, i + 1, &error));
+            ck_ok(orthsr_adapter_angles(adapter, i, angles, &error));
+            ck_close(angles[0], expected, 1e-11); /* observed: 9e-13, the remainder of 1e4 */
+            ck_close(angles[1], expected, 1e-11);
+            free(parameters);
+        }
+        orthsr_adapter_free(adapter);
+    }
+}
+END_TEST
+
+/* Of any orthogonal A the angles give |A - I|; they are sorted, and shared blocks count at each of their places. */
+START_TEST(angles_give_the_distance) {
+    orthsr_adapter *adapter = make(KINDS[_i].blocks, KINDS[_i].parametrization, 0.8);
+    double angles[24], before;
+    for (size_t t = 0; t < 2; t++) {
+        size_t width = orthsr_adapter_in_features(adapter, t);
+        if (KINDS[_i].parametrization == ORTHSR_FREE) {
+            angles[0] = 7;
+            ck_fails(orthsr_adapter_angles(adapter, t, angles, &error), ORTHSR_ERROR_ARGUMENT, "not orthogonal");
+            ck_assert_double_eq(angles[0], 7);
+            continue;
+        }
+        double sum = 0;
+        ck_ok(orthsr_adapter_angles(adapter, t, angles, &error));
+        before = 0;
+        for (size_t i = 0; i < width; before = angles[i++]) {
+            ck_assert_msg(angles[i] >= before && angles[i] <= acos(-1) + 1e-12, "angle %zu of %zu: %.9g", i, width, angles[i]);
+            sum += 2 - 2 * cos(angles[i]);
+        }
+        ck_close(orthsr_adapter_distance(adapter, t), sqrt(sum), 1e-6); /* observed: 1.9e-7, of the distance, which is of the float32 A */
+    }
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
+START_TEST(angles_of_shared_blocks) {
+    orthsr_adapter_options *options;
+    orthsr_adapter *adapter;
+    double angles[8];
+    const float tangent = 0.25F;
+    ck_ok(orthsr_adapter_options_new(&options, &error));
+    ck_ok(orthsr_adapter_options_set_block_share(options, 1, &error));
+    ck_ok(orthsr_adapter_options_set_block_size(options, 2, &error));
+    ck_ok(orthsr_adapter_options_set_side(options, ORTHSR_SIDE_OUTPUT, &error));
+    ck_ok(orthsr_adapter_new(&adapter, options, &error));
+    orthsr_adapter_options_free(options);
+    ck_ok(orthsr_adapter_add_target(adapter, "map", 3, 8, &error));
+    ck_ok(orthsr_adapter_set_parameters(adapter, &tangent, 1, &error));
+    ck_ok(orthsr_adapter_angles(adapter, 0, angles, &error));
+    for (size_t i = 0; i < 8; i++) ck_close(angles[i], 2 * atan(0.25), 1e-12); /* observed: 2e-16 */
+    ck_fails(orthsr_adapter_angles(adapter, 1, angles, &error), ORTHSR_ERROR_ARGUMENT, "no target");
+    ck_fails(orthsr_adapter_angles(adapter, 0, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_adapter_angles(NULL, 0, angles, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    orthsr_adapter_free(adapter);
+}
+END_TEST
+
 START_TEST(scales_that_cannot_be) {
     orthsr_adapter *adapter = make_sided(ORTHSR_SIDE_INPUT, true, ORTHSR_CAYLEY);
     float scale[12], W[12 * 8] = {0};
@@ -277,6 +353,9 @@ static TCase *map_case(void) {
     tcase_add_loop_test(tcase, sides_and_scales, 0, 8);
     tcase_add_test(tcase, scales_that_cannot_be);
     tcase_add_test(tcase, distances);
+    tcase_add_test(tcase, angles_of_planes);
+    tcase_add_loop_test(tcase, angles_give_the_distance, 0, KIND_COUNT);
+    tcase_add_test(tcase, angles_of_shared_blocks);
     tcase_add_test(tcase, blocks_are_in_order);
     tcase_add_loop_test(tcase, adjoint_adds_in_place, 2, 4);
     tcase_add_test(tcase, defect);

@@ -418,6 +418,17 @@ START_TEST(maps_and_tensors_are_listed) {
     ck_assert_str_eq(name, "text.0.fc2");
     ck_assert(in == 64 && out == 16);
     ck_fails(orthsr_model_map(model, 18, NULL, NULL, NULL, &error), ORTHSR_ERROR_ARGUMENT, "index");
+    fixture checkpoint;
+    float W[32 * 96];
+    fixture_open(&checkpoint, "tests/data/clip/openclip/open_clip_model.safetensors");
+    ck_ok(orthsr_model_weight(model, 10, W, &error));
+    ck_assert_mem_eq(W, fixture_floats(&checkpoint, "visual.transformer.resblocks.1.mlp.c_fc.weight", NULL), sizeof W);
+    ck_ok(orthsr_model_weight(model, 7, W, &error)); /* k: the second of the three in one tensor */
+    ck_assert_mem_eq(W, fixture_floats(&checkpoint, "visual.transformer.resblocks.1.attn.in_proj_weight", NULL) + 32 * 32, 32 * 32 * sizeof *W);
+    fixture_close(&checkpoint);
+    ck_fails(orthsr_model_weight(model, 18, W, &error), ORTHSR_ERROR_ARGUMENT, "index");
+    ck_fails(orthsr_model_weight(model, 0, NULL, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_model_weight(NULL, 0, W, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
     for (size_t i = 0; i < orthsr_model_tensor_count(model); i++) {
         ck_ok(orthsr_model_tensor(model, i, &name, &dtype, &shape, &rank, &bytes, &expected, &error));
         ck_assert_int_eq(expected, 1);

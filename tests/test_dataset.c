@@ -233,6 +233,33 @@ START_TEST(selections_are_relabelled) {
 }
 END_TEST
 
+START_TEST(subsets_keep_the_classes) {
+    static const size_t items[] = {5, 0, 3, 0}, outside[] = {1, 6};
+    orthsr_dataset *dataset, *part, *none;
+    ck_ok(orthsr_dataset_new(&dataset, PIXELS, 6, 4, 5, 3, LABELS, CLASSES, 4, &error));
+    ck_ok(orthsr_dataset_subset(&part, dataset, items, 4, &error));
+    ck_assert_uint_eq(orthsr_dataset_count(part), 4);
+    ck_assert_uint_eq(orthsr_dataset_class_count(part), 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_str_eq(orthsr_dataset_item_name(part, i), orthsr_dataset_item_name(dataset, items[i]));
+        ck_assert_uint_eq(orthsr_dataset_label(part, i), orthsr_dataset_label(dataset, items[i]));
+    }
+    ck_assert_uint_eq(orthsr_dataset_class_size(part, 3), 3);
+    ck_assert_uint_eq(orthsr_dataset_class_size(part, 2), 0);
+    ck_assert_str_eq(orthsr_dataset_class_name(part, 2), "two");
+    ck_ok(orthsr_dataset_subset(&none, part, NULL, 0, &error));
+    ck_assert_uint_eq(orthsr_dataset_count(none), 0);
+    orthsr_dataset_free(none);
+    ck_fails(orthsr_dataset_subset(&none, dataset, outside, 2, &error), ORTHSR_ERROR_ARGUMENT, "item 6 was asked for; there are 6");
+    ck_assert_ptr_null(none);
+    ck_fails(orthsr_dataset_subset(&none, dataset, NULL, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_dataset_subset(&none, NULL, items, 1, &error), ORTHSR_ERROR_ARGUMENT, "NULL");
+    ck_fails(orthsr_dataset_subset(NULL, dataset, items, 1, &error), ORTHSR_ERROR_ARGUMENT, "out");
+    orthsr_dataset_free(part);
+    orthsr_dataset_free(dataset);
+}
+END_TEST
+
 START_TEST(bad_arrays_are_refused) {
     static const int32_t high[] = {0, 4}, low[] = {0, 1, -1};
     static const char *const twice[] = {"a", "b", "a"}, *const empty[] = {"a", ""}, *const missing[] = {"a", NULL};
@@ -368,6 +395,7 @@ static TCase *directory_case(void) {
 static TCase *memory_case(void) {
     TCase *tcase = tcase_create("memory");
     tcase_add_test(tcase, selections_are_relabelled);
+    tcase_add_test(tcase, subsets_keep_the_classes);
     tcase_add_test(tcase, bad_arrays_are_refused);
     return tcase;
 }

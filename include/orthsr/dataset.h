@@ -74,6 +74,10 @@ ORTHSR_API orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, co
  * Errors: ARGUMENT (outside the classes), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
 
+/* Only these items (n, each below orthsr_dataset_count), in this order; the classes stay, also those without an item. n may be 0.
+ * Errors: ARGUMENT (an item out of range), MEMORY. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_dataset_subset(orthsr_dataset **out, const orthsr_dataset *dataset, const size_t *items, size_t n, orthsr_error *error);
+
 /* One item as network input for model: pixels (3, image_size, image_size). Errors: ARGUMENT (NULL, item out of range), those of orthsr_image_open and of
  * orthsr_model_preprocess. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);

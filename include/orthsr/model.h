@@ -89,6 +89,9 @@ ORTHSR_API size_t orthsr_model_map_count(const orthsr_model *model);
 ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features,
                                           orthsr_error *error);
 
+/* The frozen weight of a map, copied as float32: W (out_features, in_features), y = x W^T + bias. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_model_weight(const orthsr_model *model, size_t map, float *W, orthsr_error *error);
+
 /* A fresh adapter (A = I) on the model's maps that options selects (NULL: the defaults). Errors: ARGUMENT (blocks that do not divide the
  * features of a map's adapted side; named; a layer that a targeted tower does not have, layers of a tower that is not targeted), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);

@@ -76,6 +76,14 @@ void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, siz
     XTRSM(CblasRowMajor, CblasRight, CblasUpper, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit, (int)n, (int)p, 1, r, (int)p, x, (int)p);
 }
 
+int orthsr__symmetric_eigenvalues(double *values, double *a, size_t n) {
+    lapack_int order = (lapack_int)n, integer, room = 2 * order + 1; /* what values without vectors take */
+    double *work = orthsr__aligned((size_t)room, sizeof *work);
+    lapack_int info = work ? LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'N', 'U', order, a, order, values, work, room, &integer, 1) : -1;
+    free(work);
+    return info;
+}
+
 /* To Fortran x is X^T = W S V^T of shape (p, n): v^T comes out as V (n, p), w as W^T (p, p), row-major, and X = V S W^T. */
 int orthsr__polar_svd(real *x, size_t n, size_t p) {
     lapack_int rows = (lapack_int)p, columns = (lapack_int)n;

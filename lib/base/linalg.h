@@ -25,6 +25,9 @@ int orthsr__qr(real *x, real *r, size_t n, size_t p);
 /* X (n, p) <- X R^-1, R (p, p) upper triangular; transposed: X R^-T. */
 void orthsr__divide_upper(bool transposed, real *x, const real *r, size_t n, size_t p);
 
+/* values (n), ascending, of symmetric A (n, n), which is spoilt. 0; > 0 no convergence; < 0 out of memory. */
+int orthsr__symmetric_eigenvalues(double *values, double *a, size_t n);
+
 /* X (n, p), n >= p: X <- V W^T of X = V S W^T, its orthogonal polar factor. 0; > 0 no convergence; < 0 out of memory. X is spoilt unless 0. */
 int orthsr__polar_svd(real *x, size_t n, size_t p);
 

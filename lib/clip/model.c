@@ -316,6 +316,14 @@ orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char *
     return ORTHSR_OK;
 }
 
+orthsr_status orthsr_model_weight(const orthsr_model *model, size_t map, float *W, orthsr_error *error) {
+    ORTHSR__REQUIRE(model && W, error, "model or W is NULL");
+    ORTHSR__REQUIRE(map < model->map_count, error, "no map with this index");
+    const orthsr__linear *linear = orthsr__model_map(model, map);
+    for (size_t i = 0; i < linear->out * linear->in; i++) W[i] = (float)linear->weight[i];
+    return ORTHSR_OK;
+}
+
 static bool is_wanted(const orthsr_model *model, size_t map, const orthsr_adapter_options *options) {
     size_t tower = map >= model->text.first_map ? ORTHSR__TEXT_TOWER : ORTHSR__IMAGE_TOWER;
     size_t local = map - (tower == ORTHSR__TEXT_TOWER ? model->text.first_map : model->image.first_map);

@@ -153,6 +153,23 @@ const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item)
 
 size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label) { return label < dataset->n_classes ? dataset->class_sizes[label] : 0; }
 
+/* ---- some of the items ----------------------------------------------------------------------------------------------- */
+
+orthsr_status orthsr_dataset_subset(orthsr_dataset **out, const orthsr_dataset *dataset, const size_t *items, size_t n, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(dataset && (items || n == 0), error, "dataset or items is NULL");
+    for (size_t i = 0; i < n; i++)
+        if (items[i] >= dataset->count)
+            return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu was asked for; there are %zu", __func__, items[i], dataset->count);
+    orthsr_dataset *view = orthsr__dataset_view(dataset, n, 0, dataset->n_classes);
+    if (!view) return orthsr__fail_memory(error, "a selection of items");
+    for (size_t i = 0; i < n; i++) view->items[i] = dataset->items[items[i]];
+    orthsr__dataset_count_classes(view);
+    *out = view;
+    return ORTHSR_OK;
+}
+
 /* ---- some of the classes -------------------------------------------------------------------------------------------- */
 
 orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error) {
