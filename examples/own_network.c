@@ -163,8 +163,8 @@ int main(void) {
 
     double defect;
     check(orthsr_adapter_defect(adapter, &defect, &error));
-    check(orthsr_adapter_merge(adapter, 0, frozen.W1, IN, &error)); /* W1 A1^T: the same network without an adapter */
-    check(orthsr_adapter_merge(adapter, 1, frozen.W2, HIDDEN, &error));
+    check(orthsr_adapter_merge(adapter, 0, frozen.W1, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, IN, &error)); /* W1 A1^T: the same network without an adapter */
+    check(orthsr_adapter_merge(adapter, 1, frozen.W2, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, HIDDEN, &error));
     forward(&activations, &frozen, NULL, seen);
     printf("merged %.6e\n", mean_square(grad_output, &activations, target));
     fprintf(stderr, "%zu parameters; max |A^T A - I| = %.1e\n", n, defect);

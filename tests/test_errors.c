@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "adapter/adapter.h"
 #include "util/tiny.h"
 
 #define PROVOKE(function, code, ...)                                                                                                                           \
@@ -333,6 +334,14 @@ START_TEST(adapters) {
     ck_ok(orthsr_adapter_set_parameters(singular, (const float[]){-1}, 1, &error)); /* A = 1 + -1 */
     PROVOKE(orthsr_adapter_unmerge, NUMERIC, singular, 0, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, 1);
     PROVOKE(orthsr_adapter_defect, ARGUMENT, adapter, NULL);
+    double *angles = calloc(in_features, sizeof *angles);
+    PROVOKE(orthsr_adapter_angles, ARGUMENT, singular, 0, angles);
+    ck_ok(orthsr_model_adapter(model, &scaled, NULL, &error));
+    scaled->factors.parameters[0] = NAN; /* past every check, since LAPACK fails on nothing less */
+    PROVOKE(orthsr_adapter_angles, NUMERIC, scaled, 0, angles);
+    ck_assert_double_eq(angles[0], 0);
+    free(angles);
+    orthsr_adapter_free(scaled);
     orthsr_adapter_options_free(options);
     orthsr_adapter_free(singular);
     orthsr_adapter_free(huge);
@@ -406,6 +415,7 @@ START_TEST(models) {
     ck_assert_ptr_null(made);
     PROVOKE(orthsr_model_tensor, ARGUMENT, model, SIZE_MAX, NULL, NULL, NULL, NULL, NULL, NULL);
     PROVOKE(orthsr_model_map, ARGUMENT, model, SIZE_MAX, NULL, NULL, NULL);
+    PROVOKE(orthsr_model_weight, ARGUMENT, model, 0, NULL);
     orthsr_model_options_free(options);
 }
 END_TEST
@@ -585,6 +595,7 @@ START_TEST(data) {
     PROVOKE(orthsr_dataset_draw, ARGUMENT, &made, NULL, NULL, 1, 1);
     PROVOKE(orthsr_dataset_draw_validation, ARGUMENT, &made, dataset, NULL, 1, 1);
     PROVOKE(orthsr_dataset_select, ARGUMENT, &made, dataset, 1, TINY_CLASSES);
+    PROVOKE(orthsr_dataset_subset, ARGUMENT, &made, dataset, (const size_t[]){SIZE_MAX}, 1);
     ck_assert_ptr_null(made);
     float input[3 * TINY_SIZE * TINY_SIZE];
     orthsr_dataset *text = broken(ORTHSR_ERROR_UNSUPPORTED), *cut = broken(ORTHSR_ERROR_FORMAT), *gone = broken(ORTHSR_ERROR_IO);

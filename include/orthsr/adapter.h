@@ -160,7 +160,7 @@ ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t 
 /* angles (f), ascending, in radians and in [0, pi], f as above: by how much a target's orthogonal A turns. Its eigenvalues are e^(+-it), so every plane that it
  * turns by t gives t twice, a direction that it leaves 0 and one that it reverses pi; blocks that are shared are counted at each of their places. From A formed
  * in float64: to 1e-7 near 0 and pi, better between. Takes room for 3 b^2 doubles and b^3 operations a block, b the block size. Errors: ARGUMENT (also
- * ORTHSR_FREE, whose matrices have no angles), MEMORY, NUMERIC. On failure angles is untouched. Since 0.1. */
+ * ORTHSR_FREE, whose matrices have no angles), MEMORY, NUMERIC (LAPACK found none). On failure angles is untouched. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_adapter_angles(const orthsr_adapter *adapter, size_t target, double *angles, orthsr_error *error);
 
 /* One safetensors file: per target its parameters, e.g. "<name>.skew" (blocks, b(b-1)/2) for ORTHSR_CAYLEY, or (1, b(b-1)/2) with block_share, and where one is

@@ -49,6 +49,8 @@ orthsr_status orthsr_adapter_angles(const orthsr_adapter *adapter, size_t target
     int info = work && found ? 0 : -1;
     for (size_t k = 0; k < t->distinct && info == 0; k++)
         info = block_angles(found + k * b, adapter, t, adapter->factors.parameters + t->parameter_offset + k * per_block, work);
+    for (size_t i = 0; i < t->distinct * b && info == 0; i++)
+        if (!isfinite(found[i])) info = 1;
     if (info == 0) {
         for (size_t i = 0; i < t->width; i++) angles[i] = found[i % (t->distinct * b)];
         qsort(angles, t->width, sizeof *angles, compare);
@@ -56,5 +58,5 @@ orthsr_status orthsr_adapter_angles(const orthsr_adapter *adapter, size_t target
     free(work);
     free(found);
     if (info < 0) return orthsr__fail_memory(error, "the angles of a target");
-    return info > 0 ? orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': its angles were not found: LAPACK gave up (%d)", t->name, info) : ORTHSR_OK;
+    return info > 0 ? orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "target '%s': its angles were not found", t->name) : ORTHSR_OK;
 }
