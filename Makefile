@@ -254,7 +254,7 @@ $B/orthsr.pc $B/orthsr-uninstalled.pc $B/orthsr-config.cmake $B/orthsr-config-ve
 	  -e 's|@real@|$(SO_REAL)|' -e 's|@soname@|$(SO_NAME)|' -e 's|@pointer@|$(shell echo __SIZEOF_POINTER__ | $(CC) -E -P -)|' $< > $@
 .FORCE:
 
-INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(mandir)/man3 $(docdir)
+INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(mandir)/man3 $(docdir)/docs
 install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(MAN3)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(INSTALL_DIRS))
 	$(INSTALL_PROGRAM) $B/bin/orthsr $(DESTDIR)$(bindir)/orthsr
@@ -267,7 +267,8 @@ install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake 
 	$(INSTALL_DATA) $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(DESTDIR)$(cmakedir)
 	$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1
 	$(INSTALL_DATA) $(dir $(MAN3))*.3 $(DESTDIR)$(mandir)/man3
-	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(docdir)
+	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(DESTDIR)$(docdir)
+	$(INSTALL_DATA) $(wildcard docs/*.md) $(DESTDIR)$(docdir)/docs
 
 # Directories that install makes go with it when they are empty; prefix itself, or with a DESTDIR that, stays.
 uninstall: $(MAN3)
