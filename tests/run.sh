@@ -14,6 +14,7 @@ try tests/headers.sh "$build"
 try tests/manpages.sh "$build"
 try tests/abi/check.sh "$build"
 try tests/abi/coverage.sh
+try tests/pages.sh
 try tests/snippets.sh "$build"
 try tests/versions.sh
 try tests/own_network.sh "$build/bin/own_network"

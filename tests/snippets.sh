@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every block of code in README.md and docs/*.md is compiled and run. A page's blocks run in one directory, one after the other:
-#   c        a program (it has a main) is compiled without a warning, as program.c, and run; a fragment becomes the body of tests/snippets/fragment.c
+#   c        a program (it has a main) is compiled without a warning, as program.c, and run; functions (it includes something) are compiled; a fragment becomes
+#            the body of tests/snippets/fragment.c and is run
 #   sh       commands, each of which must succeed
 #   console  "$ command" and below it what it prints on stdout, compared by tests/snippets/alike.awk: "..." is anything, a number is any number
 #   json, text   only looked at by people
@@ -78,8 +79,15 @@ for i in 1 2 3; do cp -R "$data/run" "$data/run$i"; done
 
 # ---- the blocks ---------------------------------------------------------------------------------------------------------------------
 run_c() {
-    if grep -q 'int main(' "$1"; then cp "$1" program.c; else awk -v body="$1" '$1 == "FRAGMENT" {while ((getline line < body) > 0) print line; next} {print}' "$root/tests/snippets/fragment.c" >program.c; fi
-    ${CC:-cc} -std=c11 -Wall -Wextra -Werror -Wno-unused -Wno-missing-field-initializers program.c -o program $(pkg-config --cflags --libs orthsr) && ./program
+    flags='-std=c11 -Wall -Wextra -Werror -Wno-unused -Wno-missing-field-initializers'
+    if grep -q 'int main(' "$1"; then cp "$1" program.c
+    elif grep -q '^#include' "$1"; then
+        cp "$1" functions.c
+        ${CC:-cc} $flags -c functions.c $(pkg-config --cflags orthsr)
+        return
+    else awk -v body="$1" '$1 == "FRAGMENT" {while ((getline line < body) > 0) print line; next} {print}' "$root/tests/snippets/fragment.c" >program.c
+    fi
+    ${CC:-cc} $flags program.c -o program $(pkg-config --cflags --libs orthsr) && ./program
 }
 # "$ a command" and what it prints, by turns.
 run_console() {
