@@ -7,8 +7,8 @@
  * my-images  train/<class>/<image> and test/<class>/<image>, JPEG or PNG
  * out        receives prompt.safetensors: 4 vectors
  *
- * The context "a photo of a" becomes vectors in place of word embeddings, and these are trained on the first half of the classes; the model stays as it is.
- * Prints the accuracy on both halves before and after.
+ * A prompt's words before the class name are vectors, random at first, and trained on a few images of the first half of the classes;
+ * the model stays as it is. Prints the accuracy on both halves with a written prompt and with the learned one.
  *
  * run: $model $images $out
  */
@@ -17,6 +17,7 @@
 
 #include <orthsr/orthsr.h>
 
+#define WORDS 4 /* learned ones */
 #define SHOTS 16
 #define EPOCHS 50 /* CoOp has 200 for 16 shots */
 #define SEED 1
@@ -67,9 +68,13 @@ int main(int argc, char **argv) {
     check(orthsr_dataset_select(&test_base, test, 0, base, &error));
     check(orthsr_dataset_select(&test_new, test, base, classes - base, &error));
 
-    /* One context for all classes, beginning as the words "a photo of a"; orthsr_prompt_options chooses others, or one for each class. */
+    /* One context for all classes, which so serves classes it never saw. It could also begin as words (set_init), or be one for each class (set_classes). */
+    orthsr_prompt_options *prompt_options;
     orthsr_prompt *prompt;
-    check(orthsr_prompt_new(&prompt, model, NULL, &error));
+    check(orthsr_prompt_options_new(&prompt_options, &error));
+    check(orthsr_prompt_options_set_words(prompt_options, WORDS, &error));
+    check(orthsr_prompt_options_set_seed(prompt_options, SEED, &error));
+    check(orthsr_prompt_new(&prompt, model, prompt_options, &error));
     printf("%zu vectors of %zu values, %zu images of %zu classes\n", orthsr_prompt_words(prompt), orthsr_prompt_width(prompt), orthsr_dataset_count(shots),
            base);
 
@@ -98,6 +103,7 @@ int main(int argc, char **argv) {
     orthsr_trainer_free(trainer);
     orthsr_trainer_options_free(options);
     orthsr_prompt_free(prompt);
+    orthsr_prompt_options_free(prompt_options);
     orthsr_dataset_free(test_new);
     orthsr_dataset_free(test_base);
     orthsr_dataset_free(shots);

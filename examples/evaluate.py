@@ -6,8 +6,8 @@
 my-clip    a directory with a CLIP checkpoint and its vocabulary
 my-images  test/<class>/<image>, or another layout that the library reads
 
-The interface is plain C - opaque handles, sizes, arrays, strings, callbacks, one struct for messages - so declaring what is called is all it takes. The library is found
-through pkg-config. Prints each class's accuracy and the whole.
+The interface is plain C - opaque handles, sizes, arrays, strings, callbacks, one struct for messages - so declaring what is called is all it takes.
+The library is found through pkg-config. Prints each class's accuracy and the whole.
 
 run: $model $images
 """
@@ -51,8 +51,10 @@ OTHERS = {
 
 def load():
     """The shared library with its functions declared."""
-    folder = subprocess.run(["pkg-config", "--variable=libdir", "orthsr"], capture_output=True, text=True, check=True).stdout.strip()
-    library = ctypes.CDLL(f"{folder}/liborthsr.so")
+    found = subprocess.run(["pkg-config", "--variable=libdir", "orthsr"], capture_output=True, text=True)
+    if found.returncode != 0:
+        raise Failure(f"{found.stderr.strip()}\nis the library installed, and its orthsr.pc on PKG_CONFIG_PATH?")
+    library = ctypes.CDLL(f"{found.stdout.strip()}/liborthsr.so")
     for name, arguments in STATUS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = c_int, [*arguments, POINTER(Error)]

@@ -41,7 +41,7 @@ class checked {
     }
 
   private:
-    orthsr_error error_;
+    orthsr_error error_{};
 };
 
 // A CLIP with the session that computes on it. Movable, and freed in the right order: members are destroyed from the last to the first.

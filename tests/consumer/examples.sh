@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every example as a project of its own: built through pkg-config against an installation, then run as its top comment says, in lines "run: ARGUMENTS". The shell
-# reads ARGUMENTS, which may use
+# Every example as a project of its own: built through pkg-config against an installation, then run as its top comment says, in lines
+# "run: ARGUMENTS". The shell reads ARGUMENTS, which may use
 #     $model           a CLIP                                  $images     a data set of it with the parts train and test, 10 classes
 #     $pictures        PNG files, each called as its class     $adapter, $other_adapter   two adapters that train wrote
 #     $out             a fresh directory
@@ -14,19 +14,19 @@ model=$PWD/examples/data/mini images=$work/images adapter=$work/first/adapter ot
 pictures=$(echo "$PWD"/examples/data/clothes/*.png)
 
 # The first images of Fashion-MNIST as IDX files: big-endian magic and extents, then bytes.
-head_of() { # PART COUNT IN OCTAL, TWO BYTES; IN DECIMAL
-    gzip -dc "$fashion/$1-images-idx3-ubyte.gz" | { head -c 4 && printf "\0\0$2" && head -c 4 >/dev/null && head -c $((8 + 784 * $3)); } >"$images/$1-images-idx3-ubyte"
-    gzip -dc "$fashion/$1-labels-idx1-ubyte.gz" | { head -c 4 && printf "\0\0$2" && head -c 4 >/dev/null && head -c "$3"; } >"$images/$1-labels-idx1-ubyte"
+head_of() { # FILE, number of images (two bytes, octal), bytes that follow it
+    gzip -dc "$fashion/$1.gz" | { head -c 4 && printf "\0\0$2" && head -c 4 >/dev/null && head -c "$3"; } >"$images/$1"
 }
 fashion=/usr/share/datasets/fashion-mnist
 [ -d "$fashion" ] || { echo "examples: $fashion is missing: it is Debian's package dataset-fashion-mnist"; exit 1; }
 mkdir "$images" "$work/bin"
 printf '%s\n' t-shirt trouser pullover dress coat sandal shirt sneaker bag 'ankle boot' >"$images/classes.txt"
-head_of train '\002\000' 512 && head_of t10k '\001\000' 256
-for seed in 1 2; do
-    run=$([ $seed = 1 ] && echo first || echo second)
-    "$prefix/bin/orthsr" train --model "$model" --data "$images" --shots 2 --epochs 2 --cutout off --seed $seed --out "$work/$run" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-done
+head_of train-images-idx3-ubyte '\002\000' $((8 + 784 * 512)) && head_of train-labels-idx1-ubyte '\002\000' 512
+head_of t10k-images-idx3-ubyte '\001\000' $((8 + 784 * 256)) && head_of t10k-labels-idx1-ubyte '\001\000' 256
+train() { # DIRECTORY SEED
+    "$prefix/bin/orthsr" train --model "$model" --data "$images" --shots 2 --epochs 2 --cutout off --seed "$2" --out "$1" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+}
+train "$work/first" 1 && train "$work/second" 2
 
 build() { # FILE PROGRAM
     case $1 in

@@ -1,9 +1,11 @@
 """Random models with adapters in their weights as GGUF files of orthsr, read by the gguf package and run by clip.cpp, against transformers and open_clip.
 
-usage: python tests/oracle/check_gguf.py build/bin/orthsr [SEED]    (gguf, torch, transformers, open_clip_torch, safetensors, numpy; clip_cpp where there is one)
+usage: python tests/oracle/check_gguf.py build/bin/orthsr [SEED]
+       (gguf, torch, transformers, open_clip_torch, safetensors, numpy; clip_cpp where there is one)
 
-Every tensor of every file is compared with the same weights of the transformers or open_clip model, rotated here in float64, and every key with its config. With
-clip_cpp, the Python package of clip.cpp, features of models with as many tensors as a ViT-B (it knows models by that number) are compared with transformers'.
+Every tensor of every file is compared with the same weights of the transformers or open_clip model, rotated here in float64, and every key with
+its config. With clip_cpp, the Python package of clip.cpp, features of models with as many tensors as a ViT-B (it knows models by that number) are
+compared with transformers'.
 """
 import json
 import math
