@@ -29,7 +29,7 @@ DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
 CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
-DEB_PACKAGES   := $(PACKAGES) check build-essential debhelper lintian
+DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base build-essential debhelper lintian
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 # The first is the one with cblas.h, which the tool too asks for.

@@ -15,4 +15,6 @@ unset MAKEFLAGS MFLAGS MAKELEVEL CFLAGS CPPFLAGS LDFLAGS
 dpkg-buildpackage -us -uc
 cd ..
 lintian --fail-on error ./*.changes
+for package in ./*.deb; do dpkg -x "$package" root; done
+LD_LIBRARY_PATH=$(dirname root/usr/lib/*/liborthsr.so.1) root/usr/bin/orthsr --version
 ls ./*.deb

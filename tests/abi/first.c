@@ -1,5 +1,6 @@
 /* first.c - a program of the first release, compiled with that release's headers and run with the library of today (tests/abi/first.sh). What it was compiled
- * with must still hold: sizes of structs, numbers of enumerators, types of arguments, what callbacks are called with. It is not edited once that release is out.
+ * with must still hold: sizes of structs, numbers of enumerators, types of arguments, what callbacks are called with. It is not edited once that release is
+ * out.
  */
 #include <math.h>
 #include <stdint.h>
@@ -8,19 +9,19 @@
 
 #include <orthsr/orthsr.h>
 
-#define CHECK(condition)                                                                    \
-    do {                                                                                    \
-        if (!(condition)) {                                                                 \
-            fprintf(stderr, "first: %s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            return 1;                                                                       \
-        }                                                                                   \
+#define CHECK(condition)                                                                                                                                       \
+    do {                                                                                                                                                       \
+        if (!(condition)) {                                                                                                                                    \
+            fprintf(stderr, "first: %s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                                                     \
+            return 1;                                                                                                                                          \
+        }                                                                                                                                                      \
     } while (0)
-#define OK(call)                                                                            \
-    do {                                                                                    \
-        if ((call) != ORTHSR_OK) {                                                          \
-            fprintf(stderr, "first: %s:%d: %s\n", __FILE__, __LINE__, guarded.error.message); \
-            return 1;                                                                       \
-        }                                                                                   \
+#define OK(call)                                                                                                                                               \
+    do {                                                                                                                                                       \
+        if ((call) != ORTHSR_OK) {                                                                                                                             \
+            fprintf(stderr, "first: %s:%d: %s\n", __FILE__, __LINE__, guarded.error.message);                                                                  \
+            return 1;                                                                                                                                          \
+        }                                                                                                                                                      \
     } while (0)
 
 /* A library that thought the struct larger would write into the guard. */

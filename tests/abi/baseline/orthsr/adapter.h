@@ -51,10 +51,19 @@ ORTHSR_API int orthsr_adapter_has_scale(const orthsr_adapter *adapter, size_t ta
 ORTHSR_API orthsr_status orthsr_adapter_rotate(const orthsr_adapter *adapter, size_t target, float *y, const float *x, size_t rows, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_rotate_adjoint(const orthsr_adapter *adapter, size_t target, float *grad_x, float *grad_parameters, const float *grad_y,
                                                        const float *x, size_t rows, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, float *W, size_t ld, orthsr_error *error);
+typedef enum orthsr_dtype { ORTHSR_DTYPE_F32 = 0, ORTHSR_DTYPE_F16 = 1, ORTHSR_DTYPE_BF16 = 2, ORTHSR_DTYPE_F64 = 3 } orthsr_dtype;
+typedef enum orthsr_order {
+    ORTHSR_ORDER_ROW_MAJOR = 0,
+    ORTHSR_ORDER_COLUMN_MAJOR = 1
+} orthsr_order;
+ORTHSR_API orthsr_status orthsr_adapter_merge(const orthsr_adapter *adapter, size_t target, void *W, orthsr_dtype dtype, orthsr_order order, size_t ld,
+                                              orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_unmerge(const orthsr_adapter *adapter, size_t target, void *W, orthsr_dtype dtype, orthsr_order order, size_t ld,
+                                                orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_adapter_scaled(orthsr_adapter **out, const orthsr_adapter *adapter, float s, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defect, orthsr_error *error);
 ORTHSR_API double orthsr_adapter_distance(const orthsr_adapter *adapter, size_t target);
+ORTHSR_API orthsr_status orthsr_adapter_angles(const orthsr_adapter *adapter, size_t target, double *angles, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_save(const orthsr_adapter *adapter, const char *path, const char *fingerprint, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_adapter_load(orthsr_adapter **out, const char *path, orthsr_error *error);
 ORTHSR_API const char *orthsr_adapter_fingerprint(const orthsr_adapter *adapter);

@@ -25,6 +25,7 @@ ORTHSR_API orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_datase
 ORTHSR_API orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, const orthsr_dataset *train, const orthsr_dataset *validation, size_t shots,
                                                         uint64_t seed, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *dataset, size_t first, size_t count, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_dataset_subset(orthsr_dataset **out, const orthsr_dataset *dataset, const size_t *items, size_t n, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_dataset_check_item(const orthsr_dataset *dataset, size_t item, int decode, orthsr_error *error);
 ORTHSR_END_DECLS

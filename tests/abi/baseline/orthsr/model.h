@@ -44,6 +44,7 @@ ORTHSR_API orthsr_status orthsr_model_tensor(const orthsr_model *model, size_t i
 ORTHSR_API size_t orthsr_model_map_count(const orthsr_model *model);
 ORTHSR_API orthsr_status orthsr_model_map(const orthsr_model *model, size_t i, const char **name, size_t *in_features, size_t *out_features,
                                           orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_model_weight(const orthsr_model *model, size_t map, float *W, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_adapter(const orthsr_model *model, orthsr_adapter **out, const orthsr_adapter_options *options, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_adapter_load(const orthsr_model *model, orthsr_adapter **out, const char *path, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_adapter_export_peft(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, orthsr_error *error);
@@ -54,5 +55,11 @@ ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const ort
                                             orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_unmerge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
                                               orthsr_error *error);
+typedef enum orthsr_gguf_type {
+    ORTHSR_GGUF_F32 = 0,
+    ORTHSR_GGUF_F16 = 1
+} orthsr_gguf_type;
+ORTHSR_API orthsr_status orthsr_model_export_gguf(const orthsr_model *model, const orthsr_adapter *adapter, orthsr_gguf_type type, const char *path,
+                                                  double *deviation, orthsr_error *error);
 ORTHSR_END_DECLS
 #endif

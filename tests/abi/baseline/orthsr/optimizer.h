@@ -9,7 +9,8 @@ ORTHSR_API orthsr_status orthsr_optimizer_sgd(orthsr_optimizer **out, size_t siz
 ORTHSR_API orthsr_status orthsr_optimizer_adamw(orthsr_optimizer **out, size_t size, float beta1, float beta2, float eps, float weight_decay,
                                                 orthsr_error *error);
 typedef struct orthsr_stiefel {
-    size_t n, p;
+    size_t n;
+    size_t p;
 } orthsr_stiefel;
 ORTHSR_API orthsr_status orthsr_optimizer_rsgd(orthsr_optimizer **out, const orthsr_stiefel *blocks, size_t count, float momentum, orthsr_retraction retraction,
                                                orthsr_geometry geometry, orthsr_error *error);

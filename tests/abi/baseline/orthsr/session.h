@@ -10,6 +10,7 @@ ORTHSR_BEGIN_DECLS
 typedef struct orthsr_session orthsr_session;
 ORTHSR_API orthsr_status orthsr_session_new(orthsr_session **out, const orthsr_model *model, const orthsr_adapter *adapter, orthsr_error *error);
 ORTHSR_API void orthsr_session_free(orthsr_session *session);
+ORTHSR_API orthsr_status orthsr_session_set_adapters(orthsr_session *session, const orthsr_adapter *const *adapters, size_t n, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_session_set_threads(orthsr_session *session, size_t threads, orthsr_error *error);
 ORTHSR_API double orthsr_session_work(const orthsr_session *session);
 ORTHSR_API orthsr_status orthsr_session_set_prompt(orthsr_session *session, const orthsr_prompt *prompt, orthsr_error *error);

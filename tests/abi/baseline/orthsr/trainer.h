@@ -11,11 +11,28 @@
 #include <orthsr/prompt.h>
 #include <orthsr/status.h>
 ORTHSR_BEGIN_DECLS
-typedef enum orthsr_optimizer_kind { ORTHSR_SGD = 0, ORTHSR_ADAMW = 1, ORTHSR_RSGD = 2, ORTHSR_RADAM = 3 } orthsr_optimizer_kind;
-typedef enum orthsr_schedule { ORTHSR_SCHEDULE_CONSTANT = 0, ORTHSR_SCHEDULE_COSINE = 1 } orthsr_schedule;
-typedef enum orthsr_kl_direction { ORTHSR_KL_FROZEN_TUNED = 0, ORTHSR_KL_TUNED_FROZEN = 1 } orthsr_kl_direction;
-typedef enum orthsr_kl_reduction { ORTHSR_KL_BATCH_MEAN = 0, ORTHSR_KL_MEAN = 1 } orthsr_kl_reduction;
-typedef enum orthsr_augmentation { ORTHSR_AUGMENT_NONE = 0, ORTHSR_AUGMENT_STANDARD = 1 } orthsr_augmentation;
+typedef enum orthsr_optimizer_kind {
+    ORTHSR_SGD = 0,
+    ORTHSR_ADAMW = 1,
+    ORTHSR_RSGD = 2,
+    ORTHSR_RADAM = 3
+} orthsr_optimizer_kind;
+typedef enum orthsr_schedule {
+    ORTHSR_SCHEDULE_CONSTANT = 0,
+    ORTHSR_SCHEDULE_COSINE = 1
+} orthsr_schedule;
+typedef enum orthsr_kl_direction {
+    ORTHSR_KL_FROZEN_TUNED = 0,
+    ORTHSR_KL_TUNED_FROZEN = 1
+} orthsr_kl_direction;
+typedef enum orthsr_kl_reduction {
+    ORTHSR_KL_BATCH_MEAN = 0,
+    ORTHSR_KL_MEAN = 1
+} orthsr_kl_reduction;
+typedef enum orthsr_augmentation {
+    ORTHSR_AUGMENT_NONE = 0,
+    ORTHSR_AUGMENT_STANDARD = 1
+} orthsr_augmentation;
 typedef enum orthsr_method {
     ORTHSR_METHOD_ORTHSR = 0,
     ORTHSR_METHOD_COOP = 1,
@@ -75,6 +92,8 @@ ORTHSR_API void orthsr_trainer_free(orthsr_trainer *trainer);
 ORTHSR_API orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error);
 typedef int (*orthsr_trainer_callback)(const orthsr_trainer *trainer, void *payload);
 ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callback callback, void *payload, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_save(orthsr_trainer *trainer, const char *path, const char *text, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char *path, char **text, orthsr_error *error);
 typedef enum orthsr_phase {
     ORTHSR_PHASE_TEXT,
     ORTHSR_PHASE_IMAGE,
