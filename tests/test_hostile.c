@@ -648,7 +648,7 @@ START_TEST(the_largest_header_takes_bounded_memory) {
     const char *path = path_in("large", "header.safetensors");
     put_tensors(path, header, LENGTH, 0);
     free(header);
-    ck_assert_int_eq(open_within(LENGTH / 2, path), ORTHSR_ERROR_MEMORY); /* not even mapped */
+    ck_assert_int_eq(open_within(LENGTH / 2, path), ORTHSR_ERROR_MEMORY); /* not even the file itself */
     ck_message(ORTHSR_ERROR_MEMORY, path, "no room for the file");
     ck_assert_int_eq(open_within((size_t)8 * LENGTH, path), ORTHSR_ERROR_MEMORY);
     ck_assert_int_eq(open_within((size_t)80 * LENGTH, path), ORTHSR_ERROR_FORMAT);
@@ -735,7 +735,7 @@ START_TEST(no_class_list_is_believed) {
     put(path, text, LONG);
     ck_refused(subject, opened, path, "the name of class 0 is missing or empty");
     ck_assert_int_eq(truncate(path, (16 << 20) + 1), 0);
-    ck_refused(subject, opened, path, "has 16777217 bytes; such a list has at most 16777216");
+    ck_refused(subject, opened, path, "has 16777217 bytes; such a file has at most 16777216");
     put(path, LFS, strlen(LFS));
     ck_ok(subject->open(opened)); /* three names like any others */
     free(text);

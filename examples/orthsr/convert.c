@@ -31,7 +31,7 @@ static int convert_adapter(const settings *s) {
     orthsr_error error = {""};
     orthsr_model *model = NULL;
     orthsr_adapter *adapter = NULL;
-    orthsr_status status = s->model ? orthsr_model_open(&model, s->model, &error) : ORTHSR_OK;
+    orthsr_status status = s->model ? open_model(&model, s->model, s, &error) : ORTHSR_OK;
     if (status == ORTHSR_OK) status = open_adapter(&adapter, s->adapters.items[0], model, &error);
     if (status == ORTHSR_OK && s->to == TO_PEFT) status = orthsr_model_adapter_export_peft(model, adapter, s->out, &error);
     if (status == ORTHSR_OK && s->to == TO_ORTHSR) status = orthsr_adapter_save(adapter, s->out, NULL, &error);

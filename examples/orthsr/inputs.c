@@ -78,6 +78,7 @@ orthsr_status open_model(orthsr_model **out, const char *path, const settings *s
     if (status != ORTHSR_OK) return status;
     if (s->image_size.given && s->image_size.value == 0) status = failed(error, ORTHSR_ERROR_ARGUMENT, "--image-size is at least one patch");
     if (status == ORTHSR_OK && s->image_size.given) status = orthsr_model_options_set_image_size(options, (size_t)s->image_size.value, error);
+    if (status == ORTHSR_OK) status = orthsr_model_options_set_map(options, !s->no_map, error);
     if (status == ORTHSR_OK && s->interpolation >= 0) status = orthsr_model_options_set_interpolation(options, interpolations[s->interpolation], error);
     if (status == ORTHSR_OK) status = orthsr_model_open_with(out, path, options, error);
     orthsr_model_options_free(options);

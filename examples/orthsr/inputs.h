@@ -38,7 +38,7 @@ typedef struct inputs {
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error);
 void inputs_close(inputs *in);
 
-/* Opens the model at path with --image-size and --interpolation. */
+/* Opens the model at path with --image-size, --interpolation and --no-map. */
 orthsr_status open_model(orthsr_model **out, const char *path, const settings *s, orthsr_error *error);
 
 /* "cayley", "free", ...: as the adapter's file says it. */

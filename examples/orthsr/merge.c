@@ -29,7 +29,7 @@ int command_merge(const settings *s) {
     orthsr_adapter *adapter = NULL;
     double deviation = 0;
     int made = 0, forward = s->command->bit == MERGE;
-    orthsr_status status = orthsr_model_open(&model, s->model, &error);
+    orthsr_status status = open_model(&model, s->model, s, &error);
     /* a merged model's fingerprint is never the one the adapter was trained on, so unmerge does not compare them */
     if (status == ORTHSR_OK)
         status =

@@ -53,6 +53,9 @@ const option_row option_rows[] = {
     {"interpolation", "bicubic|bicubic-antialias", OPTION_CHOICE, AT(interpolation), COMPUTING | BENCH | INFO, 0, NULL,
      "how they are (default: as transformers, bicubic, or open_clip, bicubic-antialias, does for its own checkpoints)"},
 
+    {"no-map", NULL, OPTION_FLAG, AT(no_map), WITH_MODEL | INFO | CONVERT, 0, NULL,
+     "read the model's weights into memory instead of mapping their files: slower to start, but nothing that happens to the files matters afterwards"},
+
     {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
 
     {"part", "features|texts|step", OPTION_CHOICE, AT(part), BENCH, 0, NULL, "what is measured (default: all three, one after the other)"},

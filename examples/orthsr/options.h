@@ -52,7 +52,7 @@ typedef struct settings {
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, dtype, context_position, part, config;
-    int raw, deep, json, help, class_specific, kl_confidence, block_share, resume;
+    int raw, deep, json, help, no_map, class_specific, kl_confidence, block_share, resume;
 } settings;
 
 enum formats { TO_ORTHSR, TO_PEFT, TO_GGUF };                                        /* the order of --to's row */

@@ -34,7 +34,7 @@ int command_tokenize(const settings *s) {
     texts lines = {0};
     int32_t *tokens = NULL;
     int code = EXIT_SUCCESS;
-    orthsr_status status = orthsr_model_open(&model, s->model, &error);
+    orthsr_status status = open_model(&model, s->model, s, &error);
     if (status == ORTHSR_OK) status = texts_read(&lines, s->text, &error);
     if (status == ORTHSR_OK) status = texts_tokens(&tokens, &lines, model, &error);
     if (status != ORTHSR_OK) code = give_up(s, &error);

@@ -40,6 +40,9 @@ ORTHSR_API void orthsr_model_options_free(orthsr_model_options *options); /* NUL
 ORTHSR_API orthsr_status orthsr_model_options_set_image_size(orthsr_model_options *options, size_t pixels, orthsr_error *error);
 /* Default: ORTHSR_INTERPOLATION_FAMILY. */
 ORTHSR_API orthsr_status orthsr_model_options_set_interpolation(orthsr_model_options *options, orthsr_interpolation interpolation, orthsr_error *error);
+/* Whether the files of weights are mapped (1, the default) or read into memory (0). A mapped file that becomes shorter while the model is open ends the
+ * process by SIGBUS when the weights that are gone are used; what was read stays. Every file but a model's weights is read in any case. */
+ORTHSR_API orthsr_status orthsr_model_options_set_map(orthsr_model_options *options, int map, orthsr_error *error);
 
 /* Opens the checkpoint at path. Errors: ARGUMENT, IO, FORMAT (malformed config, vocabulary or safetensors), MISMATCH (tensors of the towers that are missing,
  * too many or of the wrong shape; named), UNSUPPORTED (dtype, activation, architecture or rules of the vocabulary; named), NUMERIC (a weight is not finite; its
@@ -61,8 +64,8 @@ ORTHSR_API size_t orthsr_model_vocab_size(const orthsr_model *model);       /* r
 ORTHSR_API size_t orthsr_model_parameter_count(const orthsr_model *model);  /* numbers in all floating-point tensors of the checkpoint */
 ORTHSR_API float orthsr_model_logit_scale(const orthsr_model *model);       /* the factor on cosines, exp of the stored value */
 
-/* Memory beside the mapped files: tensors that had to be converted (float16 and bfloat16 to float32), transposed or interpolated. 0 would be all mapped. Since
- * 0.1. */
+/* Memory beside the mapped files: tensors that had to be converted (float16 and bfloat16 to float32), transposed or interpolated, and files that were read
+ * instead of mapped. 0 would be all mapped. Since 0.1. */
 ORTHSR_API size_t orthsr_model_copied_bytes(const orthsr_model *model);
 /* A sentence on how images become the network's input, or why they cannot; borrowed. Since 0.1. */
 ORTHSR_API const char *orthsr_model_preprocessing(const orthsr_model *model);

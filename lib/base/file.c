@@ -1,4 +1,4 @@
-/* file.c - mapped reading and atomic writing. */
+/* file.c - reading, mapped and not, and atomic writing. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -45,8 +45,41 @@ orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *
     return status;
 }
 
+orthsr_status orthsr__read_at(int fd, void *bytes, size_t size, size_t offset, const char *path, orthsr_error *error) {
+    uint8_t *to = bytes;
+    while (size > 0) {
+        ssize_t n = pread(fd, to, size < (1u << 30) ? size : (1u << 30), (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return orthsr__fail_errno(error, "read", path);
+        if (n == 0) return orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' became shorter while it was read: it ends at byte %zu now", path, offset);
+        to += n;
+        offset += (size_t)n;
+        size -= (size_t)n;
+    }
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__read(orthsr__mapping *out, const char *path, size_t limit, orthsr_error *error) {
+    *out = (orthsr__mapping){0};
+    int fd;
+    off_t size;
+    ORTHSR__TRY(orthsr__open(&fd, &size, path, error));
+    orthsr_status status = ORTHSR_OK;
+    if ((uintmax_t)size > limit)
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %ju bytes; such a file has at most %zu", path, (uintmax_t)size, limit);
+    else if (size > 0) {
+        uint8_t *data = malloc((size_t)size);
+        status = data ? orthsr__read_at(fd, data, (size_t)size, 0, path, error) : orthsr__fail_memory(error, path);
+        if (status) free(data);
+        else *out = (orthsr__mapping){.data = data, .size = (size_t)size, .is_read = true};
+    }
+    close(fd);
+    return status;
+}
+
 void orthsr__unmap(orthsr__mapping *mapping) {
-    if (mapping->data) munmap((void *)mapping->data, mapping->size);
+    if (mapping->is_read) free((void *)mapping->data);
+    else if (mapping->data) munmap((void *)mapping->data, mapping->size);
     *mapping = (orthsr__mapping){0};
 }
 

@@ -1,4 +1,4 @@
-/* file.h - files mapped read-only, and files written so that a failure loses nothing. */
+/* file.h - files read or mapped, and files written so that a failure loses nothing. */
 #ifndef ORTHSR_BASE_FILE_H
 #define ORTHSR_BASE_FILE_H
 
@@ -13,14 +13,23 @@
 /* A regular file to read from, *fd -1 on failure: another kind could keep its reader waiting for ever. */
 orthsr_status orthsr__open(int *fd, off_t *size, const char *path, orthsr_error *error);
 
-/* A whole regular file, mapped. data is NULL when size is 0. */
+/* size bytes from offset on, all of them: IO where the file has become shorter since it was opened. */
+orthsr_status orthsr__read_at(int fd, void *bytes, size_t size, size_t offset, const char *path, orthsr_error *error);
+
+/* A whole regular file in memory, mapped or read. data is NULL when size is 0. */
 typedef struct orthsr__mapping {
     const uint8_t *data; /* (size) */
     size_t size;
+    bool is_read; /* into memory of its own */
 } orthsr__mapping;
 
+/* Mapped, nothing is copied; but touching what another process has meanwhile cut off raises SIGBUS. For weights alone. */
 orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *error);
-void orthsr__unmap(orthsr__mapping *mapping);
+
+/* Read, whatever becomes of the file afterwards. FORMAT when it has more than `limit` bytes. */
+orthsr_status orthsr__read(orthsr__mapping *out, const char *path, size_t limit, orthsr_error *error);
+
+void orthsr__unmap(orthsr__mapping *mapping); /* of either kind */
 
 bool orthsr__is_directory(const char *path);
 bool orthsr__is_file(const char *path);

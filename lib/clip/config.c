@@ -312,6 +312,12 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
     if (config->image.width % config->image.heads || config->text.width % config->text.heads)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a tower's width is not a multiple of its heads", path);
     if (config->image.eps < 0 || config->text.eps < 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "%s: a layer norm's eps is negative", path);
+    if (config->image_size / config->patch_size > ORTHSR__MAX_GRID) /* position embeddings may be interpolated: their number is not bounded by the file */
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: %zu patches a side; at most %d are read", path, config->image_size / config->patch_size,
+                            ORTHSR__MAX_GRID);
+    if (config->context_length > ORTHSR__MAX_CONTEXT)
+        return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens; at most %d are read", path, config->context_length,
+                            ORTHSR__MAX_CONTEXT);
     if (config->context_length < 2)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "%s: a context of %zu tokens is too short", path, config->context_length);
     return ORTHSR_OK;
@@ -321,6 +327,9 @@ static orthsr_status check(const orthsr__config *config, const char *path, orths
 static orthsr_status resize_input(orthsr__config *config, size_t size, orthsr_error *error) {
     if (size < config->patch_size)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "an image size of %zu is less than one patch of this model, %zu pixels", size, config->patch_size);
+    if (size / config->patch_size > ORTHSR__MAX_GRID)
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "an image size of %zu is more than %d patches of this model, %zu pixels each", size, ORTHSR__MAX_GRID,
+                            config->patch_size);
     orthsr__preprocess_resize(&config->preprocess, config->image_size, size);
     config->image_size = size;
     return ORTHSR_OK;

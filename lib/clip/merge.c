@@ -121,15 +121,32 @@ static orthsr_status write_shard(merge *m, const orthsr__safetensors *file, orth
     return status;
 }
 
+static orthsr_status copy_file(const char *from, const char *to, orthsr_error *error) {
+    uint8_t block[1 << 14];
+    int fd;
+    off_t size;
+    orthsr__writer writer;
+    ORTHSR__TRY(orthsr__open(&fd, &size, from, error));
+    orthsr_status status = orthsr__writer_open(&writer, to, error);
+    if (!status) {
+        for (size_t at = 0, n; at < (size_t)size && !status; at += n) {
+            n = (size_t)size - at < sizeof block ? (size_t)size - at : sizeof block;
+            status = orthsr__read_at(fd, block, n, at, from, error);
+            if (!status) status = orthsr__writer_write(&writer, block, n, error);
+        }
+        if (!status) status = orthsr__writer_commit(&writer, error);
+        else orthsr__writer_discard(&writer);
+    }
+    close(fd);
+    return status;
+}
+
 static orthsr_status copy_companion(merge *m, const char *name, orthsr_error *error) {
     char *from = orthsr__join(m->model->directory, name), *to = orthsr__join(m->directory, name);
     orthsr_status status = from && to ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    orthsr__mapping mapping = {0};
     if (!status && orthsr__is_file(from)) {
-        status = orthsr__map(&mapping, from, error);
-        if (!status) status = remember(m, to, error);
-        if (!status) status = orthsr__write_file(to, mapping.data, mapping.size, error);
-        orthsr__unmap(&mapping);
+        status = remember(m, to, error);
+        if (!status) status = copy_file(from, to, error);
     }
     free(from);
     free(to);

@@ -22,7 +22,9 @@ static orthsr_status open_file(orthsr_model *model, const char *path, orthsr_err
     if (!grown) return orthsr__fail_memory(error, "a list of files");
     model->files = grown;
     grown[model->file_count] = (orthsr__safetensors){0};
-    ORTHSR__TRY(orthsr__safetensors_open(&grown[model->file_count], path, error));
+    orthsr__safetensors *file = &grown[model->file_count];
+    ORTHSR__TRY(model->options.is_read ? orthsr__safetensors_open(file, path, error) : orthsr__safetensors_map(file, path, error));
+    if (model->options.is_read) model->owned_bytes += file->mapping.size;
     model->file_count++;
     return ORTHSR_OK;
 }

@@ -15,6 +15,7 @@
 
 enum { ORTHSR__Q, ORTHSR__K, ORTHSR__V, ORTHSR__OUT, ORTHSR__FC1, ORTHSR__FC2, ORTHSR__MAPS };
 enum { ORTHSR__MAX_SIZE = 1 << 24 }; /* of any extent of the architecture: products of two fit easily */
+enum { ORTHSR__MAX_GRID = 512, ORTHSR__MAX_CONTEXT = 1 << 16 }; /* patches a side; tokens */
 typedef enum orthsr__family { ORTHSR__OPEN_CLIP, ORTHSR__HUGGINGFACE, ORTHSR__OPENAI } orthsr__family;
 
 /* Sizes of one tower. */
@@ -80,6 +81,7 @@ typedef struct orthsr__tower {
 struct orthsr_model_options {
     size_t image_size; /* 0: the checkpoint's */
     orthsr_interpolation interpolation;
+    bool is_read; /* the weights are read, not mapped */
 };
 
 struct orthsr_model {

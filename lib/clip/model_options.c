@@ -28,3 +28,9 @@ orthsr_status orthsr_model_options_set_interpolation(orthsr_model_options *optio
     options->interpolation = interpolation;
     return ORTHSR_OK;
 }
+
+orthsr_status orthsr_model_options_set_map(orthsr_model_options *options, int map, orthsr_error *error) {
+    ORTHSR__REQUIRE(options, error, "options is NULL");
+    options->is_read = !map;
+    return ORTHSR_OK;
+}

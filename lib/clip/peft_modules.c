@@ -163,7 +163,7 @@ static size_t width_of(const orthsr__tensor *tensor, orthsr__peft_kind kind, con
         b = tensor->shape[1];
     }
     size_t blocks = config->share ? config->r : tensor->shape[0];
-    return orthsr__mul(&width, blocks, b) ? width : 0;
+    return orthsr__mul(&width, blocks, b) && width <= ORTHSR__MAX_SIZE ? width : 0;
 }
 
 enum { IN, OUT };

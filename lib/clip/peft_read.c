@@ -95,10 +95,15 @@ static orthsr_status place_tensors(source *from, orthsr_error *error) {
 /* The divisor of in that is nearest to wanted, the lower of two: how PEFT makes a number that does not divide fit. */
 static size_t nearest_divisor(size_t in, size_t wanted) {
     if (wanted >= in) return in;
-    for (size_t step = 0;; step++) {
-        if (in % (wanted - step) == 0) return wanted - step;
-        if (in % (wanted + step) == 0) return wanted + step;
+    size_t below = 1, above = in;
+    for (size_t d = 1; d <= in / d; d++) {
+        const size_t pair[] = {d, in / d};
+        for (size_t i = 0; i < 2 && in % d == 0; i++) {
+            if (pair[i] <= wanted && pair[i] > below) below = pair[i];
+            if (pair[i] > wanted && pair[i] < above) above = pair[i];
+        }
     }
+    return wanted - below <= above - wanted ? below : above;
 }
 
 /* The features of the side that is rotated. */

@@ -34,7 +34,7 @@ static orthsr_status read_vocab_and_merges(orthsr__reading *r, const char *vocab
     json_t *vocab;
     orthsr__mapping merges;
     ORTHSR__TRY(orthsr__json_load(&vocab, vocab_path, ORTHSR__MAX_VOCABULARY_BYTES, r->error));
-    orthsr_status status = orthsr__map(&merges, merges_path, r->error);
+    orthsr_status status = orthsr__read(&merges, merges_path, ORTHSR__MAX_VOCABULARY_BYTES, r->error);
     if (status) goto done;
     r->path = vocab_path;
     r->ids = vocab;
@@ -42,12 +42,7 @@ static orthsr_status read_vocab_and_merges(orthsr__reading *r, const char *vocab
     t->size = json_object_size(vocab);
     size_t most = 1; /* merges: a line has one at most */
     for (size_t i = 0; i < merges.size; i++) most += merges.data[i] == '\n';
-    if (merges.size > ORTHSR__MAX_VOCABULARY_BYTES) {
-        status =
-            orthsr__fail(r->error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; merges take at most %d", merges_path, merges.size, ORTHSR__MAX_VOCABULARY_BYTES);
-    } else if (!orthsr__bpe_init(&t->bpe, most)) {
-        status = orthsr__fail_memory(r->error, vocab_path);
-    }
+    if (!orthsr__bpe_init(&t->bpe, most)) status = orthsr__fail_memory(r->error, vocab_path);
     if (status || (status = orthsr__reading_check_ids(r)) || (status = orthsr__reading_bytes(r)) || (status = orthsr__reading_special_ids(r))) goto done;
     r->path = merges_path;
     if (!(status = read_merge_lines(r, &merges))) status = orthsr__read_tokenizer_config(r);

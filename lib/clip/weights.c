@@ -202,6 +202,11 @@ static orthsr_status load_hf_layer(loader *load, orthsr__layer *layer, const cha
 /* layers: "<prefix><stem><index>." */
 static orthsr_status load_layers(loader *load, orthsr__tower *tower, const char *prefix, const char *stem, bool huggingface) {
     const orthsr__tower_config *config = &tower->config;
+    size_t tensors = orthsr_model_tensor_count(load->model); /* a layer has several of them, and a config may claim any number of layers */
+    if (config->layers > tensors) {
+        add_fault(load, "the config says %zu layers, and there are %zu tensors in all", config->layers, tensors);
+        return ORTHSR_OK;
+    }
     tower->layer = orthsr__calloc(config->layers, sizeof *tower->layer);
     if (!tower->layer) return orthsr__fail_memory(load->error, "a tower");
     char name[256];

@@ -28,11 +28,9 @@ static orthsr_status split_lines(orthsr__lines *out, orthsr_error *error) {
 orthsr_status orthsr__lines_read(orthsr__lines *out, const char *path, orthsr_error *error) {
     orthsr__mapping file;
     *out = (orthsr__lines){0};
-    ORTHSR__TRY(orthsr__map(&file, path, error));
+    ORTHSR__TRY(orthsr__read(&file, path, MAX_BYTES, error));
     orthsr_status status = ORTHSR_OK;
-    if (file.size > MAX_BYTES) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a list has at most %d", path, file.size, MAX_BYTES);
-    else if (file.size && memchr(file.data, '\0', file.size))
-        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a text file: it has a zero byte", path);
+    if (file.size && memchr(file.data, '\0', file.size)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a text file: it has a zero byte", path);
     else if (!(out->text = orthsr__strndup(file.size ? (const char *)file.data : "", file.size))) status = orthsr__fail_memory(error, path);
     orthsr__unmap(&file);
     return status ? status : split_lines(out, error);

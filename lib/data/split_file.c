@@ -144,13 +144,19 @@ static orthsr_status find_image_folder(char **out, const char *file, const char 
         else free(folder);
         free(image);
     }
-    if (!*out) { /* the file's directory is there, so one was found unless memory was short */
+    if (!*out) {
         *out = fallback;
         fallback = NULL;
     }
     free(fallback);
     free(directory);
-    return *out ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
+    if (!ok) { /* a folder that was found before goes with it */
+        free(*out);
+        *out = NULL;
+        return orthsr__fail_memory(error, "a file name");
+    }
+    if (*out) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no folder of images beside '%s', and its own is gone", file);
 }
 
 static orthsr_status list_images(orthsr__listing *listing, const json_t *root, const char *part, const char *file, orthsr_error *error) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -95,59 +96,75 @@ static bool take_dict(cursor *c, header *out) {
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
-/* *data_at: where the values begin. */
-static orthsr_status read_header(header *out, size_t *data_at, const orthsr__mapping *file, const char *path, orthsr_error *error) {
-    const uint8_t *bytes = file->data;
-    ORTHSR__TRY(orthsr__refuse_lfs_pointer(bytes, file->size, path, error));
-    if (file->size < 12 || memcmp(bytes, MAGIC, 6) != 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a .npy file", path);
+enum { MAX_HEADER = 1 << 20 }; /* NumPy itself refuses 10,000 bytes; the dict of a plain array has 100 */
+
+/* *data_at: where the values begin. size: of the file. */
+static orthsr_status read_header(header *out, size_t *data_at, int fd, size_t size, const char *path, orthsr_error *error) {
+    uint8_t bytes[64] = {0};
+    ORTHSR__TRY(orthsr__read_at(fd, bytes, size < sizeof bytes ? size : sizeof bytes, 0, path, error));
+    ORTHSR__TRY(orthsr__refuse_lfs_pointer(bytes, sizeof bytes, path, error));
+    if (size < 12 || memcmp(bytes, MAGIC, 6) != 0) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not a .npy file", path);
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s': .npy version %d.%d; 1.0, 2.0 and 3.0 are read", path, bytes[6], bytes[7]);
     size_t start = bytes[6] == 1 ? 10 : 12, length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
     if (bytes[6] > 1) length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-    if (length > file->size - start) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is truncated within the .npy header", path);
-    const char *text = (const char *)bytes + start;
+    if (length > size - start) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is truncated within the .npy header", path);
+    if (length > MAX_HEADER)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has a .npy header of %zu bytes; at most %d are read", path, length, MAX_HEADER);
+    char *text = malloc(length ? length : 1);
+    if (!text) return orthsr__fail_memory(error, path);
     cursor c = {text, text + length};
     *out = (header){.rank = 0};
-    if (!take_dict(&c, out))
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the .npy header is malformed, structured, or of rank above %d, near byte %zu", path,
-                            ORTHSR_ARRAY_MAX_RANK, start + (size_t)(c.at - text));
+    orthsr_status status = orthsr__read_at(fd, text, length, start, path, error);
+    if (!status && !take_dict(&c, out))
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the .npy header is malformed, structured, or of rank above %d, near byte %zu", path,
+                              ORTHSR_ARRAY_MAX_RANK, start + (size_t)(c.at - text));
     *data_at = start + length;
+    free(text);
+    return status;
+}
+
+/* n values from byte `at` on, as float32. */
+static orthsr_status read_values(float *to, size_t n, bool single, int fd, size_t at, const char *path, orthsr_error *error) {
+    if (single) return orthsr__read_at(fd, to, n * sizeof *to, at, path, error);
+    double block[1024];
+    for (size_t first = 0; first < n; first += 1024) {
+        size_t count = n - first < 1024 ? n - first : 1024;
+        ORTHSR__TRY(orthsr__read_at(fd, block, count * sizeof *block, at + first * sizeof *block, path, error));
+        for (size_t i = 0; i < count; i++) to[first + i] = (float)block[i];
+    }
     return ORTHSR_OK;
 }
 
-static orthsr_status read_mapped(float **data, header *head, const orthsr__mapping *file, const char *path, orthsr_error *error) {
-    size_t at = 0, n = 1, size;
-    ORTHSR__TRY(read_header(head, &at, file, path, error));
+static orthsr_status read_array(float **data, header *head, int fd, size_t size, const char *path, orthsr_error *error) {
+    size_t at = 0, n = 1, expected;
+    ORTHSR__TRY(read_header(head, &at, fd, size, path, error));
     bool single = strcmp(head->descr, "<f4") == 0;
     if (!single && strcmp(head->descr, "<f8") != 0)
         return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' holds '%s'; '<f4' and '<f8' are read: save it as array.astype('<f4')", path, head->descr);
     if (head->fortran) return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED, "'%s' is in Fortran order: save it as numpy.ascontiguousarray(array)", path);
     for (size_t i = 0; i < head->rank; i++)
         if (!orthsr__mul(&n, n, head->shape[i])) return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': the shape is too large", path);
-    if (!orthsr__mul(&size, n, single ? 4 : 8) || size != file->size - at)
-        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': %zu bytes do not hold the %zu values of the shape: truncated or trailing data", path,
-                            file->size - at, n);
+    if (!orthsr__mul(&expected, n, single ? 4 : 8) || expected != size - at)
+        return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': %zu bytes do not hold the %zu values of the shape: truncated or trailing data", path, size - at,
+                            n);
     float *values = orthsr__aligned(n, sizeof *values);
-    if (!values) return orthsr__fail_memory(error, path);
-    if (single) memcpy(values, file->data + at, size);
-    for (size_t i = 0; !single && i < n; i++) {
-        double value;
-        memcpy(&value, file->data + at + 8 * i, 8);
-        values[i] = (float)value;
-    }
-    *data = values;
-    return ORTHSR_OK;
+    orthsr_status status = values ? read_values(values, n, single, fd, at, path, error) : orthsr__fail_memory(error, path);
+    if (status) free(values);
+    else *data = values;
+    return status;
 }
 
 orthsr_status orthsr_array_read(float **data, size_t shape[ORTHSR_ARRAY_MAX_RANK], size_t *rank, const char *path, orthsr_error *error) {
     ORTHSR__REQUIRE(data, error, "data is NULL");
     *data = NULL;
     ORTHSR__REQUIRE(shape && rank && path, error, "shape, rank or path is NULL");
-    orthsr__mapping file;
-    ORTHSR__TRY(orthsr__map(&file, path, error));
+    int fd;
+    off_t size;
+    ORTHSR__TRY(orthsr__open(&fd, &size, path, error));
     header head;
-    orthsr_status status = read_mapped(data, &head, &file, path, error);
-    orthsr__unmap(&file);
+    orthsr_status status = read_array(data, &head, fd, (size_t)size, path, error);
+    close(fd);
     if (status) return status;
     *rank = head.rank;
     memcpy(shape, head.shape, sizeof head.shape);

@@ -40,7 +40,7 @@ orthsr_status orthsr_image_open(orthsr_image **out, const char *path, size_t max
     ORTHSR__REQUIRE(path, error, "path is NULL");
     if (max_pixels == 0) max_pixels = ORTHSR__MAX_PIXELS;
     orthsr__mapping file;
-    ORTHSR__TRY(orthsr__map(&file, path, error));
+    ORTHSR__TRY(orthsr__read(&file, path, ORTHSR__MAX_IMAGE_BYTES, error));
     orthsr_status status;
     if (starts_with(&file, "\xff\xd8\xff", 3)) {
         status = orthsr__jpeg_decode(out, &file, path, max_pixels, error);

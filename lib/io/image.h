@@ -21,7 +21,8 @@ orthsr_image *orthsr__image_allocate(size_t width, size_t height);
 /* Refuses an empty or too large image before its pixels are decoded; path is for the message. */
 orthsr_status orthsr__image_check_size(const char *path, size_t width, size_t height, size_t max_pixels, orthsr_error *error);
 
-enum { ORTHSR__MAX_PIXELS = 100000000 }; /* what a limit of 0 means */
+enum { ORTHSR__MAX_PIXELS = 100000000 };    /* what a limit of 0 means */
+enum { ORTHSR__MAX_IMAGE_BYTES = 1 << 30 }; /* of a file, which is read into memory */
 
 /* Whether the file begins as an image of at most max_pixels (0: ORTHSR__MAX_PIXELS); its pixels are not decoded. */
 orthsr_status orthsr__image_probe(const char *path, size_t max_pixels, orthsr_error *error);

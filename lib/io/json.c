@@ -10,12 +10,10 @@
 static orthsr_status load(json_t **out, const char *path, size_t max_bytes, size_t flags, orthsr_error *error) {
     *out = NULL;
     orthsr__mapping mapping;
-    ORTHSR__TRY(orthsr__map(&mapping, path, error));
+    ORTHSR__TRY(orthsr__read(&mapping, path, max_bytes, error));
     orthsr_status status = ORTHSR_OK;
     if (mapping.size == 0) {
         status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is empty; a JSON object was expected", path);
-    } else if (mapping.size > max_bytes) {
-        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %zu bytes; such a file has at most %zu", path, mapping.size, max_bytes);
     } else if (!(status = orthsr__refuse_lfs_pointer(mapping.data, mapping.size, path, error))) {
         json_error_t where;
         bool starved;

@@ -1,10 +1,11 @@
-/* safetensors.c - the safetensors format: a header that is checked entry by entry, and data used where it is mapped. */
+/* safetensors.c - the safetensors format: a header that is checked entry by entry, and data used where it is mapped or was read. */
 #include "io/safetensors.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/half.h"
@@ -124,9 +125,16 @@ static orthsr_status check_coverage(const orthsr__safetensors *file, const uint8
     return ORTHSR_OK;
 }
 
-static orthsr_status read_file(orthsr__safetensors *file, orthsr_error *error) {
+/* What the bytes from `from` to `to` of the file's memory hold from now on; -1 as fd: they are mapped. */
+static orthsr_status fill(orthsr__safetensors *file, int fd, size_t from, size_t to, orthsr_error *error) {
+    return fd < 0 ? ORTHSR_OK : orthsr__read_at(fd, (uint8_t *)file->mapping.data + from, to - from, from, file->path, error);
+}
+
+/* file->mapping is there, its bytes are once they are filled. */
+static orthsr_status read_file(orthsr__safetensors *file, int fd, orthsr_error *error) {
+    enum { HEAD = 64 };
     const char *path = file->path;
-    ORTHSR__TRY(orthsr__map(&file->mapping, path, error));
+    ORTHSR__TRY(fill(file, fd, 0, file->mapping.size < HEAD ? file->mapping.size : HEAD, error));
     if (file->mapping.size < 8)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is no safetensors file: it has %zu bytes, and the header's length alone takes 8", path,
                             file->mapping.size);
@@ -138,6 +146,7 @@ static orthsr_status read_file(orthsr__safetensors *file, orthsr_error *error) {
                             "'%s' is truncated or no safetensors file: its first 8 bytes claim a header of %llu bytes, the file has %zu and a header at"
                             " most %zu",
                             path, (unsigned long long)length, file->mapping.size, MAX_HEADER);
+    ORTHSR__TRY(fill(file, fd, 8, 8 + (size_t)length, error));
     ORTHSR__TRY(parse_header(&file->header, &file->mapping, (size_t)length, path, error));
 
     const uint8_t *data = file->mapping.data + 8 + length;
@@ -161,13 +170,35 @@ static orthsr_status read_file(orthsr__safetensors *file, orthsr_error *error) {
     ORTHSR__TRY(check_coverage(file, data, size, error));
     for (size_t i = 0; i < file->count; i++)
         if (file->tensors[i].bytes == 0) file->tensors[i].data = NULL;
+    return fill(file, fd, 8 + (size_t)length, file->mapping.size, error);
+}
+
+/* Memory for a file that is open, as large as it is and not yet touched. */
+static orthsr_status make_room(orthsr__safetensors *file, off_t size, orthsr_error *error) {
+    uint8_t *data = size > 0 ? orthsr__aligned((size_t)size, 1) : NULL;
+    if (size > 0 && !data) return orthsr__fail_memory(error, file->path);
+    file->mapping = (orthsr__mapping){.data = data, .size = (size_t)size, .is_read = true};
     return ORTHSR_OK;
 }
 
 orthsr_status orthsr__safetensors_open(orthsr__safetensors *out, const char *path, orthsr_error *error) {
+    int fd;
+    off_t size;
     *out = (orthsr__safetensors){.path = orthsr__strdup(path)};
     if (!out->path) return orthsr__fail_memory(error, "a file name");
-    orthsr_status status = read_file(out, error);
+    orthsr_status status = orthsr__open(&fd, &size, path, error);
+    if (!status) status = make_room(out, size, error);
+    if (!status) status = read_file(out, fd, error);
+    if (fd >= 0) close(fd);
+    if (status) orthsr__safetensors_close(out);
+    return status;
+}
+
+orthsr_status orthsr__safetensors_map(orthsr__safetensors *out, const char *path, orthsr_error *error) {
+    *out = (orthsr__safetensors){.path = orthsr__strdup(path)};
+    if (!out->path) return orthsr__fail_memory(error, "a file name");
+    orthsr_status status = orthsr__map(&out->mapping, path, error);
+    if (!status) status = read_file(out, -1, error);
     if (status) orthsr__safetensors_close(out);
     return status;
 }

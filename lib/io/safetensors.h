@@ -1,4 +1,4 @@
-/* safetensors.h - reading safetensors by mmap, and writing them.
+/* safetensors.h - reading safetensors, mapped or not, and writing them.
  *
  * Format: 8 bytes little-endian header length N, N bytes of JSON {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {..}}, data.
  * The header is hostile until proven otherwise: sizes are checked for overflow, against the dtype, for overlap, for gaps and against the
@@ -41,7 +41,7 @@ typedef struct orthsr__tensor {
     size_t rank;
     size_t shape[ORTHSR__MAX_RANK];
     size_t elements;     /* product of shape */
-    const uint8_t *data; /* into the mapping; NULL when elements is 0; may be unaligned */
+    const uint8_t *data; /* into the file's memory; NULL when elements is 0; may be unaligned */
     size_t bytes;
 } orthsr__tensor;
 
@@ -55,8 +55,10 @@ typedef struct orthsr__safetensors {
     struct json_t *header;   /* keeps the names alive */
 } orthsr__safetensors;
 
-/* Errors: IO, FORMAT, MEMORY; messages name the file and the tensor. */
+/* Read into memory, once the header has proved right. Errors: IO, FORMAT, MEMORY; messages name the file and the tensor. */
 orthsr_status orthsr__safetensors_open(orthsr__safetensors *out, const char *path, orthsr_error *error);
+/* The same, mapped: for a model's weights, which may be too large to copy (base/file.h says at what price). */
+orthsr_status orthsr__safetensors_map(orthsr__safetensors *out, const char *path, orthsr_error *error);
 void orthsr__safetensors_close(orthsr__safetensors *file); /* safe on a zeroed struct */
 
 /* NULL when absent. Logarithmic or hashed: models have thousands of tensors. */
