@@ -57,6 +57,8 @@ DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/or
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
+FUZZ      := $(filter-out $(if $(wildcard lib/io/sections.h),,sections),$(notdir $(wildcard tests/fuzz/corpus/*)))
+REPLAYS   := $(FUZZ:%=$B/tests/fuzz/%)
 BENCHES   := $B/bench/open $B/bench/retraction
 TEST_UTIL := $(wildcard tests/util/*.h)
 MAN1      := $(wildcard docs/man/*.1)
@@ -70,7 +72,7 @@ CORE    := $B/lib/libortho.a
 CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib docs demo check tests test valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
+.PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
 .PHONY: check-tsan
 .DELETE_ON_ERROR:
@@ -83,6 +85,7 @@ help:
 	@echo '  make all           libraries, the orthsr tool and the examples, into $B/'
 	@echo '  make install       PREFIX=$(PREFIX), DESTDIR and the GNU directory variables are honoured'
 	@echo '  make uninstall     removes what install wrote'
+	@echo '  make fuzz          every reader under libFuzzer (clang), each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo '  make installcheck  builds and runs the examples against an installation, through pkg-config'
 	@echo '  make check-tsan    many threads on one model under ThreadSanitizer, in a build of its own'
 	@echo '  make bench         timings of the parts'
@@ -151,6 +154,30 @@ $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 	@mkdir -p $(@D)
 	$(CC) -DORTHSR_DOUBLE $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE64) $(PC_LIBS) $(CHECK_LIBS)
 
+# A fuzz target with a main of its own: the corpus, and a fixed number of changes of it (tests/fuzz/replay.c).
+FUZZ_COMMON := tests/fuzz/files.c lib/base/file.c $(wildcard tests/fuzz/*.h)
+$B/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(FUZZ_COMMON) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< tests/fuzz/replay.c tests/fuzz/files.c $(CORE) $(PC_LIBS)
+
+# The same under libFuzzer, and with all that reads checked by the sanitizers; what only computes is as it is, which saves minutes of compiling.
+# FUZZ_TARGETS picks some of them.
+FUZZ_PLAIN   := lib/base/gemm.c $(wildcard lib/ops/*.c lib/ortho/*.c lib/train/*.c)
+FUZZ_CHECKED := $(filter-out lib/base/file.c $(FUZZ_PLAIN),$(LIB_SRC))
+FUZZ_CC      := clang
+FUZZ_SECONDS := 60
+FUZZ_TARGETS := $(FUZZ)
+FUZZ_CFLAGS   = $(filter-out -fvect-cost-model=%,$(CFLAGS))
+FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D__SANITIZE_ADDRESS__ -Wno-unknown-warning-option
+$B/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(FUZZ_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$B/fuzz/%: $B/fuzz/obj/tests/fuzz/%.o $B/fuzz/obj/tests/fuzz/files.o $(FUZZ_CHECKED:%.c=$B/fuzz/obj/%.o) $(FUZZ_PLAIN:%.c=$B/obj/%.o)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+fuzz: $(FUZZ_TARGETS:%=$B/fuzz/%)
+	tests/fuzz/run.sh $B $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+.PRECIOUS: $B/fuzz/obj/%.o
+
 $B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
@@ -192,9 +219,9 @@ check: deps-check
 	@$(MAKE) --no-print-directory -s -j2 tests
 	@$(MAKE) --no-print-directory -s test valgrind installcheck docs
 
-tests: all $(TESTS) $(GRADS)
+tests: all $(TESTS) $(GRADS) $(REPLAYS)
 test: tests $(MAN3)
-	tests/run.sh $B $(TESTS) $(GRADS)
+	tests/run.sh $B $(TESTS) $(GRADS) $(REPLAYS)
 
 # OpenBLAS kernels for processors newer than valgrind knows would stop it; our own are picked by what valgrind reports.
 valgrind: $(TESTS)

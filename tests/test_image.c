@@ -331,6 +331,35 @@ START_TEST(only_the_pixels_are_unpacked) {
 }
 END_TEST
 
+/* A text after each `part` bytes of a PNG's data, which comes `times` times. */
+static const char *parted_png(size_t part, int times) {
+    unsigned char zeros[8 * 10] = {0}, data[256], header[13] = {0, 0, 0, 9, 0, 0, 0, 8, 8}, file[1 << 14], *at = file + 8;
+    uLong length = sizeof data;
+    must(compress(data, &length, zeros, sizeof zeros) == Z_OK, "zlib");
+    memcpy(file, "\x89PNG\r\n\x1a\n", 8);
+    at += chunk(at, "IHDR", header, 13);
+    for (int i = 0; i < times; i++)
+        for (size_t done = 0, n; done < length; done += n) {
+            n = length - done < part ? length - done : part;
+            at += chunk(at, "IDAT", data + done, n);
+            at += chunk(at, "tEXt", "a\0b", 3);
+        }
+    at += chunk(at, "IEND", NULL, 0);
+    return written("parted.png", file, (size_t)(at - file));
+}
+
+/* libpng's progressive reader says for each piece anew that the data begin: every one of them was given an image of its own once. */
+START_TEST(parted_data_take_one_image) {
+    orthsr_error error;
+    orthsr_image *image;
+    ck_ok(orthsr_image_open(&image, parted_png(256, 1), 0, &error));
+    orthsr_image_free(image);
+    ck_ok(orthsr_image_open(&image, parted_png(256, 50), 0, &error)); /* after the last row anything may come */
+    orthsr_image_free(image);
+    ck_fails(orthsr_image_open(&image, parted_png(4, 1), 0, &error), ORTHSR_ERROR_FORMAT, "Not enough compressed data");
+}
+END_TEST
+
 START_TEST(damaged_chunks_are_errors) {
     orthsr_error error;
     orthsr_image *image;
@@ -409,6 +438,7 @@ static TCase *bad(void) {
     tcase_add_loop_test(tests, damaged_bytes_do_no_harm, 0, sizeof small_files / sizeof small_files[0]);
     tcase_add_test(tests, claimed_sizes_are_not_believed);
     tcase_add_test(tests, only_the_pixels_are_unpacked);
+    tcase_add_test(tests, parted_data_take_one_image);
     tcase_add_test(tests, damaged_chunks_are_errors);
     tcase_add_test(tests, scans_are_counted);
     tcase_add_test(tests, names_do_not_matter_but_kinds_of_files_do);

@@ -11,9 +11,11 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "clip/model.h"
 
 size_t orthsr__position_grid(size_t rows) {
     size_t grid = 0;
+    if (rows > (size_t)ORTHSR__MAX_GRID * ORTHSR__MAX_GRID + 1) return 0; /* a shape with an extent of 0 may claim any number */
     while (grid * grid + 1 < rows) grid++;
     return grid * grid + 1 == rows ? grid : 0;
 }
@@ -60,12 +62,16 @@ static double *weights(size_t from, size_t to, void (*fill)(double *w, size_t i,
 
 /* out (to) += w (to, from) in (from), where an element is a run of `width` reals, `in_stride` and `out_stride` reals from the next. */
 static void apply(real *out, size_t out_stride, const real *in, size_t in_stride, const double *w, size_t from, size_t to, size_t width) {
-    for (size_t i = 0; i < to; i++)
+    for (size_t i = 0; i < to; i++) {
+        size_t first = 0, end = from; /* of those that weigh something: a few */
+        while (first < end && w[i * from + first] == 0) first++;
+        while (end > first && w[i * from + end - 1] == 0) end--;
         for (size_t c = 0; c < width; c++) {
             double sum = 0;
-            for (size_t j = 0; j < from; j++) sum += w[i * from + j] * (double)in[j * in_stride + c];
+            for (size_t j = first; j < end; j++) sum += w[i * from + j] * (double)in[j * in_stride + c];
             out[i * out_stride + c] = (real)sum;
         }
+    }
 }
 
 orthsr_status orthsr__position_resize_grid(real *out, const real *in, size_t from, size_t to, size_t width, orthsr_interpolation how, orthsr_error *error) {

@@ -17,7 +17,8 @@
 #include "io/json.h"
 
 static orthsr_status read_merge_lines(orthsr__reading *r, const orthsr__mapping *file) {
-    orthsr__line_cursor l = {.at = (const char *)file->data, .end = (const char *)file->data + file->size};
+    const char *text = file->size ? (const char *)file->data : "";
+    orthsr__line_cursor l = {.at = text, .end = text + file->size};
     const char *line;
     for (size_t length; orthsr__next_line(&l, &line, &length);) {
         if (length > 0 && line[length - 1] == '\r') length--;

@@ -70,8 +70,10 @@ static void clip_gray_16(orthsr_image *image) {
     }
 }
 
+/* Called before the image's data, and again before what follows them behind another chunk. */
 static void on_header(png_structp png, png_infop info) {
     decoding *d = png_get_progressive_ptr(png);
+    if (d->image) return;
     size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
     orthsr_status status = orthsr__image_check_size(d->path, width, height, d->max_pixels, d->error);
     if (status) give_up(d, status);

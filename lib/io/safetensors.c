@@ -127,7 +127,7 @@ static orthsr_status check_coverage(const orthsr__safetensors *file, const uint8
 
 /* What the bytes from `from` to `to` of the file's memory hold from now on; -1 as fd: they are mapped. */
 static orthsr_status fill(orthsr__safetensors *file, int fd, size_t from, size_t to, orthsr_error *error) {
-    return fd < 0 ? ORTHSR_OK : orthsr__read_at(fd, (uint8_t *)file->mapping.data + from, to - from, from, file->path, error);
+    return fd < 0 || from == to ? ORTHSR_OK : orthsr__read_at(fd, (uint8_t *)file->mapping.data + from, to - from, from, file->path, error);
 }
 
 /* file->mapping is there, its bytes are once they are filled. */
