@@ -150,6 +150,11 @@ $B/tests/test_%: tests/test_%.c $(TEST_UTIL) $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE) $(PC_LIBS) $(CHECK_LIBS)
 
+$B/tests/test_determinism: | $B/tests/no_blas.so
+$B/tests/no_blas.so: tests/util/no_blas.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
 $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 	@mkdir -p $(@D)
 	$(CC) -DORTHSR_DOUBLE $(CPPFLAGS) -Itests $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -Wno-format-truncation -o $@ $< $(CORE64) $(PC_LIBS) $(CHECK_LIBS)
