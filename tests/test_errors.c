@@ -390,6 +390,7 @@ START_TEST(models) {
     ck_ok(orthsr_model_options_new(&options, &error));
     PROVOKE(orthsr_model_options_new, ARGUMENT, NULL);
     PROVOKE(orthsr_model_options_set_image_size, ARGUMENT, options, ((size_t)1 << 24) + 1);
+    PROVOKE(orthsr_model_options_set_map, ARGUMENT, NULL, 0);
     PROVOKE(orthsr_model_options_set_interpolation, ARGUMENT, options, (orthsr_interpolation)9);
     const char *directory = copy_model("faulty", true);
     PROVOKE(orthsr_model_open, ARGUMENT, &made, NULL);
