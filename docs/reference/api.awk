@@ -60,7 +60,7 @@ function declare(kind, name, text, own) {
     if (own == "") own = pending
     else if (pending != "" && pending != first) own = pending "\n" own
     if (own == first && own != "") shared = ""
-    else shared = own ~ /Since [0-9]/ ? "" : first
+    else shared = own ~ /Since[ \n][0-9]/ ? "" : first
     item(kind, name, text, own, shared, paragraph)
     pending = ""
 }

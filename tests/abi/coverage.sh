@@ -11,6 +11,7 @@ complain() { echo "coverage: $*"; bad=1; }
 for function in $(echo "$list" | sed -n 's/^function //p'); do
     grep -qE "(^|[^A-Za-z0-9_])$function(\(|,)" tests/*.c tests/util/*.h || complain "no test calls $function: add one to tests/"
 done
+for name in $(echo "$list" | sed -n 's/^undated //p'); do complain "the comment of $name has no \"Since ...\""; done
 for function in $(echo "$list" | sed -n 's/^silent //p'); do complain "the comment of $function has no \"Errors: ...\", but it returns a status"; done
 
 # What is promised, with what "as orthsr_x" stands for, against what is provoked.

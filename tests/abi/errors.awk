@@ -1,10 +1,12 @@
-# errors.awk - the status codes that the headers promise: a line "function CODE" for each of every public function.
+# errors.awk - what the headers promise, a line for each: "function NAME", "error NAME CODE", "as NAME OTHER" (the codes of OTHER too); and what is missing:
+# "silent NAME" has no "Errors", "undated NAME" no "Since".
 # What follows "Errors" in a comment counts: codes, and with "as" or "those of" the codes of the functions named there.
 # usage: awk -f docs/reference/api.awk -f tests/abi/errors.awk HEADER...
 
 function prose(noun, title, text) { split("ARGUMENT MEMORY IO FORMAT UNSUPPORTED MISMATCH NUMERIC CANCELLED", known, " "); for (i in known) is_code[known[i]] = 1 }
 function finish(noun) {}
 function item(kind, name, declaration, own, shared, number,    text, n, words, i, follows) {
+    if (kind != "enumerator" && kind != "member" && said_of(own, shared) !~ /Since[ \n][0-9]+\.[0-9]/) print "undated", name
     if (kind != "function") return
     print "function", name
     if (declaration !~ /^orthsr_status [a-z_]*\(.*orthsr_error \*error/) return
