@@ -601,7 +601,7 @@ static void block(forgery *f, const void *packed, uint32_t size) {
 static void expect_bad(const forgery *f, orthsr_status status, const char *text) {
     orthsr__sections sections;
     write_file(scratch_file("forged"), f->bytes, f->size);
-    ck_fails(orthsr__sections_open(&sections, scratch_file("forged"), &error), status, text);
+    ck_fails(orthsr__sections_open(&sections, scratch_file("forged"), SIZE_MAX, &error), status, text);
 }
 
 /* What a checksum does not catch, for it was made to fit. Sizes that no such file can have are refused before anything is made by them. */
@@ -609,7 +609,7 @@ START_TEST(hostile_files) {
     orthsr__sections sections;
     forgery f = forge(1, 0);
     write_file(scratch_file("forged"), f.bytes, f.size);
-    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), &error)); /* the forger knows the format */
+    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), SIZE_MAX, &error)); /* the forger knows the format */
     ck_fails(orthsr__sections_read(NULL, 0, &sections, "run", &error), ORTHSR_ERROR_FORMAT, "has no section 'run'");
     orthsr__sections_close(&sections);
     f = forge(2, 0);
@@ -655,7 +655,7 @@ START_TEST(hostile_files) {
     section(&f, "run", (1 << 20) - 1); /* more comes out than is said */
     block(&f, packed, (uint32_t)length);
     write_file(scratch_file("forged"), f.bytes, f.size);
-    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), &error));
+    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), SIZE_MAX, &error));
     ck_fails(orthsr__sections_read(zeros, (1 << 20) - 1, &sections, "run", &error), ORTHSR_ERROR_FORMAT, "does not unpack");
     ck_fails(orthsr__sections_read(zeros, 5, &sections, "run", &error), ORTHSR_ERROR_FORMAT, "has 1048575 bytes, it must have 5");
     size_t size;
@@ -666,13 +666,14 @@ START_TEST(hostile_files) {
     memset(packed + length, 1, 9);
     block(&f, packed, (uint32_t)length + 9);
     write_file(scratch_file("forged"), f.bytes, f.size);
-    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), &error));
+    ck_ok(orthsr__sections_open(&sections, scratch_file("forged"), SIZE_MAX, &error));
     ck_fails(orthsr__sections_read(zeros, 1 << 20, &sections, "run", &error), ORTHSR_ERROR_FORMAT, "does not unpack");
     orthsr__sections_close(&sections);
     free(zeros);
-    ck_fails(orthsr__sections_open(&sections, TINY_MODEL "/trajectory.safetensors", &error), ORTHSR_ERROR_FORMAT, "is not a checkpoint");
-    ck_fails(orthsr__sections_open(&sections, scratch_file("nowhere"), &error), ORTHSR_ERROR_IO, "nowhere");
-    ck_fails(orthsr__sections_open(&sections, scratch_directory(), &error), ORTHSR_ERROR_IO, "not a regular file");
+    ck_fails(orthsr__sections_open(&sections, scratch_file("forged"), 1000, &error), ORTHSR_ERROR_FORMAT, "forged'");
+    ck_fails(orthsr__sections_open(&sections, TINY_MODEL "/trajectory.safetensors", SIZE_MAX, &error), ORTHSR_ERROR_FORMAT, "is not a checkpoint");
+    ck_fails(orthsr__sections_open(&sections, scratch_file("nowhere"), SIZE_MAX, &error), ORTHSR_ERROR_IO, "nowhere");
+    ck_fails(orthsr__sections_open(&sections, scratch_directory(), SIZE_MAX, &error), ORTHSR_ERROR_IO, "not a regular file");
 }
 END_TEST
 
@@ -684,7 +685,7 @@ START_TEST(sections_come_back) {
     const orthsr__section written[] = {{"numbers", numbers, n}, {"nothing", NULL, 0}, {"block", numbers, ORTHSR__SECTION_BLOCK}};
     orthsr__sections read;
     ck_ok(orthsr__sections_write(scratch_file("sections"), NULL, written, 3, &error));
-    ck_ok(orthsr__sections_open(&read, scratch_file("sections"), &error));
+    ck_ok(orthsr__sections_open(&read, scratch_file("sections"), SIZE_MAX, &error));
     for (size_t i = 0; i < 3; i++) {
         size_t size;
         ck_ok(orthsr__sections_size(&size, &read, written[i].name, n, &error));
@@ -704,7 +705,7 @@ static void save_with(const run *r, const char *name, const void *data, size_t s
     orthsr__sections whole;
     orthsr__section sections[ORTHSR__MAX_SECTIONS];
     size_t count = 0;
-    ck_ok(orthsr__sections_open(&whole, scratch_file("whole"), &error));
+    ck_ok(orthsr__sections_open(&whole, scratch_file("whole"), SIZE_MAX, &error));
     for (size_t i = 0; i < whole.count; i++) {
         const orthsr__packed *from = &whole.list[i];
         bool replaced = strcmp(from->name, name) == 0;

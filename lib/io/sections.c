@@ -186,10 +186,10 @@ static orthsr_status check(orthsr__sections *sections, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr__sections_open(orthsr__sections *out, const char *path, orthsr_error *error) {
+orthsr_status orthsr__sections_open(orthsr__sections *out, const char *path, size_t most, orthsr_error *error) {
     *out = (orthsr__sections){.path = orthsr__strdup(path)};
     if (!out->path) return orthsr__fail_memory(error, "a file name");
-    orthsr_status status = orthsr__map(&out->file, path, error);
+    orthsr_status status = orthsr__read(&out->file, path, most, error);
     if (!status) status = check(out, error);
     if (status) orthsr__sections_close(out);
     return status;

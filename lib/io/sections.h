@@ -37,8 +37,9 @@ typedef struct orthsr__sections {
     size_t count;
 } orthsr__sections;
 
-/* Errors: IO, MEMORY, FORMAT (not such a file, or damaged: says where), UNSUPPORTED (another version). Nothing is to be closed after a failure. */
-orthsr_status orthsr__sections_open(orthsr__sections *out, const char *path, orthsr_error *error);
+/* A file of at most `most` bytes, read into memory. Errors: IO, MEMORY, FORMAT (larger, not such a file, or damaged: says where), UNSUPPORTED (another version).
+ * Nothing is to be closed after a failure. */
+orthsr_status orthsr__sections_open(orthsr__sections *out, const char *path, size_t most, orthsr_error *error);
 void orthsr__sections_close(orthsr__sections *sections);
 
 /* Unpacked size of a section, at most `most`. FORMAT when it is larger or missing. */

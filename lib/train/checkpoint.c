@@ -39,6 +39,14 @@ static orthsr_status describe(orthsr_trainer *trainer, orthsr_error *error) {
 static size_t moments_of(const orthsr_optimizer *optimizer) { return optimizer ? optimizer->slots * optimizer->size * sizeof(real) : 0; }
 static size_t matrix_moments_of(const orthsr_optimizer *optimizer) { return optimizer ? optimizer->block_count * sizeof(double) : 0; }
 
+/* Bytes of a file of this run at most: what cannot be packed grows by less than a part in 256. */
+static size_t most_bytes(const orthsr_trainer *trainer) {
+    const orthsr_optimizer *own = trainer->descent.optimizer, *context = trainer->texts.optimizer;
+    size_t kept = trainer->adapter->parameter_count * sizeof(real) + moments_of(own) + matrix_moments_of(own) + moments_of(context) +
+                  (trainer->texts.prompt ? trainer->texts.prompt->count * sizeof(real) : 0) + 2 * MOST_TEXT;
+    return kept + kept / 256 + 4096;
+}
+
 /* ---- saving ------------------------------------------------------------------------------------------------------------------------------ */
 
 orthsr_status orthsr_trainer_save(orthsr_trainer *trainer, const char *path, const char *text, orthsr_error *error) {
@@ -162,7 +170,7 @@ orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char *path, cha
     ORTHSR__TRY(describe(trainer, error));
     orthsr__sections file;
     char *kept = NULL;
-    ORTHSR__TRY(orthsr__sections_open(&file, path, error));
+    ORTHSR__TRY(orthsr__sections_open(&file, path, most_bytes(trainer), error));
     orthsr_status status = load(trainer, &file, &kept, error);
     orthsr__sections_close(&file);
     if (status || !text) free(kept);

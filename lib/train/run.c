@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <orthsr/version.h>
@@ -110,14 +111,17 @@ static void add_model(writing *w, const orthsr_trainer *trainer) {
 /* The checksum of a file's size and of its first and last 4 KiB: enough to tell images apart. */
 static orthsr_status file_checksum(uint32_t *out, const char *path, orthsr_error *error) {
     enum { SAMPLE = 4096 };
-    orthsr__mapping file;
-    ORTHSR__TRY(orthsr__map(&file, path, error));
-    uint64_t size = file.size;
-    size_t sample = file.size < SAMPLE ? file.size : SAMPLE;
-    *out = checksum(checksum(0, NULL, 0), &size, sizeof size);
-    if (sample > 0) *out = checksum(checksum(*out, file.data, sample), file.data + file.size - sample, sample);
-    orthsr__unmap(&file);
-    return ORTHSR_OK;
+    uint8_t bytes[2][SAMPLE];
+    int fd;
+    off_t end;
+    ORTHSR__TRY(orthsr__open(&fd, &end, path, error));
+    uint64_t size = (uint64_t)end;
+    size_t sample = size < SAMPLE ? (size_t)size : SAMPLE;
+    orthsr_status status = orthsr__read_at(fd, bytes[0], sample, 0, path, error);
+    if (!status) status = orthsr__read_at(fd, bytes[1], sample, (size_t)size - sample, path, error);
+    if (!status) *out = checksum(checksum(checksum(0, &size, sizeof size), bytes[0], sample), bytes[1], sample);
+    close(fd);
+    return status;
 }
 
 /* The length of the directory that all files lie in: the data may have moved. */

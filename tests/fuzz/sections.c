@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(copy, data, size);
     seal_all(copy, size);
     fuzz_file("x.checkpoint", copy, size);
-    orthsr_status status = orthsr__sections_open(&sections, "x.checkpoint", &error);
+    orthsr_status status = orthsr__sections_open(&sections, "x.checkpoint", (size_t)1 << 26, &error);
     fuzz_check(status, &error, "x.checkpoint");
     if (status == ORTHSR_OK) {
         unpack(&sections);
