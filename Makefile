@@ -57,7 +57,7 @@ DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/or
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
-FUZZ      := $(filter-out $(if $(wildcard lib/io/sections.h),,sections),$(notdir $(wildcard tests/fuzz/corpus/*)))
+FUZZ      := $(notdir $(wildcard tests/fuzz/corpus/*))
 REPLAYS   := $(FUZZ:%=$B/tests/fuzz/%)
 BENCHES   := $B/bench/open $B/bench/retraction
 TEST_UTIL := $(wildcard tests/util/*.h)

@@ -48,7 +48,8 @@ ORTHSR_API orthsr_status orthsr_model_options_set_map(orthsr_model_options *opti
  * too many or of the wrong shape; named), UNSUPPORTED (dtype, activation, architecture or rules of the vocabulary; named), NUMERIC (a weight is not finite; its
  * tensor named), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error);
-/* The same with options (NULL: the defaults), which are copied. Errors: as orthsr_model_open; ARGUMENT also for an image size below one patch. Since 0.1. */
+/* The same with options (NULL: the defaults), which are copied. Errors: as orthsr_model_open; ARGUMENT also for an image size below one patch or above 512
+ * patches. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error);
 ORTHSR_API void orthsr_model_free(orthsr_model *model); /* NULL is a no-op; sessions and trainers on it must be gone. Since 0.1. */
 

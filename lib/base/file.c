@@ -77,6 +77,12 @@ orthsr_status orthsr__read(orthsr__mapping *out, const char *path, size_t limit,
     return status;
 }
 
+orthsr_status orthsr__make_room(orthsr__mapping *out, off_t size, const char *path, orthsr_error *error) {
+    uint8_t *data = size > 0 ? orthsr__aligned((size_t)size, 1) : NULL;
+    *out = (orthsr__mapping){.data = data, .size = data ? (size_t)size : 0, .is_read = true};
+    return size > 0 && !data ? orthsr__fail_memory(error, path) : ORTHSR_OK;
+}
+
 void orthsr__unmap(orthsr__mapping *mapping) {
     if (mapping->is_read) free((void *)mapping->data);
     else if (mapping->data) munmap((void *)mapping->data, mapping->size);

@@ -29,7 +29,11 @@ orthsr_status orthsr__map(orthsr__mapping *out, const char *path, orthsr_error *
 /* Read, whatever becomes of the file afterwards. FORMAT when it has more than `limit` bytes. */
 orthsr_status orthsr__read(orthsr__mapping *out, const char *path, size_t limit, orthsr_error *error);
 
-void orthsr__unmap(orthsr__mapping *mapping); /* of either kind */
+/* Room for a file of this size, which is read into it part by part as it proves right: until then nothing is touched, and a size that lies costs nothing. The
+ * data are at a multiple of 64. */
+orthsr_status orthsr__make_room(orthsr__mapping *out, off_t size, const char *path, orthsr_error *error);
+
+void orthsr__unmap(orthsr__mapping *mapping); /* of any kind */
 
 bool orthsr__is_directory(const char *path);
 bool orthsr__is_file(const char *path);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -21,15 +22,16 @@ static bool is_class_line(const char *line) { return line[0] == 'n' && strspn(li
 
 /* Any other program's classnames.txt, of a folder dataset, is left alone: the first line tells. */
 static orthsr_status is_class_list(bool *is, const char *path, orthsr_error *error) {
-    orthsr__mapping file;
+    char line[16] = "";
+    int fd;
+    off_t size;
     *is = false;
     if (!orthsr__is_file(path)) return ORTHSR_OK;
-    ORTHSR__TRY(orthsr__map(&file, path, error));
-    char line[16] = "";
-    if (file.size > 0) memcpy(line, file.data, file.size < sizeof line ? file.size : sizeof line - 1);
-    orthsr__unmap(&file);
-    *is = is_class_line(line);
-    return ORTHSR_OK;
+    ORTHSR__TRY(orthsr__open(&fd, &size, path, error));
+    orthsr_status status = orthsr__read_at(fd, line, size < (off_t)sizeof line ? (size_t)size : sizeof line - 1, 0, path, error);
+    close(fd);
+    *is = !status && is_class_line(line);
+    return status;
 }
 
 static const char *const variants[] = {"imagenetv2-matched-frequency-format-val", "imagenet-a", "imagenet-r"};

@@ -173,21 +173,13 @@ static orthsr_status read_file(orthsr__safetensors *file, int fd, orthsr_error *
     return fill(file, fd, 8 + (size_t)length, file->mapping.size, error);
 }
 
-/* Memory for a file that is open, as large as it is and not yet touched. */
-static orthsr_status make_room(orthsr__safetensors *file, off_t size, orthsr_error *error) {
-    uint8_t *data = size > 0 ? orthsr__aligned((size_t)size, 1) : NULL;
-    if (size > 0 && !data) return orthsr__fail_memory(error, file->path);
-    file->mapping = (orthsr__mapping){.data = data, .size = (size_t)size, .is_read = true};
-    return ORTHSR_OK;
-}
-
 orthsr_status orthsr__safetensors_open(orthsr__safetensors *out, const char *path, orthsr_error *error) {
     int fd;
     off_t size;
     *out = (orthsr__safetensors){.path = orthsr__strdup(path)};
     if (!out->path) return orthsr__fail_memory(error, "a file name");
     orthsr_status status = orthsr__open(&fd, &size, path, error);
-    if (!status) status = make_room(out, size, error);
+    if (!status) status = orthsr__make_room(&out->mapping, size, path, error);
     if (!status) status = read_file(out, fd, error);
     if (fd >= 0) close(fd);
     if (status) orthsr__safetensors_close(out);
