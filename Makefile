@@ -24,7 +24,7 @@ B := build
 
 # ---- packages ------------------------------------------------------------------------------------------------------
 PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g-dev libjansson-dev libjpeg62-turbo-dev \
-                  libpng-dev libutf8proc-dev
+                  libpng-dev libutf8proc-dev libcairo2-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
 CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3
@@ -34,6 +34,8 @@ DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base build-essential debhelper li
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 # The first is the one with cblas.h, which the tool too asks for.
 MODULES  := openblas lapacke zlib jansson libjpeg libpng libutf8proc
+# The tool's own, beside the library's; cairo draws its pages.
+TOOL_MODULES = $(firstword $(MODULES)) jansson libpng libjpeg cairo-svg cairo
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wconversion
 # -fno-math-errno and -fno-trapping-math change no result; they let loops over sqrt and comparisons vectorise. -fopenmp-simd only
 # honours "omp simd", which says where a sum may be taken in another order; no OpenMP runtime comes in.
@@ -53,7 +55,8 @@ LIB_OBJ   := $(LIB_SRC:%.c=$B/obj/%.o)
 # The same sources with real = double, for gradient checks; an api.c is only the float32 face of kernels.
 DOUBLE_OBJ := $(patsubst %.c,$B/obj64/%.o,$(filter-out %/api.c,$(LIB_SRC)))
 TOOL_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/orthsr/*.c))
-DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) examples/orthsr/terminal.c)
+DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) $(addprefix examples/orthsr/,chart.c details.c gallery.c html.c \
+             output.c page.c page_classes.c page_curves.c page_model.c page_scores.c picture.c report.c rotation.c run_log.c tally.c terminal.c))
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
@@ -115,7 +118,7 @@ $B/obj64/lib/%.o: lib/%.c
 EXAMPLE_CPPFLAGS = $(filter-out -Ilib,$(CPPFLAGS))
 $B/obj/examples/%.o: examples/%.c
 	@mkdir -p $(@D)
-	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags $(firstword $(MODULES)) jansson zlib libpng) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(EXAMPLE_CPPFLAGS) $(shell pkg-config --cflags $(TOOL_MODULES) zlib) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(SHARED): $(LIB_OBJ) lib/liborthsr.map lib/so_version
 	@mkdir -p $(@D)
@@ -135,11 +138,11 @@ $(CORE64): $(DOUBLE_OBJ)
 RPATH := -Wl,-rpath,'$$ORIGIN/../lib'
 $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(firstword $(MODULES)) jansson libpng) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES)) -lm
 
 $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs jansson zlib) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES) zlib) -lm
 
 $B/bin/%: $B/obj/examples/%.o $(SHARED)
 	@mkdir -p $(@D)
@@ -191,7 +194,7 @@ $B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 $B/bench/method: $(filter-out %/main.o,$(TOOL_OBJ))
 $B/bench/method $B/bench/choose: $B/bench/%: tests/bench/%.c tests/bench/bench.h examples/demo/fashion.c examples/demo/camera.c $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CORE) $(PC_LIBS)
+	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(CORE) $(PC_LIBS) $(shell pkg-config --libs $(TOOL_MODULES))
 
 -include $(LIB_OBJ:.o=.d) $(DOUBLE_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(DEMO_OBJ:.o=.d)
 

@@ -14,9 +14,12 @@
 
 #include <orthsr/orthsr.h>
 
+#include "../orthsr/page.h"
+#include "../orthsr/report.h"
 #include "../orthsr/terminal.h"
 #include "camera.h"
 #include "fashion.h"
+#include "record.h"
 #include "table.h"
 
 /* ---- every setting of the demo ---- */
@@ -104,7 +107,9 @@ typedef struct demo {
     arguments arguments;
     orthsr_model *model;
     orthsr_dataset *train, *test, *test_base, *test_new;
-    char adapter_path[4096], merged_path[4096];
+    char adapter_path[4096], merged_path[4096], page_path[4096];
+    record record;
+    int recording; /* this run is the one that is recorded */
     table table;
     progress bar;
     size_t images_before; /* measured in earlier parts that share the bar */
@@ -115,6 +120,7 @@ static orthsr_status open_all(demo *d, orthsr_error *error) {
     const arguments *a = &d->arguments;
     snprintf(d->adapter_path, sizeof d->adapter_path, "%s/adapter", a->out);
     snprintf(d->merged_path, sizeof d->merged_path, "%s/merged", a->out);
+    snprintf(d->page_path, sizeof d->page_path, "%s/" PAGE_NAME, a->out);
     orthsr_status status = orthsr_model_open(&d->model, a->model, error);
     if (status == ORTHSR_OK) status = fashion_open(&d->train, a->data, "train", 0, error);
     if (status == ORTHSR_OK) status = fashion_open(&d->test, a->data, "t10k", a->test_images, error);
@@ -128,6 +134,7 @@ static orthsr_status open_all(demo *d, orthsr_error *error) {
 }
 
 static void close_all(demo *d) {
+    record_close(&d->record);
     orthsr_dataset_free(d->test_new);
     orthsr_dataset_free(d->test_base);
     orthsr_dataset_free(d->test);
@@ -144,25 +151,26 @@ static int on_images(size_t done, size_t total, void *payload) {
     return terminal_interrupted();
 }
 
-static orthsr_status accuracy(double *out, demo *d, orthsr_session *session, const orthsr_dataset *part, orthsr_error *error) {
+static orthsr_status accuracy(double *out, tally *answers, size_t first, demo *d, orthsr_session *session, const orthsr_dataset *part, orthsr_error *error) {
     orthsr_evaluation *evaluation;
     orthsr_status status = orthsr_evaluate(&evaluation, session, part, templates, 1, on_images, d, error);
     if (status != ORTHSR_OK) return status;
     *out = orthsr_evaluation_accuracy(evaluation);
     d->images_before += orthsr_dataset_count(part);
+    if (answers) status = tally_add(answers, evaluation, part, first, error);
     orthsr_evaluation_free(evaluation);
-    return ORTHSR_OK;
+    return status;
 }
 
-/* Base images are classified among the base classes, new ones among the new. */
-static orthsr_status measure(row *out, demo *d, const orthsr_adapter *adapter, orthsr_error *error) {
+/* Base images are classified among the base classes, new ones among the new. answers: NULL, or what receives them. */
+static orthsr_status measure(row *out, tally *answers, demo *d, const orthsr_adapter *adapter, orthsr_error *error) {
     orthsr_session *session;
     orthsr_status status = orthsr_session_new(&session, d->model, adapter, error);
     if (status != ORTHSR_OK) return status;
     d->images_before = 0;
     progress_begin(&d->bar, "  measuring", "images", orthsr_dataset_count(d->test));
-    status = accuracy(&out->base, d, session, d->test_base, error);
-    if (status == ORTHSR_OK) status = accuracy(&out->novel, d, session, d->test_new, error);
+    status = accuracy(&out->base, answers, 0, d, session, d->test_base, error);
+    if (status == ORTHSR_OK) status = accuracy(&out->novel, answers, BASE_CLASSES, d, session, d->test_new, error);
     orthsr_session_free(session);
     if (status != ORTHSR_OK) return status;
     out->h = orthsr_harmonic_mean(out->base, out->novel);
@@ -179,6 +187,7 @@ static int on_step(const orthsr_trainer *trainer, void *payload) {
     char loss[64];
     snprintf(loss, sizeof loss, "loss %.3f", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
     progress_show(&d->bar, d->batch * orthsr_trainer_step_count(trainer), loss);
+    if (d->recording) record_step(&d->record, trainer);
     return terminal_interrupted();
 }
 
@@ -211,7 +220,9 @@ static orthsr_status draw_base(orthsr_dataset **out, orthsr_dataset **drawn, con
     return status == ORTHSR_OK ? orthsr_dataset_select(out, *drawn, 0, BASE_CLASSES, error) : status;
 }
 
-static orthsr_status keep(const demo *d, const orthsr_adapter *adapter, orthsr_error *error) {
+static orthsr_status keep(demo *d, const orthsr_adapter *adapter, const orthsr_dataset *shots, double seconds, orthsr_error *error) {
+    const record_of what = {d->model, adapter, shots, d->test, templates, 1, d->arguments.data};
+    if (record_end(&d->record, &what, seconds, error) != ORTHSR_OK) return ORTHSR_ERROR_IO;
     orthsr_status status = orthsr_adapter_save(adapter, d->adapter_path, orthsr_model_fingerprint(d->model), error);
     return status == ORTHSR_OK ? orthsr_model_merge(d->model, adapter, d->merged_path, NULL, error) : status;
 }
@@ -221,15 +232,20 @@ static orthsr_status tune(demo *d, size_t seed, size_t w, const orthsr_dataset *
     orthsr_adapter_options *adapter_options;
     orthsr_trainer_options *options = NULL;
     orthsr_adapter *adapter = NULL;
+    double start = 0, seconds = 0;
+    d->recording = seed == 0 && w == 0;
     orthsr_status status = orthsr_adapter_options_new(&adapter_options, error);
     if (status == ORTHSR_OK) status = orthsr_adapter_options_set_parametrization(adapter_options, ways[w].parametrization, error);
     if (status == ORTHSR_OK) status = orthsr_adapter_options_set_block_size(adapter_options, BLOCK_SIZE, error);
     if (status == ORTHSR_OK) status = orthsr_model_adapter(d->model, &adapter, adapter_options, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_new(&options, error);
     if (status == ORTHSR_OK) status = set_options(options, &ways[w], d->arguments.seeds[seed], error);
+    if (status == ORTHSR_OK && d->recording) status = record_begin(&d->record, d->arguments.out, error);
+    start = terminal_seconds();
     if (status == ORTHSR_OK) status = train(d, adapter, shots, options, error);
-    if (status == ORTHSR_OK) status = measure(&d->table.rows[seed][w + 1], d, adapter, error);
-    if (status == ORTHSR_OK && seed == 0 && w == 0) status = keep(d, adapter, error);
+    seconds = terminal_seconds() - start;
+    if (status == ORTHSR_OK) status = measure(&d->table.rows[seed][w + 1], d->recording ? &d->record.after : NULL, d, adapter, error);
+    if (status == ORTHSR_OK && d->recording) status = keep(d, adapter, shots, seconds, error);
     orthsr_trainer_options_free(options);
     orthsr_adapter_options_free(adapter_options);
     orthsr_adapter_free(adapter);
@@ -257,26 +273,28 @@ static orthsr_status run(demo *d, orthsr_error *error) {
     if (status != ORTHSR_OK) return status;
     terminal_say("Fashion-MNIST under another camera: " CAMERA_TEXT);
     terminal_say("%s, %zu test images", zero_shot, orthsr_dataset_count(d->test));
-    status = measure(&before, d, NULL, error);
+    status = measure(&before, &d->record.before, d, NULL, error);
     for (size_t seed = 0; seed < d->table.n_seeds && status == ORTHSR_OK; seed++) {
         d->table.rows[seed][0] = before;
         status = run_seed(d, seed, error);
     }
-    return status;
+    return status == ORTHSR_OK ? record_write(&d->record, &d->table, error) : status;
 }
 
 static int report(const demo *d) {
-    if (d->arguments.json) return table_print_json(&d->table, d->adapter_path, d->merged_path) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (d->arguments.json) return table_print_json(&d->table, d->adapter_path, d->merged_path, d->page_path) ? EXIT_SUCCESS : EXIT_FAILURE;
     putchar('\n');
     table_print(&d->table);
-    printf("adapter:      %s\nmerged model: %s\n", d->adapter_path, d->merged_path);
+    printf("adapter:      %s\nmerged model: %s\nreport:       %s\n", d->adapter_path, d->merged_path, d->page_path);
     return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
     static demo d;
     orthsr_error error;
+    record_open(&d.record, report_command(argv[0], argc - 1, argv + 1)); /* before getopt sorts argv */
     int code = parse(&d.arguments, argc, argv);
+    if (code != EXIT_SUCCESS) record_close(&d.record);
     if (code != EXIT_SUCCESS) return code;
     terminal_catch_signals();
     d.table.names[0] = zero_shot;

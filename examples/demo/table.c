@@ -1,7 +1,6 @@
 /* table.c - the demo's table, for people and as JSON. */
 #include "table.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +35,7 @@ void table_print(const table *t) {
 
 static json_t *scores_json(row r) { return json_pack("{s:f, s:f, s:f}", "base", r.base, "new", r.novel, "h", r.h); }
 
-static json_t *row_json(const table *t, size_t r) {
+json_t *table_row_json(const table *t, size_t r) {
     json_t *object = scores_json(mean(t, r)), *seeds = json_array();
     for (size_t s = 0; s < t->n_seeds; s++) json_array_append_new(seeds, scores_json(t->rows[s][r]));
     json_object_set_new(object, "name", json_string(t->names[r]));
@@ -44,14 +43,15 @@ static json_t *row_json(const table *t, size_t r) {
     return object;
 }
 
-int table_print_json(const table *t, const char *adapter, const char *merged) {
+int table_print_json(const table *t, const char *adapter, const char *merged, const char *page) {
     json_t *object = json_object(), *seeds = json_array(), *rows = json_array();
     for (size_t s = 0; s < t->n_seeds; s++) json_array_append_new(seeds, json_integer((json_int_t)t->seeds[s]));
-    for (size_t r = 0; r < TABLE_ROWS; r++) json_array_append_new(rows, row_json(t, r));
+    for (size_t r = 0; r < TABLE_ROWS; r++) json_array_append_new(rows, table_row_json(t, r));
     json_object_set_new(object, "seeds", seeds);
     json_object_set_new(object, "rows", rows);
     json_object_set_new(object, "adapter", json_string(adapter));
     json_object_set_new(object, "merged", json_string(merged));
+    json_object_set_new(object, "report", json_string(page));
     char *line = json_dumps(object, JSON_REAL_PRECISION(12));
     json_decref(object);
     if (!line) return 0;

@@ -2,6 +2,7 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,10 @@ typedef struct table {
 /* On stdout: the means when there are several seeds, each seed's table before. */
 void table_print(const table *t);
 
-/* On stdout: one JSON object, {"seeds": [...], "rows": [{"name", "base", "new", "h", "per_seed": [...]}], "adapter", "merged"}. 0 when it could not be made. */
-int table_print_json(const table *t, const char *adapter, const char *merged);
+/* {"name", "base", "new", "h", "per_seed": [{"base", "new", "h"}, ...]} of a row: means over the seeds, and each. */
+json_t *table_row_json(const table *t, size_t r);
+
+/* On stdout: one JSON object, {"seeds": [...], "rows": [...], "adapter", "merged", "report"}. 0 when it could not be made. */
+int table_print_json(const table *t, const char *adapter, const char *merged, const char *page);
 
 #endif

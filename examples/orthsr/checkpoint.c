@@ -11,6 +11,7 @@
 
 #include "output.h"
 #include "report.h"
+#include "run_log.h"
 #include "terminal.h"
 
 #define AT_LEAST_EVERY 60.0 /* seconds, and once an epoch; */
@@ -34,27 +35,13 @@ static orthsr_status add_line(checkpoint *c, const char *line, orthsr_error *err
 }
 
 static orthsr_status log_step(checkpoint *c, const orthsr_trainer *trainer, orthsr_error *error) {
-    static const struct {
-        const char *key;
-        orthsr_metric metric;
-    } columns[] = {{"ce", ORTHSR_METRIC_CE},
-                   {"ce_cut", ORTHSR_METRIC_CE_CUT},
-                   {"kl", ORTHSR_METRIC_KL},
-                   {"kl_cut", ORTHSR_METRIC_KL_CUT},
-                   {"loss", ORTHSR_METRIC_LOSS},
-                   {"lr", ORTHSR_METRIC_LEARNING_RATE},
-                   {"orthogonality", ORTHSR_METRIC_ORTHOGONALITY}};
-    json_t *object = json_object();
-    put_count(object, "step", orthsr_trainer_step_count(trainer));
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) put_number(object, columns[i].key, orthsr_trainer_metric(trainer, columns[i].metric));
-    char *line = report_line(object);
+    char *line = run_log_line(trainer);
     orthsr_status status = line ? add_line(c, line, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a line of '%s'", c->log_path);
     if (status == ORTHSR_OK) {
         fprintf(c->log, "%s\n", line); /* should the disk be full, the file is written anew in the end */
         fflush(c->log);
     }
     free(line);
-    json_decref(object);
     return status;
 }
 

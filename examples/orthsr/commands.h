@@ -15,6 +15,7 @@ int command_convert(const settings *s);
 int command_data(const settings *s);
 int command_explain(const settings *s);
 int command_bench(const settings *s);
+int command_report(const settings *s);
 int command_help(const settings *s);
 
 #endif

@@ -2,22 +2,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
+#include "details.h"
 #include "inputs.h"
 #include "output.h"
+#include "page.h"
 #include "protocol.h"
 #include "report.h"
 #include "table.h"
+#include "terminal.h"
+#include "train_setup.h"
 
 typedef struct evaluation_run {
     const settings *settings;
     enum protocols protocol;
     orthsr_model *model;
-    size_t n_adapters; /* may be 0: the model itself */
-    tuned *adapters;   /* one, of nothing, for the model itself */
-    size_t n_tests;    /* the source, when there is one, then the targets */
-    orthsr_dataset **tests;
+    size_t n_adapters;               /* may be 0: the model itself */
+    tuned *adapters;                 /* one, of nothing, for the model itself */
+    size_t n_tests;                  /* the source, when there is one, then the targets */
+    orthsr_dataset **tests, **whole; /* whole: with what cannot be read; NULL where all can */
+    json_t *unreadable;
+    scores before, after; /* with --out, of the first test: of the model itself, of the first adapter */
+    json_t *details;      /* members of result.json */
+    double started;       /* terminal_seconds */
+    int made_directory;
     table table;
 } evaluation_run;
 
@@ -32,9 +42,13 @@ static orthsr_status open_tests(evaluation_run *run, orthsr_error *error) {
     const settings *s = run->settings;
     orthsr_status status = ORTHSR_OK;
     run->tests = calloc(s->datasets.count + 1, sizeof *run->tests);
-    if (!run->tests) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu data sets", s->datasets.count);
+    run->whole = calloc(s->datasets.count + 1, sizeof *run->whole);
+    if (!run->tests || !run->whole) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu data sets", s->datasets.count);
     run->n_tests = s->datasets.count + (s->source != NULL);
-    for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) status = open_test_images(&run->tests[i], test_path(s, i), s, error);
+    for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
+        status = open_test_images(&run->tests[i], test_path(s, i), s, error);
+        if (status == ORTHSR_OK) status = leave_unreadable(&run->tests[i], &run->whole[i], run->unreadable, s, error);
+    }
     return status;
 }
 
@@ -113,6 +127,7 @@ static orthsr_status make_table(evaluation_run *run, orthsr_error *error) {
 static orthsr_status open_all(evaluation_run *run, orthsr_error *error) {
     const settings *s = run->settings;
     orthsr_status status = s->csv ? output_check(s->csv, error) : ORTHSR_OK;
+    if (status == ORTHSR_OK && s->out) status = output_directory(s->out, &run->made_directory, error);
     if (status == ORTHSR_OK) status = open_model(&run->model, s->model, s, error);
     if (status == ORTHSR_OK) status = open_adapters(run, error);
     if (status == ORTHSR_OK) status = open_tests(run, error);
@@ -122,32 +137,53 @@ static orthsr_status open_all(evaluation_run *run, orthsr_error *error) {
 
 /* ---- measuring ---- */
 
-/* One adapter on one data set; values (columns of the table). */
-static orthsr_status measure_test(double *values, const evaluation_run *run, orthsr_session *session, size_t test, const char *name, orthsr_error *error) {
+/* One adapter on one data set; values (columns of the table). *result is the caller's to free, in any case. */
+static orthsr_status measure_test(double *values, scores *result, const evaluation_run *run, orthsr_session *session, size_t test, const char *name,
+                                  orthsr_error *error) {
     size_t n_templates;
     const char *const *templates = templates_of(run->settings, &n_templates);
-    scores result;
     orthsr_status status;
+    *result = (scores){0};
     if (run->protocol == PROTOCOL_BASE_NEW) {
-        status = measure_base_new(&result, session, run->tests[0], templates, n_templates, name, error);
+        status = measure_base_new(result, session, run->tests[0], templates, n_templates, name, error);
         if (status != ORTHSR_OK) return status;
-        values[0] = result.base;
-        values[1] = result.novel;
+        values[0] = result->base;
+        values[1] = result->novel;
         return ORTHSR_OK;
     }
     char label[192];
     snprintf(label, sizeof label, "%.96s: %s", name, run->table.columns[test].name);
-    status = measure_all(&result, NULL, session, run->tests[test], templates, n_templates, run->protocol == PROTOCOL_ALL ? name : label, error);
-    if (status == ORTHSR_OK) values[test] = result.accuracy;
+    status = measure_all(result, NULL, session, run->tests[test], templates, n_templates, run->protocol == PROTOCOL_ALL ? name : label, error);
+    if (status == ORTHSR_OK) values[test] = result->accuracy;
     return status;
 }
 
 static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *error) {
     orthsr_session *session;
     orthsr_status status = open_session(&session, run->model, &run->adapters[row], run->settings, error);
-    for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++)
-        status = measure_test(run->table.values + row * run->table.n_columns, run, session, i, run->table.names[row], error);
+    for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
+        scores result;
+        status = measure_test(run->table.values + row * run->table.n_columns, &result, run, session, i, run->table.names[row], error);
+        int kept = row == 0 && i == 0; /* for the page */
+        if (kept && run->n_adapters > 0) run->after = result;
+        else if (kept) run->before = result;
+        else scores_free(&result);
+    }
     orthsr_session_free(session);
+    return status;
+}
+
+/* What the adapters are compared with on the page. */
+static orthsr_status measure_frozen(evaluation_run *run, orthsr_error *error) {
+    orthsr_session *session;
+    double *ignored = calloc(run->table.n_columns, sizeof *ignored);
+    orthsr_status status = ignored ? open_session(&session, run->model, &(tuned){NULL, NULL}, run->settings, error)
+                                   : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
+    if (status == ORTHSR_OK) {
+        status = measure_test(ignored, &run->before, run, session, 0, "zero-shot", error);
+        orthsr_session_free(session);
+    }
+    free(ignored);
     return status;
 }
 
@@ -194,18 +230,65 @@ static json_t *run_json(const evaluation_run *run) {
     json_object_set_new(object, "mean", mean);
     json_object_set_new(object, "sd", line_json(run, LINE_SD, 0));
     json_object_set_new(object, "standard_error", line_json(run, LINE_ERROR, 0));
+    json_object_set(object, "unreadable", run->unreadable);
+    json_object_update(object, run->details);
     return object;
+}
+
+static orthsr_status describe(evaluation_run *run, orthsr_error *error) {
+    const settings *s = run->settings;
+    const details d = {.model = run->model,
+                       .adapter = run->n_adapters > 0 ? run->adapters[0].adapter : NULL,
+                       .test = run->tests[0],
+                       .directory = s->out,
+                       .before = &run->before.tally,
+                       .after = &run->after.tally};
+    orthsr_status status = details_json(&run->details, &d, error);
+    if (status != ORTHSR_OK) return status;
+    json_t *before = json_object(), *timing = json_object();
+    put_command(run->details, s);
+    put_text(run->details, "version", orthsr_version_string());
+    put_text(run->details, "fingerprint", orthsr_model_fingerprint(run->model));
+    json_object_set_new(run->details, "options", report_options(s));
+    if (run->n_tests == 1) put_text(run->details, "data", test_path(s, 0));
+    put_scores(before, &run->before);
+    if (run->n_adapters > 0) json_object_set(run->details, "zeroshot", before);
+    json_decref(before);
+    put_number(timing, "measuring", terminal_seconds() - run->started);
+    json_object_set_new(run->details, "timing", timing);
+    return ORTHSR_OK;
+}
+
+/* --out: result.json, and the page that is made of it. */
+static orthsr_status write_page(evaluation_run *run, orthsr_error *error) {
+    const char *directory = run->settings->out;
+    orthsr_status status = describe(run, error);
+    if (status != ORTHSR_OK) return status;
+    json_t *object = run_json(run);
+    char *text = report_line(object), *path = join_path(directory, "result.json");
+    status = text && path ? output_write(path, text, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for result.json");
+    free(path);
+    free(text);
+    json_decref(object);
+    return status == ORTHSR_OK ? page_write(directory, error) : status;
 }
 
 static int report(const evaluation_run *run) {
     if (run->settings->json) return report_print(run->settings, run_json(run));
     table_print(&run->table);
+    if (run->settings->out) printf("report: %s/%s\n", run->settings->out, PAGE_NAME);
     return EXIT_SUCCESS;
 }
 
 static void close_all(evaluation_run *run) {
     for (size_t i = 0; i < run->n_adapters; i++) free_tuned(&run->adapters[i]);
     for (size_t i = 0; i < run->n_tests; i++) orthsr_dataset_free(run->tests[i]);
+    for (size_t i = 0; run->whole && i < run->n_tests; i++) orthsr_dataset_free(run->whole[i]);
+    scores_free(&run->before);
+    scores_free(&run->after);
+    json_decref(run->unreadable);
+    json_decref(run->details);
+    free(run->whole);
     free(run->adapters);
     free(run->tests);
     table_free(&run->table);
@@ -226,9 +309,14 @@ int command_evaluate(const settings *s) {
     evaluation_run run = {.settings = s, .protocol = s->protocol < 0 ? PROTOCOL_BASE_NEW : (enum protocols)s->protocol};
     int code = check_usage(s, run.protocol);
     if (code != EXIT_SUCCESS) return code;
+    run.unreadable = json_array();
+    run.started = terminal_seconds();
     orthsr_status status = open_all(&run, &error);
     for (size_t i = 0; i < run.table.n_rows && status == ORTHSR_OK; i++) status = measure(&run, i, &error);
+    if (status == ORTHSR_OK && s->out && run.n_adapters > 0) status = measure_frozen(&run, &error);
     if (status == ORTHSR_OK && s->csv) status = table_write_csv(&run.table, s->csv, &error);
+    if (status == ORTHSR_OK && s->out) status = write_page(&run, &error);
+    if (status != ORTHSR_OK && run.made_directory) rmdir(s->out); /* only when nothing is in it */
     code = status == ORTHSR_OK ? report(&run) : give_up(s, &error);
     close_all(&run);
     return code;

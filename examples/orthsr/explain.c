@@ -1,16 +1,18 @@
-/* explain.c - `orthsr explain`: the likeliest classes of an image, and where the frozen model sees one of them. */
+/* explain.c - `orthsr explain`: the likeliest classes of an image, and where the frozen model sees one of them; a picture, and a page with it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "explain_page.h"
 #include "inputs.h"
 #include "output.h"
 #include "picture.h"
 #include "report.h"
+#include "train_setup.h"
 
-enum { SHOWN = 5, MOST_HOLES = 64 };
+enum { SHOWN = 5, MOST_HOLES = GALLERY_MOST_HOLES };
 
 /* What the model says with an adapter, or without. */
 typedef struct opinion {
@@ -35,6 +37,7 @@ typedef struct explanation {
     float *map; /* (grid, grid) */
     orthsr_region regions[MOST_HOLES];
     size_t holes;
+    char *page; /* the path of the page: --out with .html in the place of .png */
 } explanation;
 
 static int is_tuned(const explanation *e) { return e->settings->adapters.count > 0; }
@@ -155,13 +158,11 @@ static orthsr_status choose(explanation *e, orthsr_error *error) {
 
 /* The map is the frozen model's, as in training. */
 static orthsr_status locate(explanation *e, orthsr_error *error) {
-    const settings *s = e->settings;
-    size_t holes = s->cutout_holes.given ? (size_t)s->cutout_holes.value : 1;
-    float size = s->cutout_size.given ? (float)s->cutout_size.value : 0.4F;
+    const gallery_cut cut = cut_of(e->settings);
     const float *feature = e->frozen.classes + e->shown * orthsr_model_embed_dim(e->model);
-    orthsr_status status = s->cutout_source == ORTHSR_CUTOUT_ATTENTION ? orthsr_session_attention(e->frozen.session, e->map, e->pixels, error)
-                                                                       : orthsr_session_similarity(e->frozen.session, e->map, e->pixels, feature, error);
-    return status == ORTHSR_OK ? orthsr_cutout_regions(e->regions, &e->holes, holes, e->map, e->grid, size, error) : status;
+    orthsr_status status = cut.source == ORTHSR_CUTOUT_ATTENTION ? orthsr_session_attention(e->frozen.session, e->map, e->pixels, error)
+                                                                 : orthsr_session_similarity(e->frozen.session, e->map, e->pixels, feature, error);
+    return status == ORTHSR_OK ? orthsr_cutout_regions(e->regions, &e->holes, cut.holes, e->map, e->grid, cut.size, error) : status;
 }
 
 /* ---- reporting ---- */
@@ -189,6 +190,7 @@ static json_t *result_json(const explanation *e) {
     }
     put_text(object, "image", e->settings->image);
     put_text(object, "out", e->settings->out);
+    put_text(object, "page", e->page);
     json_object_set_new(object, "classes", classes);
     put_text(object, "class", e->names[e->shown]);
     put_count(object, "patch_size", orthsr_model_patch_size(e->model));
@@ -207,8 +209,33 @@ static int report(const explanation *e) {
         if (is_tuned(e)) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
         putchar('\n');
     }
-    printf("%s: where '%s' is seen\n", e->settings->out, report_visible(name, sizeof name, e->names[e->shown]));
+    printf("%s: where '%s' is seen; %s has all of it\n", e->settings->out, report_visible(name, sizeof name, e->names[e->shown]), e->page);
     return EXIT_SUCCESS;
+}
+
+/* "cat.html" beside "cat.png". */
+static orthsr_status name_page(explanation *e, orthsr_error *error) {
+    const char *out = e->settings->out;
+    size_t n = strlen(out), stem = n > 4 && strcmp(out + n - 4, ".png") == 0 ? n - 4 : n;
+    e->page = malloc(stem + sizeof ".html");
+    if (!e->page) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the name of a page");
+    snprintf(e->page, stem + sizeof ".html", "%.*s.html", (int)stem, out);
+    return output_check(e->page, error);
+}
+
+static orthsr_status write_files(const explanation *e, orthsr_error *error) {
+    picture p;
+    orthsr_status status =
+        picture_make(&p, picture_large(orthsr_image_width(e->view)), e->view, e->map, e->grid, orthsr_model_patch_size(e->model), e->regions, e->holes, error);
+    if (status == ORTHSR_OK) status = picture_write_png(e->settings->out, &p, error);
+    picture_free(&p);
+    if (status != ORTHSR_OK) return status;
+    json_t *result = result_json(e);
+    put_command(result, e->settings);
+    put_text(result, "model", e->settings->model);
+    status = explain_page_write(e->page, e->settings->out, result, error);
+    json_decref(result);
+    return status;
 }
 
 static void close_opinion(opinion *o) {
@@ -222,6 +249,7 @@ static void close_all(explanation *e) {
     close_opinion(&e->tuned);
     for (size_t c = 0; e->names && c < e->classes; c++) free(e->names[c]);
     free(e->names);
+    free(e->page);
     free(e->pixels);
     free(e->order);
     free(e->map);
@@ -235,16 +263,19 @@ int command_explain(const settings *s) {
     orthsr_error error = {""};
     explanation e = {.settings = s};
     if (!s->data == !s->classes_file) return wrong_usage(s->command->name, "give one of --data and --classes-file");
+    if (strlen(s->out) > 5 && strcmp(s->out + strlen(s->out) - 5, ".html") == 0)
+        return wrong_usage(s->command->name, "--out names the picture, a .png; the page is written beside it");
     if (s->cutout_size.given && !(s->cutout_size.value > 0 && s->cutout_size.value <= 1)) return wrong_usage(s->command->name, "--cutout-size is in (0, 1]");
     if (s->cutout_holes.given && (s->cutout_holes.value < 1 || s->cutout_holes.value > MOST_HOLES))
         return wrong_usage(s->command->name, "--cutout-holes is 1 to %d", MOST_HOLES);
-    orthsr_status status = open_all(&e, &error);
+    orthsr_status status = name_page(&e, &error);
+    if (status == ORTHSR_OK) status = open_all(&e, &error);
     if (status == ORTHSR_OK) status = ask(&e, &e.frozen, &(tuned){NULL, NULL}, &error);
     if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, &e.with, &error);
     if (status == ORTHSR_OK) sort(&e);
     if (status == ORTHSR_OK) status = choose(&e, &error);
     if (status == ORTHSR_OK) status = locate(&e, &error);
-    if (status == ORTHSR_OK) status = picture_write(s->out, e.view, e.map, e.grid, orthsr_model_patch_size(e.model), e.regions, e.holes, &error);
+    if (status == ORTHSR_OK) status = write_files(&e, &error);
     int code = status == ORTHSR_OK ? report(&e) : give_up(s, &error);
     close_all(&e);
     return code;

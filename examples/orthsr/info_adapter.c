@@ -8,10 +8,7 @@
 #include "inputs.h"
 #include "output.h"
 #include "report.h"
-
-static size_t rotated_features(const orthsr_adapter *adapter, size_t target) {
-    return orthsr_adapter_side(adapter) == ORTHSR_SIDE_OUTPUT ? orthsr_adapter_out_features(adapter, target) : orthsr_adapter_in_features(adapter, target);
-}
+#include "rotation.h"
 
 /* Of an orthogonal A the angle t, in degrees, with 2 - 2 cos t the mean of its angles' 2 - 2 cos t: how far it turns, all in all. */
 static double turn(const orthsr_adapter *adapter, size_t target) {

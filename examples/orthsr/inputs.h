@@ -2,6 +2,7 @@
 #ifndef INPUTS_H
 #define INPUTS_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,11 @@ orthsr_status open_dataset(orthsr_dataset **out, const char *directory, const ch
 
 /* The test part of directory if it has one, else the class folders in it. */
 orthsr_status open_test_images(orthsr_dataset **out, const char *directory, const settings *s, orthsr_error *error);
+
+/* Decodes every image of *io. Those that cannot be read are left out of it, told of on stderr and added to told, a JSON array of {"item", "reason"}; with
+ * --strict the first of them is the error, and so is always a class that all images are gone of. *io is replaced by a view of what it was, which *all holds
+ * from now on and must outlive it: release both, in any case; *all is NULL when nothing was left out. */
+orthsr_status leave_unreadable(orthsr_dataset **io, orthsr_dataset **all, json_t *told, const settings *s, orthsr_error *error);
 
 /* --template's, or the default one. */
 const char *const *templates_of(const settings *s, size_t *count);

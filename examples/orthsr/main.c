@@ -27,17 +27,21 @@ const command commands[] = {
      "The images are those of D/test when D has it, else the class folders in D.", "orthsr zeroshot --model my-clip --data my-images"},
     {"train", TRAIN, command_train, NULL, "adapt the model by orthogonal matrices, a learned prompt or both, from a few images per class",
      "Writes PATH/adapter, PATH/log.jsonl (a line per step) and PATH/result.json. When there are test images (D/test, or without D/train what is not drawn), it "
-     "measures them before and after.",
+     "measures them before and after. PATH/report.html tells all of it to a person.",
      "orthsr train --model my-clip --data my-images --shots 16 --classes base --out run"},
     {"evaluate", EVALUATE, command_evaluate, NULL, "a table of accuracies: base to new, all classes, other data sets",
      "base-new: the first half of the classes (in the data set's order, rounded up) is base, the rest is new; images of each half are classified among its classes. "
      "cross and domain: a column per --data, and the average. Without --adapter the model itself is measured; several --adapter, say of three seeds, give a line "
-     "each, their mean and their standard deviation.",
+     "each, their mean and their standard deviation. With --out the model itself is measured too, and a page written.",
      "orthsr evaluate --model my-clip --adapter run1/adapter --adapter run2/adapter --data my-images"},
     {"explain", EXPLAIN, command_explain, NULL, "what the model sees in an image: likely classes, and where, as a picture",
-     "Prints the likeliest classes, with an adapter before and after it, and writes a PNG: on the left what the network sees of the image, on the right how much "
+     "Prints the likeliest classes, with an adapter before and after it, and writes a PNG, and a page with it beside that: on the left what the network sees of the image, on the right how much "
      "each patch speaks for the class, by the frozen model; framed is what attentive CutOut cuts. Classes are those of --data or --classes-file.",
      "orthsr explain --model my-clip --data my-images --image cat.jpg --out cat-explained.png"},
+    {"report", REPORT, command_report, "RUN...", "a run's page, written anew, or several runs compared on one page",
+     "RUN is a directory that train or evaluate --out wrote. Of one run its report.html is made again from result.json, log.jsonl and shots/. Of several: runs that "
+     "differ in the seed alone are one line, with mean and standard deviation.",
+     "orthsr report run1 run2 run3 --out compared.html"},
     {"merge", MERGE, command_merge, NULL, "write the checkpoint with the adapter in its weights",
      "Same files, names and dtypes as the model's; any CLIP program opens the result.", "orthsr merge --model my-clip --adapter run/adapter --out merged"},
     {"unmerge", UNMERGE, command_merge, NULL, "take an adapter out of a merged checkpoint again",

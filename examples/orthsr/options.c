@@ -38,6 +38,8 @@ const option_row option_rows[] = {
     {"pixels", "X.npy", OPTION_TEXT, AT(pixels), EMBED, 0, NULL, "float32 (n, 3, H, W) of the model's size, already normalised"},
     {"out", "PATH", OPTION_TEXT, AT(out), EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, EMBED | TRAIN | EXPLAIN | ONE_ADAPTER, NULL,
      "the .npy file of embed, the .png file of explain, the .gguf file of convert, else a directory"},
+    {"out", "PATH", OPTION_TEXT, AT(out), EVALUATE, 0, NULL, "a directory for result.json and report.html; the model itself is measured too then"},
+    {"out", "F.html", OPTION_TEXT, AT(out), REPORT, 0, NULL, "the page of several runs (default: report.html)"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, NULL, "leave the features as the model gives them, not of unit length"},
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, 0, NULL,
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
@@ -57,6 +59,8 @@ const option_row option_rows[] = {
      "read the model's weights into memory instead of mapping their files: slower to start, but nothing that happens to the files matters afterwards"},
 
     {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, NULL, "refuse image files of more pixels before decoding them (default: 100000000)"},
+
+    {"strict", NULL, OPTION_FLAG, AT(strict), ZEROSHOT | TRAIN | EVALUATE, 0, NULL, "stop at an image that cannot be read (default: leave it out, and say so)"},
 
     {"part", "features|texts|step", OPTION_CHOICE, AT(part), BENCH, 0, NULL, "what is measured (default: all three, one after the other)"},
     {"config", "out|ffn|all|coop", OPTION_CHOICE, AT(config), BENCH, 0, NULL, "what a step trains (default: ffn)"},
@@ -316,7 +320,8 @@ static int check_arguments(const settings *s, const command *c) {
     }
     if (s->positional.count > 0 && !c->arguments) return wrong_usage(c->name, "what is '%s' for? This command takes options only", s->positional.items[0]);
     if (s->positional.count > 2 && c->bit == DATA) return wrong_usage(c->name, "one data set at a time, not also '%s'", s->positional.items[2]);
-    if (s->positional.count > 1 && c->bit != DATA) return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
+    if (s->positional.count > 1 && c->bit != DATA && c->bit != REPORT)
+        return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
     if (s->adapters.count > 1 && c->bit != EVALUATE) return wrong_usage(c->name, "one --adapter at a time");
     for (size_t i = 0; i < s->templates.count; i++)
         if (s->templates.items[i][0] != '@' && !strstr(s->templates.items[i], "{}"))
@@ -371,6 +376,8 @@ static int take_result(settings *s, const command *c, int result, list **files, 
 
 int settings_parse(settings *s, const command *c, int argc, char **argv) {
     *s = (settings){.command = c,
+                    .argc = argc,
+                    .argv = argv,
                     .method = -1,
                     .classes = -1,
                     .protocol = -1,

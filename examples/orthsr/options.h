@@ -22,7 +22,8 @@ enum {
     EXPLAIN = 1024,
     DATA = 2048,
     BENCH = 4096,
-    ALL_COMMANDS = 8191
+    REPORT = 8192,
+    ALL_COMMANDS = 16383
 };
 
 typedef struct list {
@@ -52,7 +53,9 @@ typedef struct settings {
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, dtype, context_position, part, config;
-    int raw, deep, json, help, no_map, class_specific, kl_confidence, block_share, resume;
+    int raw, deep, json, help, no_map, class_specific, kl_confidence, block_share, resume, strict;
+    int argc; /* the command line itself */
+    char **argv;
 } settings;
 
 enum formats { TO_ORTHSR, TO_PEFT, TO_GGUF };                                        /* the order of --to's row */

@@ -1,20 +1,26 @@
-/* picture.c - pixels of the picture, and libpng to write them. */
+/* picture.c - pixels of the picture, and libpng and libjpeg to write them. */
 #include "picture.h"
 
 #include <math.h>
 #include <png.h>
+#include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <jpeglib.h>
 
 #include "output.h"
 #include "report.h"
 
-enum { LEAST_PANEL = 448, GAP = 12, FRAME = 4 };
+enum { LEAST_PANEL = 448 };
 
+/* The picture while it is painted. */
 typedef struct canvas {
-    size_t panel, scale; /* a panel's side; pixels a side of one of the image's */
-    size_t width;        /* of both and the gap */
-    uint8_t *rgb;        /* (panel, width, 3) */
+    size_t panel, gap, frame; /* a panel's side, what is between the two, thickness of a frame */
+    double cell;              /* pixels a side of a cell of the map */
+    size_t width;             /* of both panels and the gap */
+    uint8_t *rgb;             /* (panel, width, 3) */
 } canvas;
 
 static uint8_t *pixel(const canvas *c, size_t y, size_t x) { return c->rgb + 3 * (y * c->width + x); }
@@ -40,7 +46,7 @@ static double heat_at(const float *map, size_t grid, double cell, size_t y, size
 }
 
 /* Over the image's own greys, so that what lies below stays to be seen. */
-static void paint_heat(const canvas *c, const float *map, size_t grid, size_t patch) {
+static void paint_heat(const canvas *c, const float *map, size_t grid) {
     float low = map[0], high = map[0];
     for (size_t i = 1; i < grid * grid; i++) {
         low = map[i] < low ? map[i] : low;
@@ -50,8 +56,8 @@ static void paint_heat(const canvas *c, const float *map, size_t grid, size_t pa
     for (size_t y = 0; y < c->panel; y++)
         for (size_t x = 0; x < c->panel; x++) {
             const uint8_t *from = pixel(c, y, x);
-            uint8_t *to = pixel(c, y, c->panel + GAP + x);
-            double heat = (heat_at(map, grid, (double)(patch * c->scale), y, x) - (double)low) / range;
+            uint8_t *to = pixel(c, y, c->panel + c->gap + x);
+            double heat = (heat_at(map, grid, c->cell, y, x) - (double)low) / range;
             double grey = 0.299 * from[0] + 0.587 * from[1] + 0.114 * from[2];
             for (size_t k = 0; k < 3; k++) to[k] = (uint8_t)lround(0.45 * grey + 0.55 * colour(fmin(fmax(heat, 0), 1), k));
         }
@@ -60,49 +66,102 @@ static void paint_heat(const canvas *c, const float *map, size_t grid, size_t pa
 /* ---- frames ---- */
 
 /* Black outside, white inside: it is seen on any image. */
-static void frame(const canvas *c, orthsr_region r, size_t unit, size_t shift) {
-    size_t bottom = (r.top + r.height) * unit, right = (r.left + r.width) * unit;
-    for (size_t y = r.top * unit; y < bottom && y < c->panel; y++)
-        for (size_t x = r.left * unit; x < right && x < c->panel; x++) {
-            size_t above = y - r.top * unit, before = x - r.left * unit, depth = above < before ? above : before;
+static void frame(const canvas *c, orthsr_region r, size_t shift) {
+    size_t top = (size_t)lround((double)r.top * c->cell), bottom = (size_t)lround((double)(r.top + r.height) * c->cell);
+    size_t left = (size_t)lround((double)r.left * c->cell), right = (size_t)lround((double)(r.left + r.width) * c->cell);
+    for (size_t y = top; y < bottom && y < c->panel; y++)
+        for (size_t x = left; x < right && x < c->panel; x++) {
+            size_t above = y - top, before = x - left, depth = above < before ? above : before;
             depth = bottom - 1 - y < depth ? bottom - 1 - y : depth;
             depth = right - 1 - x < depth ? right - 1 - x : depth;
-            if (depth < FRAME) memset(pixel(c, y, shift + x), depth < FRAME / 2 ? 0 : 255, 3);
+            if (depth < c->frame) memset(pixel(c, y, shift + x), depth < c->frame / 2 ? 0 : 255, 3);
         }
 }
 
-/* ---- the file ---- */
+/* ---- the picture ---- */
 
-static orthsr_status write_png(const char *path, const canvas *c, orthsr_error *error) {
-    png_image png = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)c->width, .height = (png_uint_32)c->panel, .format = PNG_FORMAT_RGB};
+size_t picture_large(size_t side) { return (LEAST_PANEL + side - 1) / side * side; }
+
+orthsr_status picture_make(picture *out, size_t panel, const orthsr_image *image, const float *map, size_t grid, size_t patch, const orthsr_region *regions,
+                           size_t n, orthsr_error *error) {
+    canvas c = {.panel = panel, .gap = panel / 36 + 1, .frame = panel > 300 ? 4 : 2, .cell = (double)(patch * panel) / (double)orthsr_image_width(image)};
+    c.width = 2 * panel + c.gap;
+    orthsr_image *large;
+    *out = (picture){0};
+    orthsr_status status = orthsr_image_resize(&large, image, panel, panel, error);
+    if (status != ORTHSR_OK) return status;
+    c.rgb = malloc(3 * panel * c.width);
+    if (c.rgb) {
+        memset(c.rgb, 255, 3 * panel * c.width);
+        for (size_t y = 0; y < panel; y++) memcpy(pixel(&c, y, 0), orthsr_image_rgb(large) + 3 * y * panel, 3 * panel);
+        paint_heat(&c, map, grid);
+        for (size_t i = 0; i < 2 * n; i++) frame(&c, regions[i / 2], i % 2 * (panel + c.gap));
+        *out = (picture){c.width, panel, c.rgb};
+    } else {
+        status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a picture of %zu x %zu pixels", c.width, panel);
+    }
+    orthsr_image_free(large);
+    return status;
+}
+
+void picture_free(picture *p) {
+    free(p->rgb);
+    *p = (picture){0};
+}
+
+/* ---- files ---- */
+
+orthsr_status picture_write_png(const char *path, const picture *p, orthsr_error *error) {
+    png_image png = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)p->width, .height = (png_uint_32)p->height, .format = PNG_FORMAT_RGB};
     output_file f;
     orthsr_status status = output_open(&f, path, error);
     if (status != ORTHSR_OK) return status;
-    if (png_image_write_to_stdio(&png, f.stream, 0, c->rgb, 0, NULL)) return output_commit(&f, error);
+    if (png_image_write_to_stdio(&png, f.stream, 0, p->rgb, 0, NULL)) return output_commit(&f, error);
     output_abandon(&f);
     return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, png.message);
 }
 
-orthsr_status picture_write(const char *path, const orthsr_image *image, const float *map, size_t grid, size_t patch, const orthsr_region *regions, size_t n,
-                            orthsr_error *error) {
-    size_t side = orthsr_image_width(image);
-    canvas c = {.scale = (LEAST_PANEL + side - 1) / side};
-    c.panel = side * c.scale;
-    c.width = 2 * c.panel + GAP;
-    orthsr_image *large;
-    orthsr_status status = orthsr_image_resize(&large, image, c.panel, c.panel, error);
+typedef struct jpeg_failure {
+    struct jpeg_error_mgr manager; /* first: libjpeg knows only this */
+    jmp_buf back;
+    char message[JMSG_LENGTH_MAX];
+} jpeg_failure;
+
+/* libjpeg's own would end the program. */
+static void on_jpeg_error(j_common_ptr info) {
+    jpeg_failure *failure = (jpeg_failure *)info->err;
+    info->err->format_message(info, failure->message);
+    longjmp(failure->back, 1);
+}
+
+orthsr_status picture_write_jpeg(const char *path, const picture *p, orthsr_error *error) {
+    enum { QUALITY = 82 };
+    struct jpeg_compress_struct jpeg;
+    jpeg_failure failure;
+    output_file f;
+    orthsr_status status = output_open(&f, path, error);
     if (status != ORTHSR_OK) return status;
-    c.rgb = malloc(3 * c.panel * c.width);
-    if (c.rgb) {
-        memset(c.rgb, 255, 3 * c.panel * c.width);
-        for (size_t y = 0; y < c.panel; y++) memcpy(pixel(&c, y, 0), orthsr_image_rgb(large) + 3 * y * c.panel, 3 * c.panel);
-        paint_heat(&c, map, grid, patch);
-        for (size_t i = 0; i < 2 * n; i++) frame(&c, regions[i / 2], patch * c.scale, i % 2 * (c.panel + GAP));
-        status = write_png(path, &c, error);
-    } else {
-        status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a picture of %zu x %zu pixels", c.width, c.panel);
+    jpeg.err = jpeg_std_error(&failure.manager);
+    failure.manager.error_exit = on_jpeg_error;
+    jpeg_create_compress(&jpeg);
+    if (setjmp(failure.back)) {
+        jpeg_destroy_compress(&jpeg);
+        output_abandon(&f);
+        return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, failure.message);
     }
-    free(c.rgb);
-    orthsr_image_free(large);
-    return status;
+    jpeg.image_width = (JDIMENSION)p->width;
+    jpeg.image_height = (JDIMENSION)p->height;
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_stdio_dest(&jpeg, f.stream);
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, QUALITY, TRUE);
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < jpeg.image_height) {
+        JSAMPROW row = p->rgb + 3 * p->width * jpeg.next_scanline;
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    return output_commit(&f, error);
 }

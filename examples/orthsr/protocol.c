@@ -20,7 +20,9 @@ static int on_progress(size_t done, size_t total, void *payload) {
 
 size_t base_class_count(const orthsr_dataset *dataset) { return (orthsr_dataset_class_count(dataset) + 1) / 2; }
 
-static orthsr_status measure_part(double *accuracy, watch *w, orthsr_session *session, const orthsr_dataset *test, size_t first, size_t count,
+void scores_free(scores *s) { tally_free(&s->tally); }
+
+static orthsr_status measure_part(double *accuracy, tally *answers, watch *w, orthsr_session *session, const orthsr_dataset *test, size_t first, size_t count,
                                   const char *const *templates, size_t n_templates, orthsr_error *error) {
     orthsr_dataset *part;
     orthsr_evaluation *evaluation = NULL;
@@ -29,6 +31,7 @@ static orthsr_status measure_part(double *accuracy, watch *w, orthsr_session *se
     if (status == ORTHSR_OK) {
         *accuracy = orthsr_evaluation_accuracy(evaluation);
         w->before += orthsr_dataset_count(part);
+        status = tally_add(answers, evaluation, part, first, error);
     }
     orthsr_evaluation_free(evaluation);
     orthsr_dataset_free(part);
@@ -42,8 +45,8 @@ orthsr_status measure_base_new(scores *out, orthsr_session *session, const orths
     *out = (scores){.split = 1};
     watch w = {.before = 0};
     progress_begin(&w.bar, label, "images", orthsr_dataset_count(test));
-    orthsr_status status = measure_part(&out->base, &w, session, test, 0, base, templates, n_templates, error);
-    if (status == ORTHSR_OK) status = measure_part(&out->novel, &w, session, test, base, classes - base, templates, n_templates, error);
+    orthsr_status status = measure_part(&out->base, &out->tally, &w, session, test, 0, base, templates, n_templates, error);
+    if (status == ORTHSR_OK) status = measure_part(&out->novel, &out->tally, &w, session, test, base, classes - base, templates, n_templates, error);
     if (status != ORTHSR_OK) return status;
     out->h = orthsr_harmonic_mean(out->base, out->novel);
     progress_end(&w.bar, NULL);
@@ -59,9 +62,10 @@ orthsr_status measure_all(scores *out, orthsr_evaluation **evaluation, orthsr_se
     if (status != ORTHSR_OK) return status;
     progress_end(&w.bar, NULL);
     *out = (scores){.split = 0, .accuracy = orthsr_evaluation_accuracy(result)};
-    if (evaluation) *evaluation = result;
+    status = tally_add(&out->tally, result, test, 0, error);
+    if (evaluation && status == ORTHSR_OK) *evaluation = result;
     else orthsr_evaluation_free(result);
-    return ORTHSR_OK;
+    return status;
 }
 
 void put_scores(json_t *object, const scores *s) {

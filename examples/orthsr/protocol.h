@@ -7,10 +7,14 @@
 
 #include <orthsr/orthsr.h>
 
+#include "tally.h"
+
 typedef struct scores {
     int split;                       /* 1: base, novel, h; 0: accuracy */
     double base, novel, h, accuracy; /* 0..1 */
+    tally tally;                     /* what they come from */
 } scores;
+void scores_free(scores *s);
 
 /* Classes of base: the first half, rounded up. */
 size_t base_class_count(const orthsr_dataset *dataset);

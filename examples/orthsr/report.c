@@ -41,41 +41,6 @@ void put_number(json_t *object, const char *key, double value) { json_object_set
 
 void put_count(json_t *object, const char *key, size_t value) { json_object_set_new(object, key, json_integer((json_int_t)value)); }
 
-static json_t *list_json(const list *l) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < l->count; i++) json_array_append_new(array, report_text(l->items[i]));
-    return array;
-}
-
-static void put_option(json_t *object, const option_row *row, const void *member) {
-    char name[32];
-    switch (row->kind) {
-    case OPTION_TEXT:
-        if (*(const char *const *)member) put_text(object, row->name, *(const char *const *)member);
-        break;
-    case OPTION_LIST:
-    case OPTION_FILES:
-        if (((const list *)member)->count > 0) json_object_set_new(object, row->name, list_json(member));
-        break;
-    case OPTION_WHOLE:
-    case OPTION_WHOLE_OR_WORD: {
-        const whole *w = member;
-        if (w->given && row->kind == OPTION_WHOLE_OR_WORD && w->value == 0) put_text(object, row->name, row_word(row));
-        else if (w->given) put_count(object, row->name, w->value);
-        break;
-    }
-    case OPTION_REAL:
-        if (((const real *)member)->given) put_number(object, row->name, ((const real *)member)->value);
-        break;
-    case OPTION_CHOICE:
-        if (*(const int *)member >= 0) put_text(object, row->name, choice_name(row, *(const int *)member, name, sizeof name));
-        break;
-    case OPTION_FLAG:
-    case OPTION_LATER:
-    case OPTION_LATER_FLAG: break;
-    }
-}
-
 const char *report_visible(char *buffer, size_t size, const char *text) {
     snprintf(buffer, size, "%s", text);
     for (char *c = buffer; *c; c++)
@@ -83,11 +48,33 @@ const char *report_visible(char *buffer, size_t size, const char *text) {
     return buffer;
 }
 
-json_t *report_options(const settings *s) {
-    json_t *object = json_object();
-    for (size_t i = 0; i < option_row_count; i++)
-        if (option_rows[i].commands & s->command->bit) put_option(object, &option_rows[i], (const char *)s + option_rows[i].offset);
-    return object;
+/* word as one word of a shell. */
+static void write_word(FILE *f, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@^_";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        fputs(word, f);
+        return;
+    }
+    fputc('\'', f);
+    for (; *word; word++)
+        if (*word == '\'') fputs("'\\''", f);
+        else fputc(*word, f);
+    fputc('\'', f);
+}
+
+char *report_command(const char *program, int argc, char **argv) {
+    char *line = NULL;
+    size_t size;
+    FILE *f = open_memstream(&line, &size);
+    if (!f) return NULL;
+    fputs(program, f);
+    for (int i = 0; i < argc; i++) {
+        fputc(' ', f);
+        write_word(f, argv[i]);
+    }
+    if (fclose(f) == 0) return line;
+    free(line);
+    return NULL;
 }
 
 char *report_line(const json_t *object) { return json_dumps(object, JSON_REAL_PRECISION(DIGITS)); }

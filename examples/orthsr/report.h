@@ -27,6 +27,12 @@ const char *report_visible(char *buffer, size_t size, const char *text);
 /* The options of the command that were given, under their names. */
 json_t *report_options(const settings *s);
 
+/* program and argv (argc) as a shell would take them, in fresh memory; NULL when out of memory. */
+char *report_command(const char *program, int argc, char **argv);
+
+/* "command": the command line. */
+void put_command(json_t *object, const settings *s);
+
 /* object as one line, owned by the caller (free); NULL when out of memory. */
 char *report_line(const json_t *object);
 

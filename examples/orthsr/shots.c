@@ -41,8 +41,10 @@ static orthsr_status open_parts(shots *out, const settings *s, const train_setup
 }
 
 orthsr_status shots_open(shots *out, const settings *s, const train_setup *setup, orthsr_error *error) {
-    *out = (shots){NULL, NULL, NULL, NULL};
+    *out = (shots){.unreadable = json_array()};
     orthsr_status status = open_parts(out, s, setup, error);
+    if (status == ORTHSR_OK) status = leave_unreadable(&out->drawn, &out->whole_drawn, out->unreadable, s, error);
+    if (status == ORTHSR_OK && out->test) status = leave_unreadable(&out->test, &out->whole_test, out->unreadable, s, error);
     if (status != ORTHSR_OK) return status;
     size_t classes = orthsr_dataset_class_count(out->drawn), base = base_class_count(out->drawn);
     if (classes < 2) return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' has %zu class; telling classes apart takes at least two", s->data, classes);
@@ -57,7 +59,10 @@ void shots_close(shots *s) {
     orthsr_dataset_free(s->train);
     orthsr_dataset_free(s->drawn);
     orthsr_dataset_free(s->test);
+    orthsr_dataset_free(s->whole_drawn);
+    orthsr_dataset_free(s->whole_test);
     orthsr_dataset_free(s->pool);
+    json_decref(s->unreadable);
 }
 
 json_t *short_classes(const shots *s, size_t wanted) {

@@ -9,10 +9,12 @@
 #include "train_setup.h"
 
 typedef struct shots {
-    orthsr_dataset *pool;  /* what may be drawn */
-    orthsr_dataset *drawn; /* K of each class */
-    orthsr_dataset *train; /* those of the classes trained on */
-    orthsr_dataset *test;  /* NULL: there is none */
+    orthsr_dataset *pool;                     /* what may be drawn */
+    orthsr_dataset *drawn;                    /* K of each class */
+    orthsr_dataset *train;                    /* those of the classes trained on */
+    orthsr_dataset *test;                     /* NULL: there is none */
+    orthsr_dataset *whole_drawn, *whole_test; /* with what cannot be read; NULL when all can */
+    json_t *unreadable;                       /* what cannot: see leave_unreadable */
 } shots;
 
 /* Draws over ALL classes and then selects, CoOp's order: the shots of a class do not depend on the classes trained on. Close in any case. */

@@ -12,8 +12,10 @@
 
 #include "checkpoint.h"
 #include "commands.h"
+#include "details.h"
 #include "inputs.h"
 #include "output.h"
+#include "page.h"
 #include "protocol.h"
 #include "report.h"
 #include "shots.h"
@@ -34,7 +36,10 @@ typedef struct training {
     progress bar;
     scores before, after;
     double seconds;
-    int saved; /* the state that training was left in */
+    int saved;                             /* the state that training was left in */
+    double phases[ORTHSR_PHASE_OTHER + 1]; /* seconds of all steps of this process */
+    double started, measured, trained;     /* terminal_seconds, when that began or was done */
+    json_t *details;                       /* members of result.json */
 } training;
 
 /* ---- opening ---- */
@@ -117,6 +122,7 @@ static int on_step(const orthsr_trainer *trainer, void *payload) {
     char losses[96];
     if (orthsr_trainer_step_count(trainer) == 1)
         terminal_say("the frozen model has %.1f %% of the first batch right", 100 * orthsr_trainer_metric(trainer, ORTHSR_METRIC_BATCH_ACCURACY));
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) t->phases[p] += orthsr_trainer_seconds(trainer, (orthsr_phase)p);
     if (checkpoint_step(&t->checkpoint, t->trainer, &t->lost) != ORTHSR_OK) return 1;
     t->lost.message[0] = '\0';
     format_losses(losses, sizeof losses, trainer);
@@ -195,6 +201,43 @@ static void put_measured(json_t *object, const char *key, const training *t, con
 
 static const char *const method_names[] = {"orthsr", "coop", "coop+orthsr"};
 
+/* Where the time went; what the page was written in is not known yet. */
+static json_t *timing_json(const training *t) {
+    static const char *const names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"};
+    json_t *object = json_object(), *phases = json_object();
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) put_number(phases, names[p], t->phases[p]);
+    put_number(object, "before_training", t->measured - t->started);
+    put_number(object, "training", t->seconds);
+    put_number(object, "after_training", terminal_seconds() - t->trained);
+    json_object_set_new(object, "steps", phases);
+    return object;
+}
+
+/* What the page shows beside scores. */
+static orthsr_status describe(training *t, orthsr_error *error) {
+    size_t n_templates;
+    const char *const *templates = templates_of(t->settings, &n_templates);
+    const settings *s = t->settings;
+    const details d = {.model = t->model,
+                       .adapter = t->tuned.adapter,
+                       .shots = t->shots.train,
+                       .test = t->shots.test,
+                       .templates = templates,
+                       .n_templates = n_templates,
+                       .cut = cut_of(s),
+                       .directory = s->out,
+                       .before = &t->before.tally,
+                       .after = &t->after.tally};
+    orthsr_status status = details_json(&t->details, &d, error);
+    if (status != ORTHSR_OK) return status;
+    put_command(t->details, s);
+    put_text(t->details, "data", s->data);
+    put_text(t->details, "cutout", cutout_name(s));
+    json_object_set(t->details, "unreadable", t->shots.unreadable);
+    json_object_set_new(t->details, "timing", timing_json(t));
+    return ORTHSR_OK;
+}
+
 static json_t *result_json(const training *t) {
     json_t *object = json_object();
     put_text(object, "version", orthsr_version_string());
@@ -216,6 +259,7 @@ static json_t *result_json(const training *t) {
     put_measured(object, "zeroshot", t, &t->before);
     put_measured(object, "tuned", t, &t->after);
     put_shots(object, t);
+    json_object_update(object, t->details);
     return object;
 }
 
@@ -238,7 +282,7 @@ static int report(const training *t) {
         print_scores("zero-shot", &t->before);
         print_scores("tuned", &t->after);
     }
-    printf("adapter: %s\n", t->adapter_path);
+    printf("adapter: %s\nreport:  %s/%s\n", t->adapter_path, t->settings->out, PAGE_NAME);
     return EXIT_SUCCESS;
 }
 
@@ -250,6 +294,9 @@ static void clean_up_output(training *t) {
 static void close_all(training *t) {
     orthsr_trainer_free(t->trainer);
     checkpoint_close(&t->checkpoint);
+    scores_free(&t->before);
+    scores_free(&t->after);
+    json_decref(t->details);
     free_tuned(&t->tuned);
     shots_close(&t->shots);
     orthsr_model_free(t->model);
@@ -272,13 +319,18 @@ static int stop(const training *t) {
 
 static int run(training *t) {
     orthsr_error error = {""};
+    t->started = terminal_seconds();
     orthsr_status status = open_all(t, &error);
     if (status == ORTHSR_OK) say_short_classes(t);
     if (status == ORTHSR_OK) status = measure(t, &t->before, &(tuned){NULL, NULL}, "zero-shot", &error);
+    t->measured = terminal_seconds();
     if (status == ORTHSR_OK) status = train(t, &error);
+    t->trained = terminal_seconds();
     if (status == ORTHSR_OK) status = save(t, &error);
     if (status == ORTHSR_OK) status = measure(t, &t->after, &t->tuned, "tuned", &error);
+    if (status == ORTHSR_OK) status = describe(t, &error);
     if (status == ORTHSR_OK) status = write_result(t, &error);
+    if (status == ORTHSR_OK) status = page_write(t->settings->out, &error);
     if (status == ORTHSR_OK) return report(t);
     clean_up_output(t);
     if (terminal_interrupted()) return stop(t);

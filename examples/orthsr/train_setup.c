@@ -70,6 +70,18 @@ static orthsr_cutout cutout_of(const settings *s) {
     return s->method == METHOD_COOP ? ORTHSR_CUTOUT_OFF : ORTHSR_CUTOUT_ATTENTIVE;
 }
 
+const char *cutout_name(const settings *s) {
+    static const char *const names[] = {"off", "attentive", "random"};
+    return names[cutout_of(s)];
+}
+
+gallery_cut cut_of(const settings *s) {
+    int own = cutout_of(s) != ORTHSR_CUTOUT_RANDOM; /* the size of random holes says nothing */
+    return (gallery_cut){.source = s->cutout_source == ORTHSR_CUTOUT_ATTENTION ? ORTHSR_CUTOUT_ATTENTION : ORTHSR_CUTOUT_TEXT,
+                         .holes = own && s->cutout_holes.given ? (size_t)s->cutout_holes.value : 1,
+                         .size = own && s->cutout_size.given ? (float)s->cutout_size.value : 0.4F};
+}
+
 /* The choices' rows are in the order of the enumerations. */
 static orthsr_status set_cutout(orthsr_trainer_options *options, const settings *s, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;

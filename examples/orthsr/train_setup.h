@@ -4,6 +4,7 @@
 
 #include <orthsr/orthsr.h>
 
+#include "gallery.h"
 #include "options.h"
 
 typedef struct train_setup {
@@ -19,5 +20,11 @@ typedef struct train_setup {
 /* 0, or the exit code after saying why. Free in any case. */
 int train_setup_new(train_setup *setup, const settings *s);
 void train_setup_free(train_setup *setup);
+
+/* "off", "attentive" or "random". */
+const char *cutout_name(const settings *s);
+
+/* How attentive CutOut looks by these options, also where it is not used: pictures show what it sees. */
+gallery_cut cut_of(const settings *s);
 
 #endif

@@ -29,7 +29,7 @@ static void put_class(json_t *object, const char *name, double accuracy) {
     json_decref(key);
 }
 
-static json_t *result_json(const orthsr_dataset *test, const orthsr_evaluation *evaluation) {
+static json_t *result_json(const orthsr_dataset *test, const orthsr_evaluation *evaluation, json_t *unreadable) {
     json_t *object = json_object(), *per_class = json_object();
     put_number(object, "accuracy", orthsr_evaluation_accuracy(evaluation));
     put_count(object, "items", orthsr_dataset_count(test));
@@ -37,6 +37,7 @@ static json_t *result_json(const orthsr_dataset *test, const orthsr_evaluation *
     for (size_t c = 0; c < orthsr_dataset_class_count(test); c++)
         put_class(per_class, orthsr_dataset_class_name(test, c), orthsr_evaluation_class_accuracy(evaluation, c));
     json_object_set_new(object, "per_class", per_class);
+    json_object_set(object, "unreadable", unreadable);
     return object;
 }
 
@@ -50,22 +51,27 @@ static void print_result(const orthsr_dataset *test, const orthsr_evaluation *ev
 int command_zeroshot(const settings *s) {
     orthsr_error error = {""};
     inputs in = {0};
-    orthsr_dataset *test = NULL;
+    orthsr_dataset *test = NULL, *all = NULL;
+    json_t *unreadable = json_array();
     orthsr_evaluation *evaluation = NULL;
-    scores total;
+    scores total = {0};
     size_t n_templates;
     const char *const *templates = templates_of(s, &n_templates);
     int code = EXIT_SUCCESS;
     orthsr_status status = s->predictions ? output_check(s->predictions, &error) : ORTHSR_OK;
     if (status == ORTHSR_OK) status = inputs_open(&in, s, &error);
     if (status == ORTHSR_OK) status = open_test_images(&test, s->data, s, &error);
+    if (status == ORTHSR_OK) status = leave_unreadable(&test, &all, unreadable, s, &error);
     if (status == ORTHSR_OK) status = measure_all(&total, &evaluation, in.session, test, templates, n_templates, "classifying", &error);
     if (status == ORTHSR_OK && s->predictions) status = write_predictions(s->predictions, test, evaluation, &error);
     if (status != ORTHSR_OK) code = give_up(s, &error);
-    else if (s->json) code = report_print(s, result_json(test, evaluation));
+    else if (s->json) code = report_print(s, result_json(test, evaluation, unreadable));
     else print_result(test, evaluation);
     orthsr_evaluation_free(evaluation);
     orthsr_dataset_free(test);
+    orthsr_dataset_free(all);
+    json_decref(unreadable);
+    scores_free(&total);
     inputs_close(&in);
     return code;
 }

@@ -1,0 +1,25 @@
+/* run_log.c - a step as one JSON object. */
+#include "run_log.h"
+
+#include <jansson.h>
+
+#include "report.h"
+
+char *run_log_line(const orthsr_trainer *trainer) {
+    static const struct {
+        const char *key;
+        orthsr_metric metric;
+    } columns[] = {{"ce", ORTHSR_METRIC_CE},
+                   {"ce_cut", ORTHSR_METRIC_CE_CUT},
+                   {"kl", ORTHSR_METRIC_KL},
+                   {"kl_cut", ORTHSR_METRIC_KL_CUT},
+                   {"loss", ORTHSR_METRIC_LOSS},
+                   {"lr", ORTHSR_METRIC_LEARNING_RATE},
+                   {"orthogonality", ORTHSR_METRIC_ORTHOGONALITY}};
+    json_t *object = json_object();
+    put_count(object, "step", orthsr_trainer_step_count(trainer));
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) put_number(object, columns[i].key, orthsr_trainer_metric(trainer, columns[i].metric));
+    char *line = report_line(object);
+    json_decref(object);
+    return line;
+}
