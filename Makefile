@@ -27,7 +27,7 @@ PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g
                   libpng-dev libutf8proc-dev libcairo2-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
 DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base build-essential debhelper lintian
 
@@ -77,7 +77,7 @@ CORE64  := $B/lib/libortho64.a
 .DEFAULT_GOAL := help
 .PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
-.PHONY: check-tsan
+.PHONY: check-tsan figures
 .DELETE_ON_ERROR:
 
 help:
@@ -94,6 +94,7 @@ help:
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
 	@echo '  make docs          the headers as a book, $B/docs/html, and as manual pages, $B/man/man3'
+	@echo '  make figures       the pictures of docs/, from the results in docs/results'
 	@echo '  make dist          $B/orthsr-$(VERSION).tar.gz;  make distcheck  builds, checks and installs from it'
 	@echo '  make deb           Debian packages, into $B/deb/'
 	@echo '  make check-abi     the library against the stored baseline;  make check-headers  each public header alone (both are part of check)'
@@ -272,6 +273,19 @@ docs: $(MAN3)
 	@rm -rf $B/docs && mkdir -p $B/docs
 	VERSION=$(VERSION) doxygen docs/reference/Doxyfile
 	@echo $B/docs/html/index.html
+
+# The pictures of docs/, from the results that are committed; nothing is measured.
+FIGURE_PACKAGES := gnuplot-nox
+RESULTS := docs/results
+FIGURES := docs/figures
+figures:
+	$(call install_packages,$(FIGURE_PACKAGES))
+	gnuplot -e "csv='$(RESULTS)/mini-rates.csv'; svg='$(FIGURES)/learning-rate.svg'" tests/bench/rates.gp
+	gnuplot -e "csv='$(RESULTS)/kite-rates.csv'; svg='$(FIGURES)/learning-rate-kite.svg'" tests/bench/rates.gp
+	gnuplot -e "csv='$(RESULTS)/kite-methods.csv'; svg='$(FIGURES)/methods-kite.svg'; arms='zero-shot:CoOp:OrthSR:unconstrained'" tests/bench/methods.gp
+	gnuplot -e "csv='$(RESULTS)/scaling.csv'; svg='$(FIGURES)/scaling.svg'" tests/bench/scaling.gp
+	gnuplot -e "csv='$(RESULTS)/compare.csv'; svg='$(FIGURES)/compare.svg'" tests/bench/compare.gp
+	gnuplot -e "csv='$(RESULTS)/demo.csv'; svg='$(FIGURES)/demo.svg'" tests/bench/demo.gp
 
 # ---- installing --------------------------------------------------------------------------------------------------------
 # Without any shared library gfortran's printing wants libquadmath where there is one; OpenBLAS's own file leaves it out, and what stands behind it comes too late.
