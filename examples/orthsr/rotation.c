@@ -62,7 +62,7 @@ static orthsr_status put_energies(json_t *object, const orthsr_model *model, con
     if (!W) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a weight");
     orthsr_status status = orthsr_model_weight(model, find_map(model, orthsr_adapter_target_name(adapter, target)), W, error);
     if (status == ORTHSR_OK) put_number(object, "energy_before", energy_of(W, out, in, columns, W + in * out));
-    if (status == ORTHSR_OK) status = orthsr_adapter_merge(adapter, target, W, in, error);
+    if (status == ORTHSR_OK) status = orthsr_adapter_merge(adapter, target, W, ORTHSR_DTYPE_F32, ORTHSR_ORDER_ROW_MAJOR, in, error);
     if (status == ORTHSR_OK) put_number(object, "energy_after", energy_of(W, out, in, columns, W + in * out));
     free(W);
     return status;
