@@ -32,7 +32,7 @@ static void write_idx(const char *directory, const char *part, unsigned classes,
     for (unsigned i = 0; i < items; i++) {
         labels[8 + i] = (unsigned char)(i % classes);
         for (unsigned p = 0; p < SIDE * SIDE; p++)
-            images[16 + (size_t)i * SIDE * SIDE + p] = (unsigned char)(60 + 120 * (p / (1 + i % classes % 13) % 2) + (int)(50 * noise(&seed)));
+            images[16 + (size_t)i * SIDE * SIDE + p] = (unsigned char)((int)(60 + 120 * (p / (1 + i % classes % 13) % 2)) + (int)(50 * noise(&seed)));
     }
     snprintf(name, sizeof name, "%s/%s-images-idx3-ubyte", directory, part);
     write_bytes(name, images, image_bytes);

@@ -57,10 +57,11 @@ json_t *orthsr__json_parse(const char *text, size_t size, size_t flags, json_err
     while (length < longest_token(text, size) + 2 * MARGIN) length *= 2;
     length -= MARGIN;
     size_t next = skip_blanks(text, size, head), added = length + sizeof end - (next < size && text[next] == '}'); /* no comma in an empty object */
-    char *whole = malloc(size + length + sizeof end), *key = whole + head + 1;
+    char *whole = malloc(size + length + sizeof end);
     *where = (json_error_t){.text = ""};
     *starved = !whole;
     if (!whole) return NULL;
+    char *key = whole + head + 1;
     memcpy(whole, text, head);
     whole[head] = '"';
     memset(key, 'x', length);

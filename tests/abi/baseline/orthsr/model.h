@@ -18,6 +18,7 @@ ORTHSR_API orthsr_status orthsr_model_options_new(orthsr_model_options **out, or
 ORTHSR_API void orthsr_model_options_free(orthsr_model_options *options);
 ORTHSR_API orthsr_status orthsr_model_options_set_image_size(orthsr_model_options *options, size_t pixels, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_options_set_interpolation(orthsr_model_options *options, orthsr_interpolation interpolation, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_model_options_set_map(orthsr_model_options *options, int map, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error);
 ORTHSR_API void orthsr_model_free(orthsr_model *model);
