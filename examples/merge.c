@@ -11,6 +11,9 @@
  *
  * Prints how many maps were merged and how far a weight was rounded at most, then opens what was written and compares: text features of the merged model
  * against those of the model with the adapter on top.
+ *
+ * run: $model $adapter $out/merged
+ * run: $model $adapter $out/merged 0.5
  */
 #include <math.h>
 #include <stdio.h>

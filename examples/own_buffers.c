@@ -8,6 +8,8 @@
  *     the merged weight computes what rotating the activations computes, to the rounding of halves;
  *     it is the float64 product rounded once, bit for bit, in either layout: what `orthsr merge` would have written;
  *     taken out again, float32 weights are restored to 1e-6, halves to their own rounding.
+ *
+ * run:
  */
 #include <math.h>
 #include <stdint.h>

@@ -11,6 +11,9 @@
  * A request is a batch of 1 to 4 images. While threads serve, main exchanges the adapter every two milliseconds, as if a newer one had been trained; each
  * thread takes the newest one before a request. Every feature is compared, bit by bit, with what one thread computed for this image alone and this adapter.
  * Prints the throughput of one thread and of all, and what an exchange costs.
+ *
+ * run: $model 4 100
+ * run: $model 4 100 $adapter $other_adapter
  */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime, nanosleep, pthreads */
 #include <pthread.h>
