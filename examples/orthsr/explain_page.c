@@ -53,7 +53,12 @@ static void write_map(FILE *f, const json_t *map, const json_t *regions) {
     size_t i, j, grid = json_array_size(map);
     json_t *row, *value, *region;
     double low = INFINITY, high = -INFINITY;
-    json_array_foreach(map, i, row) json_array_foreach(row, j, value) low = fmin(low, json_number_value(value)), high = fmax(high, json_number_value(value));
+    json_array_foreach(map, i, row) {
+        json_array_foreach(row, j, value) {
+            low = fmin(low, json_number_value(value));
+            high = fmax(high, json_number_value(value));
+        }
+    }
     page_section(f, "map", "The map", NULL);
     fprintf(f, "<p>%zu x %zu patches, from ", grid, grid);
     html_number(f, low, 1, 4);

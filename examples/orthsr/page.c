@@ -87,7 +87,7 @@ static void write_options(FILE *f, const json_t *options) {
     json_t *value;
     if (json_object_size(options) == 0) return;
     fputs("<div><h3>Options given</h3>\n<dl>\n", f);
-    json_object_foreach((json_t *)options, name, value) write_fact(f, name, value);
+    json_object_foreach((json_t *)options, name, value) { write_fact(f, name, value); }
     fputs("</dl></div>\n", f);
 }
 

@@ -67,7 +67,7 @@ static double beside(size_t map, const int *maps) {
     size_t count = 0, before = 0;
     for (size_t i = 0; i < MAPS; i++) {
         count += maps[i] != 0;
-        before += maps[i] && i < map;
+        before += i < map && maps[i];
     }
     return 0.7 * (((double)before + 0.5) / (double)count - 0.5);
 }

@@ -213,16 +213,18 @@ static void write_seeds(const page *p) {
         "<details><summary>Every seed</summary>\n<div class=\"wide\"><table><thead><tr><th class=\"text\" scope=\"col\">method</th><th scope=\"col\">seed</th><th scope=\"col\">Base</th><th "
         "scope=\"col\">New</th><th scope=\"col\">H</th></tr></thead><tbody>\n",
         f);
-    json_array_foreach(methods, i, method) json_array_foreach(json_object_get(method, "per_seed"), s, scores) {
-        fputs("<tr><th scope=\"row\">", f);
-        html_name(f, string_of(method, "name"));
-        fprintf(f, "</th><td>%" JSON_INTEGER_FORMAT "</td>", json_integer_value(json_array_get(seeds, s)));
-        for (size_t m = 0; m < 3; m++) {
-            fputs("<td>", f);
-            html_number(f, number_of(scores, measures[m].key), 100, 2);
-            fputs("</td>", f);
+    json_array_foreach(methods, i, method) {
+        json_array_foreach(json_object_get(method, "per_seed"), s, scores) {
+            fputs("<tr><th scope=\"row\">", f);
+            html_name(f, string_of(method, "name"));
+            fprintf(f, "</th><td>%" JSON_INTEGER_FORMAT "</td>", json_integer_value(json_array_get(seeds, s)));
+            for (size_t m = 0; m < 3; m++) {
+                fputs("<td>", f);
+                html_number(f, number_of(scores, measures[m].key), 100, 2);
+                fputs("</td>", f);
+            }
+            fputs("</tr>\n", f);
         }
-        fputs("</tr>\n", f);
     }
     fputs("</tbody></table></div></details>\n", f);
 }
