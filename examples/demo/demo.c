@@ -221,7 +221,9 @@ static orthsr_status draw_base(orthsr_dataset **out, orthsr_dataset **drawn, con
 }
 
 static orthsr_status keep(demo *d, const orthsr_adapter *adapter, const orthsr_dataset *shots, double seconds, orthsr_error *error) {
-    const record_of what = {d->model, adapter, shots, d->test, templates, 1, d->arguments.data};
+    json_t *options = json_pack("{s:i, s:i, s:i, s:f, s:f, s:s, s:s}", "shots", SHOTS, "block-size", BLOCK_SIZE, "epochs", EPOCHS, "lr", (double)learning_rate,
+                                "kl-weight", (double)kl_weight, "cutout", "off", "template", templates[0]);
+    const record_of what = {d->model, adapter, shots, d->test, templates, 1, d->arguments.data, options};
     if (record_end(&d->record, &what, seconds, error) != ORTHSR_OK) return ORTHSR_ERROR_IO;
     orthsr_status status = orthsr_adapter_save(adapter, d->adapter_path, orthsr_model_fingerprint(d->model), error);
     return status == ORTHSR_OK ? orthsr_model_merge(d->model, adapter, d->merged_path, NULL, error) : status;

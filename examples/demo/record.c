@@ -6,7 +6,6 @@
 #include "../orthsr/details.h"
 #include "../orthsr/page.h"
 #include "../orthsr/report.h"
-#include "../orthsr/run_log.h"
 #include "camera.h"
 
 void record_open(record *r, char *line) { *r = (record){.command = line}; }
@@ -32,6 +31,7 @@ void record_step(record *r, const orthsr_trainer *trainer) {
     r->last_loss = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
     r->orthogonality = orthsr_trainer_metric(trainer, ORTHSR_METRIC_ORTHOGONALITY);
     if (r->steps == 1) r->first_loss = r->last_loss;
+    run_phases_add(&r->phases, trainer);
     char *line = run_log_line(trainer);
     if (line) fprintf(r->log.stream, "%s\n", line);
     free(line);
@@ -57,7 +57,15 @@ orthsr_status record_end(record *r, const record_of *what, double seconds, orths
     r->seconds = seconds;
     r->parameters = orthsr_adapter_parameter_count(what->adapter);
     orthsr_status status = details_json(&r->details, &d, error);
-    if (status != ORTHSR_OK) return status;
+    if (status != ORTHSR_OK) {
+        json_decref(what->options);
+        return status;
+    }
+    json_t *timing = json_object();
+    put_number(timing, "training", seconds);
+    json_object_set_new(timing, "steps", run_phases_json(&r->phases));
+    json_object_set_new(r->details, "timing", timing);
+    json_object_set_new(r->details, "options", what->options);
     put_text(r->details, "data", what->data);
     put_text(r->details, "fingerprint", orthsr_model_fingerprint(what->model));
     json_object_set_new(r->details, "classes", names_json(what->shots, orthsr_dataset_class_name, orthsr_dataset_class_count(what->shots)));

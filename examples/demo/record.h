@@ -3,6 +3,7 @@
 #define RECORD_H
 
 #include "../orthsr/output.h"
+#include "../orthsr/run_log.h"
 #include "../orthsr/tally.h"
 #include "table.h"
 
@@ -13,6 +14,7 @@ typedef struct record {
     tally before, after;
     double first_loss, last_loss, orthogonality, seconds;
     size_t steps, parameters;
+    run_phases phases;
     json_t *details; /* members of result.json */
 } record;
 
@@ -24,6 +26,7 @@ typedef struct record_of {
     const char *const *templates; /* (n_templates) */
     size_t n_templates;
     const char *data;
+    json_t *options; /* as `orthsr train` calls them; the record's from now on */
 } record_of;
 
 /* line: the command line, the record's to free. Close in any case. */

@@ -201,6 +201,7 @@ static void ticks(chart *c, int is_x) {
         return;
     }
     double step = round_step(a->high - a->low, 5);
+    if (a->whole) step = fmax(round(step), 1);
     for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + 1e-9 * step; k++) tick(c, is_x, k * step);
 }
 

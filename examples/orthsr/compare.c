@@ -98,7 +98,8 @@ static int is_common(const comparison *c, const char *key) {
 
 static void write_option(FILE *f, const char *key, const json_t *value) {
     char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-    fprintf(f, "%s %s", key, json_is_string(value) ? json_string_value(value) : text ? text : "");
+    if (json_is_real(value)) fprintf(f, "%s %g", key, json_real_value(value));
+    else fprintf(f, "%s %s", key, json_is_string(value) ? json_string_value(value) : text ? text : "");
     free(text);
 }
 

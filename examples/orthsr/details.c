@@ -12,13 +12,19 @@
 /* OpenBLAS's; another CBLAS does not have it. */
 extern char *openblas_get_config(void) __attribute__((weak));
 
+#ifdef __clang__
+#define COMPILER __VERSION__ /* says who it is */
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 static json_t *versions_json(void) {
     json_t *object = json_object();
     struct utsname system;
     char text[512];
     put_text(object, "orthsr", orthsr_version_string());
     put_text(object, "blas", openblas_get_config ? openblas_get_config() : "CBLAS");
-    put_text(object, "compiler", __VERSION__);
+    put_text(object, "compiler", COMPILER);
     if (uname(&system) == 0) {
         snprintf(text, sizeof text, "%s %s, %s", system.sysname, system.release, system.machine);
         put_text(object, "system", text);

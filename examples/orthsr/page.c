@@ -49,15 +49,14 @@ static void write_value(FILE *f, const json_t *value) {
     size_t i;
     json_t *item;
     if (json_is_string(value)) html_name(f, json_string_value(value));
-    else if (json_is_integer(value))
-        fprintf(f, "<span data-value=\"%" JSON_INTEGER_FORMAT "\">%" JSON_INTEGER_FORMAT "</span>", json_integer_value(value), json_integer_value(value));
+    else if (json_is_integer(value)) html_number(f, (double)json_integer_value(value), 1, 0);
     else if (json_is_real(value)) fprintf(f, "<span data-value=\"%.12g\">%.6g</span>", json_real_value(value), json_real_value(value));
     else if (json_is_boolean(value)) fputs(json_is_true(value) ? "yes" : "no", f);
-    else if (json_is_array(value)) json_array_foreach(value, i, item) {
-            if (i > 0) fputs("<br>", f);
-            write_value(f, item);
-        }
-    else fputs("\xe2\x80\x93", f);
+    else if (!json_is_array(value)) fputs("\xe2\x80\x93", f); /* U+2013 */
+    json_array_foreach(value, i, item) {
+        if (i > 0) fputs("<br>", f);
+        write_value(f, item);
+    }
 }
 
 static void write_fact(FILE *f, const char *name, const json_t *value) {

@@ -88,8 +88,8 @@ static void draw(FILE *f, const curves *c, size_t first, size_t last, const char
         }
     }
     if (used > 0 && steps) {
-        const axis x = {.label = "step", .low = steps[0], .high = steps[n - 1], .fixed = 1};
-        const axis y = {.label = unit, .low = logarithmic ? low : fmin(low, 0), .high = high, .logarithmic = logarithmic};
+        const axis x = {.label = "step", .low = steps[0], .high = steps[n - 1], .fixed = 1, .whole = 1};
+        const axis y = {.label = unit, .low = logarithmic ? low : low < -0.01 * high ? low : 0, .high = high, .logarithmic = logarithmic};
         chart *drawing = chart_new(what, 360, 230, x, y);
         fprintf(f, "<figure><h3>%s</h3>\n", title);
         if (first != last) fputs("<ul class=\"key\">", f);

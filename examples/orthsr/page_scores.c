@@ -39,9 +39,13 @@ static size_t collect(score_row *rows, const json_t *r) {
                  *results = json_object_get(r, "results");
     if (json_is_object(zeroshot)) rows[n++] = (score_row){"zero-shot", zeroshot, 0};
     if (json_is_object(tuned) && !methods) rows[n++] = (score_row){page_method(r), tuned, 0};
-    json_array_foreach(methods, i, item) if (n < MOST_ROWS - 4) rows[n++] = (score_row){string_of(item, "name"), item, 0};
-    json_array_foreach(results, i, item) if (n < MOST_ROWS - 4) rows[n++] =
-        (score_row){*string_of(item, "adapter") ? string_of(item, "adapter") : "the model", item, 0};
+    json_array_foreach(methods, i, item) {
+        if (n < MOST_ROWS - 4) rows[n++] = (score_row){string_of(item, "name"), item, 0};
+    }
+    json_array_foreach(results, i, item) {
+        const char *adapter = string_of(item, "adapter");
+        if (n < MOST_ROWS - 4) rows[n++] = (score_row){*adapter ? adapter : "the model", item, 0};
+    }
     if (json_array_size(results) > 1) {
         rows[n++] = (score_row){"mean", json_object_get(r, "mean"), 1};
         rows[n++] = (score_row){"standard deviation", json_object_get(r, "sd"), 1};

@@ -84,8 +84,7 @@ size_t picture_large(size_t side) { return (LEAST_PANEL + side - 1) / side * sid
 
 orthsr_status picture_make(picture *out, size_t panel, const orthsr_image *image, const float *map, size_t grid, size_t patch, const orthsr_region *regions,
                            size_t n, orthsr_error *error) {
-    canvas c = {
-        .panel = panel, .gap = panel > 36 ? panel / 36 : 1, .frame = panel > 300 ? 4 : 2, .cell = (double)(patch * panel) / (double)orthsr_image_width(image)};
+    canvas c = {.panel = panel, .gap = panel > 300 ? 12 : 0, .frame = panel > 300 ? 4 : 2, .cell = (double)(patch * panel) / (double)orthsr_image_width(image)};
     c.width = 2 * panel + c.gap;
     orthsr_image *large;
     *out = (picture){0};

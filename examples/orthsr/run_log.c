@@ -1,8 +1,6 @@
 /* run_log.c - a step as one JSON object. */
 #include "run_log.h"
 
-#include <jansson.h>
-
 #include "report.h"
 
 char *run_log_line(const orthsr_trainer *trainer) {
@@ -22,4 +20,15 @@ char *run_log_line(const orthsr_trainer *trainer) {
     char *line = report_line(object);
     json_decref(object);
     return line;
+}
+
+void run_phases_add(run_phases *phases, const orthsr_trainer *trainer) {
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) phases->seconds[p] += orthsr_trainer_seconds(trainer, (orthsr_phase)p);
+}
+
+json_t *run_phases_json(const run_phases *phases) {
+    static const char *const names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"};
+    json_t *object = json_object();
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) put_number(object, names[p], phases->seconds[p]);
+    return object;
 }

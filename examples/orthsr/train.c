@@ -18,6 +18,7 @@
 #include "page.h"
 #include "protocol.h"
 #include "report.h"
+#include "run_log.h"
 #include "shots.h"
 #include "terminal.h"
 #include "train_setup.h"
@@ -36,10 +37,10 @@ typedef struct training {
     progress bar;
     scores before, after;
     double seconds;
-    int saved;                             /* the state that training was left in */
-    double phases[ORTHSR_PHASE_OTHER + 1]; /* seconds of all steps of this process */
-    double started, measured, trained;     /* terminal_seconds, when that began or was done */
-    json_t *details;                       /* members of result.json */
+    int saved;                         /* the state that training was left in */
+    run_phases phases;                 /* of the steps of this process */
+    double started, measured, trained; /* terminal_seconds, when that began or was done */
+    json_t *details;                   /* members of result.json */
 } training;
 
 /* ---- opening ---- */
@@ -122,7 +123,7 @@ static int on_step(const orthsr_trainer *trainer, void *payload) {
     char losses[96];
     if (orthsr_trainer_step_count(trainer) == 1)
         terminal_say("the frozen model has %.1f %% of the first batch right", 100 * orthsr_trainer_metric(trainer, ORTHSR_METRIC_BATCH_ACCURACY));
-    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) t->phases[p] += orthsr_trainer_seconds(trainer, (orthsr_phase)p);
+    run_phases_add(&t->phases, trainer);
     if (checkpoint_step(&t->checkpoint, t->trainer, &t->lost) != ORTHSR_OK) return 1;
     t->lost.message[0] = '\0';
     format_losses(losses, sizeof losses, trainer);
@@ -201,15 +202,12 @@ static void put_measured(json_t *object, const char *key, const training *t, con
 
 static const char *const method_names[] = {"orthsr", "coop", "coop+orthsr"};
 
-/* Where the time went; what the page was written in is not known yet. */
 static json_t *timing_json(const training *t) {
-    static const char *const names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"};
-    json_t *object = json_object(), *phases = json_object();
-    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) put_number(phases, names[p], t->phases[p]);
+    json_t *object = json_object();
     put_number(object, "before_training", t->measured - t->started);
     put_number(object, "training", t->seconds);
     put_number(object, "after_training", terminal_seconds() - t->trained);
-    json_object_set_new(object, "steps", phases);
+    json_object_set_new(object, "steps", run_phases_json(&t->phases));
     return object;
 }
 
