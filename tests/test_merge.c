@@ -260,13 +260,13 @@ START_TEST(arguments) {
     ck_assert_mem_eq(W, kept, sizeof W);
     ck_ok(way(adapter, 0, W, f32, columns, OUT, NULL));
     orthsr_adapter_free(adapter);
-    /* W could not be this large */
+    /* W could not be this large: its bytes are more than a size_t counts */
     orthsr_adapter_options *options = small_options(ORTHSR_FREE, ORTHSR_SIDE_INPUT, 1, true, 1);
     ck_ok(orthsr_adapter_options_set_block_size(options, 1, &error));
     ck_ok(orthsr_adapter_new(&adapter, options, &error));
     orthsr_adapter_options_free(options);
     ck_ok(orthsr_adapter_add_target(adapter, "map", 2147483647, 2147483647, &error));
-    ck_fails(way(adapter, 0, W, f32, rows, 2147483647, &error), ORTHSR_ERROR_MEMORY, "a merged weight");
+    ck_fails(way(adapter, 0, W, ORTHSR_DTYPE_F64, rows, 2147483647, &error), ORTHSR_ERROR_MEMORY, "a merged weight");
     orthsr_adapter_free(adapter);
 }
 END_TEST

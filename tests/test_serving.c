@@ -121,7 +121,7 @@ START_TEST(alone_and_in_any_batch) {
     static const size_t batches[] = {IMAGES, 2, 5};
     orthsr_session *session;
     ck_ok(orthsr_session_new(&session, s.model, NULL, &error));
-    for (size_t threads = 1; threads <= 4; threads += short_run() ? 3 : 1) {
+    for (size_t threads = short_run() ? 3 : 1; threads <= (short_run() ? 3 : 4); threads++) {
         ck_ok(orthsr_session_set_threads(session, threads, &error));
         for (int kind = 0; kind < KINDS; kind++) {
             ck_ok(adapt(&s, session, kind, &error));
@@ -151,16 +151,15 @@ END_TEST
 /* More than one tile, and class features among few classes and among many. */
 START_TEST(many_images_and_classes) {
     enum { MANY = 150, CLASSES = 12 };
-    if (!batches_do_not_show()) return;
+    if (!batches_do_not_show() || short_run()) return;
     scene s;
     begin(&s, MINI);
-    size_t many = short_run() ? 20 : MANY;
     orthsr_session *session;
     ck_ok(orthsr_session_new(&session, s.model, s.a, &error));
     ck_ok(orthsr_session_set_threads(session, 2, &error));
-    float *pixels = floats(many * s.image, 1, 9), *all = floats(many * s.dim, 0, 1), *one = floats(CLASSES * s.dim, 0, 1);
-    ck_ok(orthsr_session_encode_pixels(session, all, pixels, many, &error));
-    for (size_t i = 0; i < many; i += 13) {
+    float *pixels = floats(MANY * s.image, 1, 9), *all = floats(MANY * s.dim, 0, 1), *one = floats(CLASSES * s.dim, 0, 1);
+    ck_ok(orthsr_session_encode_pixels(session, all, pixels, MANY, &error));
+    for (size_t i = 0; i < MANY; i += 13) {
         ck_ok(orthsr_session_encode_pixels(session, one, pixels + i * s.image, 1, &error));
         ck_assert_mem_eq(one, all + i * s.dim, s.dim * sizeof *one);
     }
@@ -239,10 +238,10 @@ START_TEST(exchanged_while_others_work) {
     _Atomic int newest = 0;
     server servers[SERVERS] = {{0}};
     for (int i = 0; i < SERVERS; i++) {
-        servers[i] = (server){.s = &s, .expected = expected, .newest = &newest, .rounds = short_run() ? 4 : 40, .number = i};
+        servers[i] = (server){.s = &s, .expected = expected, .newest = &newest, .rounds = short_run() ? 2 : 40, .number = i};
         ck_assert_int_eq(pthread_create(&servers[i].thread, NULL, serve, &servers[i]), 0);
     }
-    host(&s, &newest, short_run() ? 8 : 60);
+    host(&s, &newest, short_run() ? 4 : 60);
     for (int i = 0; i < SERVERS; i++) {
         ck_assert_int_eq(pthread_join(servers[i].thread, NULL), 0);
         ck_assert_msg(servers[i].status == ORTHSR_OK, "%s", servers[i].error.message);
@@ -286,7 +285,7 @@ START_TEST(trained_while_others_work) {
     begin(&s, HF);
     float *expected = references(&s), *alone = train(s.model);
     _Atomic int newest = 3;
-    server one = {.s = &s, .expected = expected, .newest = &newest, .rounds = short_run() ? 4 : 40};
+    server one = {.s = &s, .expected = expected, .newest = &newest, .rounds = short_run() ? 2 : 40};
     ck_assert_int_eq(pthread_create(&one.thread, NULL, serve, &one), 0);
     float *beside = train(s.model);
     ck_assert_int_eq(pthread_join(one.thread, NULL), 0);
@@ -305,7 +304,7 @@ END_TEST
 static TCase *batches(void) {
     TCase *tcase = tcase_create("batches");
     tcase_set_timeout(tcase, 120);
-    tcase_add_loop_test(tcase, alone_and_in_any_batch, 0, 2);
+    tcase_add_loop_test(tcase, alone_and_in_any_batch, 0, short_run() ? 1 : 2);
     tcase_add_test(tcase, many_images_and_classes);
     return tcase;
 }

@@ -4,7 +4,7 @@
 # usage: tests/tsan.sh BUILD          (from the repository root, by `make check-tsan`; BUILD was made with -fsanitize=thread)
 set -eu
 build=$1
-export OPENBLAS_NUM_THREADS=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0 ORTHSR_TEST_SHORT=1 TSAN_OPTIONS=exitcode=66
+export OPENBLAS_NUM_THREADS=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0 TSAN_OPTIONS=exitcode=66
 plain=
 if setarch -R true 2>/dev/null; then plain='setarch -R'; fi # some kernels place memory where ThreadSanitizer does not expect it
 $plain "$build/tests/test_serving"
