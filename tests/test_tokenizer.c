@@ -239,7 +239,7 @@ START_TEST(a_bad_tokenizer_json_is_refused) {
         orthsr_status status;
         const char *message;
     } edits[] = {
-        {"{", "[", ORTHSR_ERROR_FORMAT, "line 1"},
+        {"{", "[", ORTHSR_ERROR_FORMAT, "is not an object in JSON"},
         {"\"type\":\"BPE\"", "\"type\":\"WordPiece\"", ORTHSR_ERROR_UNSUPPORTED, "BPE"},
         {"\"model\"", "\"no model\"", ORTHSR_ERROR_UNSUPPORTED, "model"},
         {"\"</w>\"", "\"\"", ORTHSR_ERROR_UNSUPPORTED, "end_of_word_suffix"},
@@ -410,7 +410,7 @@ START_TEST(bad_merges_are_refused) {
         ck_fails(orthsr_tokenizer_open(&tokenizer, path, &error), ORTHSR_ERROR_FORMAT, merges[i][1]);
     }
     free(vocab);
-    refused(edited(TOKENS "hf/vocab.json", "{", "["), ORTHSR_ERROR_FORMAT, "line 1");
+    refused(edited(TOKENS "hf/vocab.json", "{", "["), ORTHSR_ERROR_FORMAT, "is not an object in JSON");
 }
 END_TEST
 
