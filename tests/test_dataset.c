@@ -55,6 +55,9 @@ START_TEST(folders_are_sorted_and_filtered) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) make_file(files[i]);
     ck_assert_int_eq(symlink("../Zebra/z.JpEg", scratch_file("f/train/a/link.png")), 0);
     ck_assert_int_eq(symlink("nowhere", scratch_file("f/train/dangling")), 0);
+    ck_assert_int_eq(symlink("itself", scratch_file("f/train/itself")), 0);
+    ck_assert_int_eq(symlink("..", scratch_file("f/train/a/circle")), 0);     /* folders in class folders are not walked into, */
+    ck_assert_int_eq(symlink("..", scratch_file("f/train/a/circle.png")), 0); /* whatever they are called */
 
     orthsr_dataset *dataset, *direct;
     ck_ok(orthsr_dataset_open(&dataset, scratch_file("f"), "train", &error));
@@ -105,6 +108,9 @@ START_TEST(bad_folders_are_refused) {
     make_file("g/test/hollow/1.png");
     ck_assert_int_eq(symlink("gone", scratch_file("g/test/hollow/2.png")), 0);
     ck_refused("g", "test", ORTHSR_ERROR_IO, "hollow/2.png");
+    ck_assert_int_eq(unlink(scratch_file("g/test/hollow/2.png")), 0);
+    ck_assert_int_eq(symlink("3.png", scratch_file("g/test/hollow/3.png")), 0);
+    ck_refused("g", "test", ORTHSR_ERROR_IO, "hollow/3.png");
     make_directory("g/train");
     make_directory("g/train/sea lion");
     make_directory("g/train/sea_lion");

@@ -125,12 +125,16 @@ static void platform(char *text, size_t size, bool blas) {
     (void)blas;
 #else
     const char *(*version)(void) = NULL, *(*core)(void) = NULL;
-    *(void **)&version = dlsym(RTLD_DEFAULT, "openblas_get_config");
-    *(void **)&core = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+    void *library = blas ? dlopen("build/lib/liborthsr.so", RTLD_NOW | RTLD_LOCAL) : NULL; /* with the BLAS that the tool uses */
+    if (library) {
+        *(void **)&version = dlsym(library, "openblas_get_config");
+        *(void **)&core = dlsym(library, "openblas_get_corename");
+    }
     size_t n = (size_t)snprintf(text, size, "gcc %s, glibc %s, %s", __VERSION__, gnu_get_libc_version(), instruction_set());
     char release[32] = "";
     if (blas && version && core && sscanf(version(), "OpenBLAS %31s", release) == 1) snprintf(text + n, size - n, ", OpenBLAS %s %s", release, core());
     else if (blas) text[0] = '\0';
+    if (library) dlclose(library);
 #endif
 }
 
