@@ -500,9 +500,9 @@ START_TEST(without_a_model_the_sizes_are_inferred) {
     change_config(directory, "r", "2097153"); /* of 8: more than 2^24, which no architecture has */
     change_config(directory, "oft_block_size", "0");
     ck_fails(orthsr_model_adapter_load(NULL, &without, directory, &error), ORTHSR_ERROR_UNSUPPORTED, "how many inputs module");
-    change_config(directory, "r", "2097152");
+    change_config(directory, "r", "524288");
     ck_ok(orthsr_model_adapter_load(NULL, &without, directory, &error));
-    ck_assert_uint_eq(orthsr_adapter_in_features(without, 0), (size_t)2097152 * 8);
+    ck_assert_uint_eq(orthsr_adapter_in_features(without, 0), (size_t)524288 * 8);
     ck_assert_uint_eq(orthsr_adapter_parameter_count(without), orthsr_adapter_parameter_count(with));
     orthsr_adapter_free(with);
     orthsr_adapter_free(without);
