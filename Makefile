@@ -12,6 +12,8 @@ libdir       ?= $(exec_prefix)/lib
 includedir   ?= $(prefix)/include
 datarootdir  ?= $(prefix)/share
 mandir       ?= $(datarootdir)/man
+bashcompletiondir ?= $(datarootdir)/bash-completion/completions
+zshcompletiondir  ?= $(datarootdir)/zsh/site-functions
 docdir       ?= $(datarootdir)/doc/orthsr
 pkgconfigdir ?= $(libdir)/pkgconfig
 cmakedir     ?= $(libdir)/cmake/orthsr
@@ -27,9 +29,9 @@ PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g
                   libpng-dev libutf8proc-dev libcairo2-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy tmux zsh
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
-DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base build-essential debhelper lintian
+DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base tmux zsh build-essential debhelper lintian
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 # The first is the one with cblas.h, which the tool too asks for.
@@ -303,8 +305,13 @@ $B/orthsr.pc $B/orthsr-uninstalled.pc $B/orthsr-config.cmake $B/orthsr-config-ve
 	  -e 's|@real@|$(SO_REAL)|' -e 's|@soname@|$(SO_NAME)|' -e 's|@pointer@|$(shell echo __SIZEOF_POINTER__ | $(CC) -E -P -)|' $< > $@
 .FORCE:
 
-INSTALL_DIRS := $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(mandir)/man3 $(docdir)/docs
-install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(MAN3)
+# What the shells complete, from the tool's own tables.
+$B/completion/%: $B/bin/orthsr
+	@mkdir -p $(@D)
+	LD_LIBRARY_PATH=$B/lib $B/bin/orthsr completion $* > $@
+
+INSTALL_DIRS := $(bashcompletiondir) $(zshcompletiondir) $(bindir) $(libdir) $(includedir)/orthsr $(pkgconfigdir) $(cmakedir) $(mandir)/man1 $(mandir)/man3 $(docdir)/docs
+install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(MAN3) $B/completion/bash $B/completion/zsh
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(INSTALL_DIRS))
 	$(INSTALL_PROGRAM) $B/bin/orthsr $(DESTDIR)$(bindir)/orthsr
 	$(INSTALL_DATA) $(HEADERS) $(DESTDIR)$(includedir)/orthsr
@@ -314,6 +321,8 @@ install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake 
 	ln -sf $(SO_NAME) $(DESTDIR)$(libdir)/liborthsr.so
 	$(INSTALL_DATA) $B/orthsr.pc $(DESTDIR)$(pkgconfigdir)
 	$(INSTALL_DATA) $B/orthsr-config.cmake $B/orthsr-config-version.cmake $(DESTDIR)$(cmakedir)
+	$(INSTALL_DATA) $B/completion/bash $(DESTDIR)$(bashcompletiondir)/orthsr
+	$(INSTALL_DATA) $B/completion/zsh $(DESTDIR)$(zshcompletiondir)/_orthsr
 	$(INSTALL_DATA) $(MAN1) $(DESTDIR)$(mandir)/man1
 	$(INSTALL_DATA) $(dir $(MAN3))*.3 $(DESTDIR)$(mandir)/man3
 	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(DESTDIR)$(docdir)
@@ -322,6 +331,7 @@ install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake 
 # Directories that install makes go with it when they are empty; prefix itself, or with a DESTDIR that, stays.
 uninstall: $(MAN3)
 	rm -f $(DESTDIR)$(bindir)/orthsr $(DESTDIR)$(libdir)/liborthsr.a $(DESTDIR)$(libdir)/liborthsr.so $(DESTDIR)$(libdir)/$(SO_NAME) $(DESTDIR)$(libdir)/$(SO_REAL)
+	rm -f $(DESTDIR)$(bashcompletiondir)/orthsr $(DESTDIR)$(zshcompletiondir)/_orthsr
 	rm -f $(DESTDIR)$(pkgconfigdir)/orthsr.pc $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	for page in $(dir $(MAN3))*.3; do rm -f $(DESTDIR)$(mandir)/man3/$${page##*/}; done
 	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(cmakedir) $(DESTDIR)$(docdir)

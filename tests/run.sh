@@ -19,6 +19,8 @@ try tests/snippets.sh "$build"
 try tests/versions.sh
 try tests/own_network.sh "$build/bin/own_network"
 try tests/kill.sh "$build"
+try tests/completion.sh "$build"
+try tests/terminal.sh "$build"
 [ -z "$names" ] || echo "failed:$names"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

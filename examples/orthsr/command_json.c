@@ -32,9 +32,7 @@ static void put_option(json_t *object, const option_row *row, const void *member
     case OPTION_CHOICE:
         if (*(const int *)member >= 0) put_text(object, row->name, choice_name(row, *(const int *)member, name, sizeof name));
         break;
-    case OPTION_FLAG:
-    case OPTION_LATER:
-    case OPTION_LATER_FLAG: break;
+    case OPTION_FLAG: break;
     }
 }
 

@@ -16,6 +16,7 @@ int command_data(const settings *s);
 int command_explain(const settings *s);
 int command_bench(const settings *s);
 int command_report(const settings *s);
+int command_completion(const settings *s);
 int command_help(const settings *s);
 
 #endif

@@ -88,7 +88,8 @@ static orthsr_status open_texts(source *src, orthsr_error *error) {
 static orthsr_status open_source(source *src, orthsr_error *error) {
     orthsr_status status = src->settings->images.count > 0 ? open_images(src, error) : src->settings->pixels ? open_pixels(src, error) : open_texts(src, error);
     if (status == ORTHSR_OK && src->count == 0)
-        return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' holds nothing to embed", src->settings->pixels ? src->settings->pixels : src->settings->text);
+        return failed(error, ORTHSR_ERROR_ARGUMENT, "'%s' holds nothing to embed; a row or a line is wanted for each",
+                      src->settings->pixels ? src->settings->pixels : src->settings->text);
     return status;
 }
 

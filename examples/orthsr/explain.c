@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "explain_page.h"
 #include "inputs.h"
+#include "nearest.h"
 #include "output.h"
 #include "picture.h"
 #include "report.h"
@@ -73,6 +74,16 @@ static orthsr_status names_of_data(explanation *e, orthsr_error *error) {
     return made ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of classes");
 }
 
+/* --class. */
+static orthsr_status find_class(explanation *e, const char *name, orthsr_error *error) {
+    for (e->shown = 0; e->shown < e->classes; e->shown++)
+        if (strcmp(e->names[e->shown], name) == 0) return ORTHSR_OK;
+    const char *near = nearest_of(name, (const char *const *)e->names, e->classes);
+    if (near) return failed(error, ORTHSR_ERROR_ARGUMENT, "--class '%s' is none of the %zu classes, did you mean '%s'?", name, e->classes, near);
+    return failed(error, ORTHSR_ERROR_ARGUMENT, "--class '%s' is none of the %zu classes, which begin with '%s'; their names are those of %s", name, e->classes,
+                  e->names[0], e->settings->classes_file ? e->settings->classes_file : e->settings->data);
+}
+
 /* ---- opening ---- */
 
 static orthsr_status open_image(explanation *e, orthsr_error *error) {
@@ -94,6 +105,7 @@ static orthsr_status open_all(explanation *e, orthsr_error *error) {
     if (status == ORTHSR_OK) status = open_model(&e->model, s->model, s, error);
     if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&e->with, s->adapters.items[0], e->model, error);
     if (status == ORTHSR_OK) status = s->classes_file ? names_of_file(e, s->classes_file, error) : names_of_data(e, error);
+    if (status == ORTHSR_OK && s->class_name) status = find_class(e, s->class_name, error);
     if (status == ORTHSR_OK) status = open_image(e, error);
     if (status != ORTHSR_OK) return status;
     e->grid = orthsr_model_image_size(e->model) / orthsr_model_patch_size(e->model);
@@ -143,17 +155,6 @@ static void sort(explanation *e) {
         for (; at > 0 && probability[e->order[at - 1]] < probability[c]; at--) e->order[at] = e->order[at - 1];
         e->order[at] = c;
     }
-}
-
-static orthsr_status choose(explanation *e, orthsr_error *error) {
-    const char *name = e->settings->class_name;
-    e->shown = e->order[0];
-    for (size_t c = 0; name && c < e->classes; c++)
-        if (strcmp(e->names[c], name) == 0) {
-            e->shown = c;
-            return ORTHSR_OK;
-        }
-    return name ? failed(error, ORTHSR_ERROR_ARGUMENT, "--class '%s' is none of the %zu classes", name, e->classes) : ORTHSR_OK;
 }
 
 /* The map is the frozen model's, as in training. */
@@ -273,7 +274,7 @@ int command_explain(const settings *s) {
     if (status == ORTHSR_OK) status = ask(&e, &e.frozen, &(tuned){NULL, NULL}, &error);
     if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, &e.with, &error);
     if (status == ORTHSR_OK) sort(&e);
-    if (status == ORTHSR_OK) status = choose(&e, &error);
+    if (status == ORTHSR_OK && !s->class_name) e.shown = e.order[0];
     if (status == ORTHSR_OK) status = locate(&e, &error);
     if (status == ORTHSR_OK) status = write_files(&e, &error);
     int code = status == ORTHSR_OK ? report(&e) : give_up(s, &error);

@@ -29,8 +29,6 @@ static void print_wrapped(const char *text, size_t at, size_t indent) {
     putchar('\n');
 }
 
-static int is_later(const option_row *row) { return row->kind == OPTION_LATER || row->kind == OPTION_LATER_FLAG; }
-
 static void print_option(const option_row *row) {
     size_t at = (size_t)printf("  --%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
     if (at >= COLUMN) {
@@ -44,7 +42,7 @@ static void print_option(const option_row *row) {
 static void print_options(const command *c, int required) {
     for (size_t i = 0; i < option_row_count; i++) {
         const option_row *row = &option_rows[i];
-        if (row->commands & c->bit && !is_later(row) && !!(row->required & c->bit) == required) print_option(row);
+        if (row->commands & c->bit && !!(row->required & c->bit) == required) print_option(row);
     }
 }
 
@@ -81,7 +79,6 @@ static json_t *option_json(const option_row *row, unsigned bit) {
     put_text(object, "value", row->value);
     put_text(object, "help", row->help);
     json_object_set_new(object, "required", json_boolean(row->required & bit));
-    json_object_set_new(object, "available", json_boolean(!is_later(row)));
     return object;
 }
 
@@ -111,7 +108,7 @@ int command_help(const settings *s) {
     const command *c = s->command->bit == HELP ? NULL : s->command;
     if (s->command->bit == HELP && s->positional.count > 0) {
         c = find_command(s->positional.items[0]);
-        if (!c) return wrong_usage(NULL, "unknown command '%s'", s->positional.items[0]);
+        if (!c) return unknown_command(s->positional.items[0]);
     }
     if (s->json) return report_print(s, c ? command_json(c) : overview_json());
     if (c) print_command(c);

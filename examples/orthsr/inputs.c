@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output.h"
@@ -18,20 +19,36 @@ static void compare_fingerprints(const char *what, const char *path, const char 
         terminal_say("note: the %s '%s' was trained on other weights (%s) than this model's (%s)", what, path, trained_on, orthsr_model_fingerprint(model));
 }
 
-orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error) {
-    orthsr_status status = orthsr_model_adapter_load(model, out, path, error);
-    if (status != ORTHSR_OK) return status;
-    compare_fingerprints("adapter", path, orthsr_adapter_fingerprint(*out), model);
-    if (has_prompt(path))
-        terminal_say("note: the learned prompt in '%s' is no part of the result; use it there by --adapter %s/prompt.safetensors", path, path);
-    return ORTHSR_OK;
-}
-
 static int is_there(const char *directory, const char *name) {
     char *path = join_path(directory, name);
     int there = path && access(path, F_OK) == 0;
     free(path);
     return there;
+}
+
+/* A directory without any of an adapter's files is mostly the one around it. */
+static orthsr_status check_place(const char *path, orthsr_error *error) {
+    static const char *const files[] = {"adapter.safetensors", "prompt.safetensors", "adapter_config.json"}, *const inner[] = {"adapter/adapter.safetensors",
+                                                                                                                               "adapter/prompt.safetensors"};
+    struct stat info;
+    if (stat(path, &info) != 0) return failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s; name DIR/adapter of a run", path, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) return ORTHSR_OK;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (is_there(path, files[i])) return ORTHSR_OK;
+    for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++)
+        if (is_there(path, inner[i])) return failed(error, ORTHSR_ERROR_IO, "'%s' holds no adapter, but a run; give --adapter %s/adapter", path, path);
+    return failed(error, ORTHSR_ERROR_IO, "'%s' holds no adapter.safetensors; name DIR/adapter of a run that ended, or a directory that PEFT wrote", path);
+}
+
+orthsr_status open_adapter(orthsr_adapter **out, const char *path, const orthsr_model *model, orthsr_error *error) {
+    *out = NULL;
+    orthsr_status status = check_place(path, error);
+    if (status == ORTHSR_OK) status = orthsr_model_adapter_load(model, out, path, error);
+    if (status != ORTHSR_OK) return status;
+    compare_fingerprints("adapter", path, orthsr_adapter_fingerprint(*out), model);
+    if (has_prompt(path))
+        terminal_say("note: the learned prompt in '%s' is no part of the result; use it there by --adapter %s/prompt.safetensors", path, path);
+    return ORTHSR_OK;
 }
 
 int has_prompt(const char *path) {
@@ -40,9 +57,11 @@ int has_prompt(const char *path) {
 }
 
 orthsr_status load_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error) {
-    int prompt = has_prompt(path), adapter = !prompt || is_there(path, "adapter.safetensors") || is_there(path, "adapter_config.json");
     *out = (tuned){NULL, NULL};
-    orthsr_status status = adapter ? orthsr_model_adapter_load(model, &out->adapter, path, error) : ORTHSR_OK;
+    orthsr_status status = check_place(path, error);
+    if (status != ORTHSR_OK) return status;
+    int prompt = has_prompt(path), adapter = !prompt || is_there(path, "adapter.safetensors") || is_there(path, "adapter_config.json");
+    status = adapter ? orthsr_model_adapter_load(model, &out->adapter, path, error) : ORTHSR_OK;
     return status == ORTHSR_OK && prompt ? orthsr_prompt_load(&out->prompt, model, path, error) : status;
 }
 
@@ -80,7 +99,13 @@ orthsr_status open_model(orthsr_model **out, const char *path, const settings *s
     if (status == ORTHSR_OK && s->image_size.given) status = orthsr_model_options_set_image_size(options, (size_t)s->image_size.value, error);
     if (status == ORTHSR_OK) status = orthsr_model_options_set_map(options, !s->no_map, error);
     if (status == ORTHSR_OK && s->interpolation >= 0) status = orthsr_model_options_set_interpolation(options, interpolations[s->interpolation], error);
+    if (access(path, F_OK) != 0)
+        status = failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s; a model is a directory with a checkpoint, or a .safetensors file, and is not downloaded",
+                        path, strerror(errno));
+    progress opening;
+    progress_wait(&opening, "opening the model");
     if (status == ORTHSR_OK) status = orthsr_model_open_with(out, path, options, error);
+    progress_end(&opening, NULL);
     orthsr_model_options_free(options);
     return status;
 }

@@ -61,6 +61,10 @@ const command commands[] = {
      "rate of this machine's sgemm. Configurations of a step: out has full Cayley blocks on the attention's output map of every layer, all on every map, ffn 4 "
      "blocks on fc1 and fc2, coop a learned prompt alone.",
      "orthsr bench --model my-clip --part step --config all --threads 2"},
+    {"completion", COMPLETION, command_completion, "bash|zsh", "what a shell needs to complete commands, options and their values",
+     "Prints a script. make install and the Debian package put it where the shells look; by hand: orthsr completion bash > "
+     "~/.local/share/bash-completion/completions/orthsr, or orthsr completion zsh > DIR/_orthsr with DIR in zsh's fpath.",
+     "source <(orthsr completion bash)"},
     {"help", HELP, command_help, "COMMAND", "how a command is used", "Without a command: what there is.", "orthsr help train"},
     {NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };
@@ -87,12 +91,6 @@ static int run(const settings *s) {
 static int print_version(int as_json) {
     printf(as_json ? "{\"version\": \"%s\"}\n" : "orthsr %s\n", orthsr_version_string());
     return EXIT_SUCCESS;
-}
-
-static int unknown_command(const char *name) {
-    const char *near = nearest_command(name);
-    if (near) return wrong_usage(NULL, "unknown command '%s', did you mean '%s'?", name, near);
-    return wrong_usage(NULL, "unknown command '%s'", name);
 }
 
 static int dispatch(int argc, char **argv) {

@@ -23,7 +23,8 @@ enum {
     DATA = 2048,
     BENCH = 4096,
     REPORT = 8192,
-    ALL_COMMANDS = 16383
+    COMPLETION = 16384,
+    ALL_COMMANDS = 32767
 };
 
 typedef struct list {
@@ -72,9 +73,7 @@ typedef enum option_kind {
     OPTION_WHOLE,
     OPTION_WHOLE_OR_WORD, /* value is "N|word"; the word is 0, which as a number is refused */
     OPTION_REAL,
-    OPTION_CHOICE,    /* value is "a|b|c" */
-    OPTION_LATER,     /* known; a later version takes a value */
-    OPTION_LATER_FLAG /* known; a later version has it */
+    OPTION_CHOICE /* value is "a|b|c" */
 } option_kind;
 
 typedef struct option_row {
@@ -83,7 +82,6 @@ typedef struct option_row {
     size_t offset;     /* of the member of settings */
     unsigned commands; /* that take it */
     unsigned required; /* of these, the ones that cannot do without */
-    const char *later; /* choices of later versions, "c|d", or NULL */
     const char *help;
 } option_row;
 
@@ -102,7 +100,7 @@ extern const option_row option_rows[];
 extern const size_t option_row_count;
 
 const command *find_command(const char *name);
-const char *nearest_command(const char *name); /* NULL when none is near */
+int unknown_command(const char *name); /* says so, and what is near; returns EXIT_USAGE */
 
 /* Reads argv[1..]; argv[0] is the command's name. 0, or EXIT_USAGE after saying why. */
 int settings_parse(settings *s, const command *c, int argc, char **argv);
@@ -110,6 +108,9 @@ void settings_free(settings *s);
 
 /* --memory-budget in bytes; 0: not given. */
 size_t budget_bytes(const settings *s);
+
+/* The values of a choice. */
+int choice_count(const option_row *row);
 
 /* The value of a choice that was given, as it was written. */
 const char *choice_name(const option_row *row, int index, char *buffer, size_t size);

@@ -25,7 +25,7 @@ static void forget(output_file *f) {
 }
 
 static orthsr_status fail_write(orthsr_error *error, const char *path) {
-    return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, strerror(errno));
+    return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s%s", path, strerror(errno), errno == ENOSPC ? "; make room" : "; name another place");
 }
 
 orthsr_status output_open(output_file *f, const char *path, orthsr_error *error) {
@@ -103,7 +103,9 @@ orthsr_status output_check(const char *path, orthsr_error *error) {
 orthsr_status output_directory(const char *path, int *made, orthsr_error *error) {
     *made = mkdir(path, 0777) == 0;
     if (*made) return ORTHSR_OK;
-    if (errno != EEXIST) return failed(error, ORTHSR_ERROR_IO, "cannot make the directory '%s': %s", path, strerror(errno));
+    if (errno != EEXIST)
+        return failed(error, ORTHSR_ERROR_IO, "cannot make the directory '%s': %s; name one where you may write, in a directory that is there", path,
+                      strerror(errno));
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return failed(error, ORTHSR_ERROR_IO, "'%s' is not a directory; name another", path);
     if (access(path, W_OK | X_OK) != 0) return fail_write(error, path);

@@ -45,6 +45,7 @@ orthsr_status measure_base_new(scores *out, orthsr_session *session, const orths
     *out = (scores){.split = 1};
     watch w = {.before = 0};
     progress_begin(&w.bar, label, "images", orthsr_dataset_count(test));
+    progress_show(&w.bar, 0, NULL);
     orthsr_status status = measure_part(&out->base, &out->tally, &w, session, test, 0, base, templates, n_templates, error);
     if (status == ORTHSR_OK) status = measure_part(&out->novel, &out->tally, &w, session, test, base, classes - base, templates, n_templates, error);
     if (status != ORTHSR_OK) return status;
@@ -58,6 +59,7 @@ orthsr_status measure_all(scores *out, orthsr_evaluation **evaluation, orthsr_se
     orthsr_evaluation *result;
     watch w = {.before = 0};
     progress_begin(&w.bar, label, "images", orthsr_dataset_count(test));
+    progress_show(&w.bar, 0, NULL);
     orthsr_status status = orthsr_evaluate(&result, session, test, templates, n_templates, on_progress, &w, error);
     if (status != ORTHSR_OK) return status;
     progress_end(&w.bar, NULL);

@@ -41,6 +41,7 @@ static void check_all(unsigned char *bad, const orthsr_dataset *dataset, const s
         for (size_t i = 1; i < started; i++) pthread_join(workers[i].thread, NULL);
         progress_show(&bar, end, NULL);
     }
+    progress_clear();
 }
 
 /* Why an item cannot be read; OK when it can after all. */

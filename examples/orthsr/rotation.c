@@ -85,6 +85,7 @@ orthsr_status rotations_json(json_t **out, const orthsr_model *model, const orth
         json_array_append_new(array, object);
         progress_show(&bar, t + 1, NULL);
     }
+    progress_clear();
     if (status == ORTHSR_OK && terminal_interrupted()) status = failed(error, ORTHSR_ERROR_CANCELLED, "interrupted");
     if (status == ORTHSR_OK) *out = array;
     else json_decref(array);

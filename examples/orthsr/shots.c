@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inputs.h"
+#include "nearest.h"
 #include "protocol.h"
 #include "report.h"
 
@@ -13,6 +14,13 @@ static int has_class(const orthsr_dataset *dataset, const char *name) {
     return 0;
 }
 
+static const char *nearest_class(const orthsr_dataset *dataset, const char *name) {
+    nearest n;
+    nearest_begin(&n, name);
+    for (size_t c = 0; c < orthsr_dataset_class_count(dataset); c++) nearest_offer(&n, orthsr_dataset_class_name(dataset, c));
+    return nearest_found(&n);
+}
+
 /* Labels are positions in the list of classes, so the two lists must be the same. */
 static orthsr_status check_classes(const orthsr_dataset *train, const orthsr_dataset *test, const char *directory, orthsr_error *error) {
     size_t n = orthsr_dataset_class_count(train), m = orthsr_dataset_class_count(test);
@@ -20,8 +28,10 @@ static orthsr_status check_classes(const orthsr_dataset *train, const orthsr_dat
         const char *a = orthsr_dataset_class_name(train, c), *b = orthsr_dataset_class_name(test, c);
         if (a && b && strcmp(a, b) == 0) continue;
         int only_test = !a || (b && !has_class(train, b));
-        return failed(error, ORTHSR_ERROR_MISMATCH, "class '%s' is in the %s part of '%s' and absent from its %s part; give both the same classes",
-                      only_test ? b : a, only_test ? "test" : "train", directory, only_test ? "train" : "test");
+        const char *near = nearest_class(only_test ? train : test, only_test ? b : a);
+        return failed(error, ORTHSR_ERROR_MISMATCH, "class '%s' is in the %s part of '%s' and absent from its %s part%s%s%s; give both the same classes",
+                      only_test ? b : a, only_test ? "test" : "train", directory, only_test ? "train" : "test", near ? ", which has '" : "", near ? near : "",
+                      near ? "'" : "");
     }
     return ORTHSR_OK;
 }

@@ -12,11 +12,15 @@
 
 #define REDRAW_SECONDS 0.1 /* on a terminal */
 #define PLAIN_SECONDS 5.0  /* between plain lines, e.g. in a log file */
-#define BAR_WIDTH 24       /* less on a narrow terminal, none where it would be under BAR_LEAST */
+#define BAR_WIDTH 24       /* less on a narrow terminal, none where there is no room for BAR_LEAST */
 #define BAR_LEAST 6
+#define WIDE 80         /* columns */
+#define FIRST_DETAIL 14 /* columns of the most important one, which says more than a bar */
 
-static volatile sig_atomic_t interrupted;
-static int line_open; /* an unfinished progress line is on the terminal */
+enum { LINE_SIZE = 4096 };
+
+static size_t drawn;                               /* characters of the unfinished progress line that is on the terminal; 0: none */
+static volatile sig_atomic_t interrupted, answers; /* answers: somebody looks, and should see that Ctrl-C was heard */
 
 double terminal_seconds(void) {
     struct timespec t;
@@ -40,12 +44,16 @@ static size_t columns(void) {
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+/* A window that has become narrower meanwhile shows the line on several rows: terminals wrap it anew. */
 static void clear_line(void) {
-    if (line_open) fputs("\r\033[K", stderr);
-    line_open = 0;
+    size_t above = drawn > 0 ? (drawn - 1) / columns() : 0;
+    if (drawn == 0) return;
+    if (above > 0) fprintf(stderr, "\033[%zuA\r\033[J", above);
+    else fputs("\r\033[K", stderr);
+    drawn = 0;
 }
 
-static void format_duration(char *out, size_t size, double seconds) {
+void format_duration(char *out, size_t size, double seconds) {
     unsigned long s = (unsigned long)(seconds + 0.5);
     if (s >= 3600) snprintf(out, size, "%lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
     else snprintf(out, size, "%lu:%02lu", s / 60, s % 60);
@@ -60,28 +68,95 @@ static void format_bar(char *out, size_t width, size_t done, size_t total) {
     out[width] = '\0';
 }
 
-/* "12/60 steps  loss 0.512  8.1/s  ETA 0:06" */
-static void format_state(char *out, size_t size, const progress *p, size_t done, const char *detail) {
-    double elapsed = terminal_seconds() - p->started;
-    int n = snprintf(out, size, "%zu/%zu %s%s%s", done, p->total, p->unit, detail ? "  " : "", detail ? detail : "");
-    if (done <= p->before || elapsed <= 0 || n < 0 || (size_t)n >= size) return;
-    double rate = (double)(done - p->before) / elapsed;
-    char eta[32];
-    format_duration(eta, sizeof eta, (double)(p->total > done ? p->total - done : 0) / rate);
-    snprintf(out + n, size - (size_t)n, rate < 100 ? "  %.1f/s  ETA %s" : "  %.0f/s  ETA %s", rate, eta);
+/* ---- one line of parts with two blanks between them; the less important ones are left out where the window is narrow ---- */
+
+enum { MOST_PARTS = 16, PART_SIZE = 64 };
+
+typedef struct parts {
+    char text[MOST_PARTS][PART_SIZE];
+    int shown[MOST_PARTS];
+    size_t count, used; /* used: columns of those shown */
+} parts;
+
+/* Adds length bytes of text as the part that comes next from the left, and shows it where it fits into room. */
+static void add_part(parts *p, const char *text, size_t length, size_t room) {
+    if (p->count == MOST_PARTS || length == 0) return;
+    if (length >= PART_SIZE) length = PART_SIZE - 1;
+    memcpy(p->text[p->count], text, length);
+    p->text[p->count][length] = '\0';
+    p->shown[p->count] = p->used + length + 2 <= room;
+    if (p->shown[p->count]) p->used += length + 2;
+    p->count++;
 }
 
-static void draw_bar(const progress *p, const char *state, size_t done) {
-    char bar[BAR_WIDTH + 1];
-    size_t room = columns() - 1, used = strlen(p->label) + strlen(state) + 6; /* blanks and brackets */
-    size_t width = room > used ? room - used : 0;
-    if (width > BAR_WIDTH) width = BAR_WIDTH;
-    format_bar(bar, width, done, p->total);
+/* The parts of detail, most important first. */
+static void add_details(parts *p, const char *detail, size_t room) {
+    while (detail && *detail) {
+        const char *end = strstr(detail, "  ");
+        size_t length = end ? (size_t)(end - detail) : strlen(detail);
+        add_part(p, detail, length, room);
+        detail += length + (end ? 2 : 0);
+    }
+}
+
+static void append(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *out, size_t size, const char *format, ...) {
+    size_t n = strlen(out);
+    va_list arguments;
+    va_start(arguments, format);
+    if (n < size) vsnprintf(out + n, size - n, format, arguments);
+    va_end(arguments);
+}
+
+/* The line of a moving progress in at most room columns: the count; the label and the time left where they fit; a short bar; the rate and details, these first
+ * where it is narrow; what is left goes to the bar. with_bar: 0 in a log. */
+static void format_line(char *out, size_t size, const progress *p, size_t done, const char *detail, size_t room, int with_bar) {
+    double elapsed = terminal_seconds() - p->started;
+    parts list = {.count = 0};
+    char count[PART_SIZE], eta[PART_SIZE] = "", rate[PART_SIZE] = "", bar[BAR_WIDTH + 1], time[32];
+    snprintf(count, sizeof count, "%zu/%zu %s", done, p->total, p->unit);
+    if (done > p->before && elapsed > 0) {
+        double steps = (double)(done - p->before) / elapsed, speed = steps * (p->per_unit > 0 ? p->per_unit : 1);
+        snprintf(rate, sizeof rate, speed < 10 ? "%.1f%s%s/s" : "%.0f%s%s/s", speed, p->rate_unit ? " " : "", p->rate_unit ? p->rate_unit : "");
+        format_duration(time, sizeof time, (double)(p->total > done ? p->total - done : 0) / steps);
+        snprintf(eta, sizeof eta, "ETA %s", time);
+    }
+    size_t used = strlen(count), label = strlen(p->label) + 2, end = *eta ? strlen(eta) + 2 : 0, least = BAR_LEAST + 4; /* blanks and brackets */
+    int has_label = used + label <= room, has_eta, has_bar;
+    used += has_label ? label : 0;
+    has_eta = *eta && used + end <= room;
+    used += has_eta ? end : 0;
+    has_bar = with_bar && used + least + (detail ? FIRST_DETAIL : 0) <= room;
+    used += has_bar ? least : 0;
+    size_t rest = room > used ? room - used : 0;
+    if (room >= WIDE) add_part(&list, rate, strlen(rate), rest);
+    add_details(&list, detail, rest);
+    if (room < WIDE) add_part(&list, rate, strlen(rate), rest);
+    size_t width = BAR_LEAST + (rest - list.used);
+    format_bar(bar, width < BAR_WIDTH ? width : BAR_WIDTH, done, p->total);
+    *out = '\0';
+    if (has_label) append(out, size, "%s  ", p->label);
+    if (has_bar) append(out, size, "[%s]  ", bar);
+    append(out, size, "%s", count);
+    for (size_t i = 0; i < list.count; i++)
+        if (list.shown[i]) append(out, size, "  %s", list.text[i]);
+    if (has_eta) append(out, size, "  %s", eta);
+}
+
+/* Labels may be paths, which may hold anything. */
+static void make_visible(char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
+/* The bar in colour. */
+static void draw_line(const char *line) {
+    const char *open = strstr(line, "  ["), *close = open ? strchr(open, ']') : NULL;
     clear_line();
-    if (width < BAR_LEAST) fprintf(stderr, "%.*s", (int)room, state);
-    else fprintf(stderr, "%s  [%s%s%s]  %s", p->label, has_color() ? "\033[32m" : "", bar, has_color() ? "\033[0m" : "", state);
+    if (close && has_color()) fprintf(stderr, "%.*s\033[32m%.*s\033[0m%s", (int)(open + 3 - line), line, (int)(close - open - 3), open + 3, close);
+    else fputs(line, stderr);
     fflush(stderr);
-    line_open = 1;
+    for (const char *c = line; *c; c++) drawn += ((unsigned char)*c & 0xc0) != 0x80; /* of UTF-8 */
 }
 
 void progress_begin(progress *p, const char *label, const char *unit, size_t total) {
@@ -94,36 +169,71 @@ void progress_show(progress *p, size_t done, const char *detail) {
     int terminal = is_terminal();
     if (t - p->shown < (terminal ? REDRAW_SECONDS : PLAIN_SECONDS)) return;
     p->shown = t;
-    char state[256];
-    format_state(state, sizeof state, p, done, detail);
-    if (terminal) draw_bar(p, state, done);
-    else fprintf(stderr, "%s  %s\n", p->label, state);
+    char line[LINE_SIZE];
+    format_line(line, sizeof line, p, done, detail, terminal ? columns() - 1 : sizeof line - 1, terminal);
+    make_visible(line);
+    if (terminal) draw_line(line);
+    else fprintf(stderr, "%s\n", line);
+}
+
+void progress_wait(progress *p, const char *label) {
+    progress_begin(p, label, NULL, 0);
+    if (!is_terminal()) return;
+    char line[LINE_SIZE];
+    snprintf(line, sizeof line, "%.*s ...", (int)(columns() > 5 ? columns() - 5 : 0), label);
+    make_visible(line);
+    draw_line(line);
+}
+
+/* Elsewhere than on a terminal nobody saw that it began. */
+static void end_wait(const progress *p) {
+    double seconds = terminal_seconds() - p->started;
+    clear_line();
+    if (seconds >= PLAIN_SECONDS) terminal_say("%s  took %.1f s", p->label, seconds);
 }
 
 void progress_end(progress *p, const char *detail) {
+    parts list = {.count = 0};
+    char line[LINE_SIZE], end[PART_SIZE];
+    if (p->total == 0) {
+        end_wait(p);
+        return;
+    }
+    snprintf(line, sizeof line, "%.200s  %zu %s", p->label, p->total, p->unit);
+    snprintf(end, sizeof end, "  in %.1f s", terminal_seconds() - p->started);
+    size_t used = strlen(line) + strlen(end), most = is_terminal() ? columns() - 1 : sizeof line - 1;
+    add_details(&list, detail, most > used ? most - used : 0);
+    for (size_t i = 0; i < list.count; i++)
+        if (list.shown[i]) append(line, sizeof line, "  %s", list.text[i]);
+    terminal_say("%s%s", line, end);
+}
+
+void progress_clear(void) {
     clear_line();
-    fprintf(stderr, "%s  %zu %s%s%s  in %.1f s\n", p->label, p->total, p->unit, detail ? "  " : "", detail ? detail : "", terminal_seconds() - p->started);
+    fflush(stderr);
 }
 
 void terminal_say(const char *format, ...) {
-    char line[2048];
+    char line[LINE_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    for (char *c = line; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    make_visible(line);
     clear_line();
     fprintf(stderr, "%s\n", line);
 }
 
 static void raise_flag(int signal_number) {
+    static const char heard[] = "\r\033[Kstopping in order; Ctrl-C again ends it at once\r\n";
     (void)signal_number;
     interrupted = 1;
+    if (answers && write(STDERR_FILENO, heard, sizeof heard - 1) < 0) answers = 0;
 }
 
 void terminal_catch_signals(void) {
     struct sigaction action = {.sa_handler = raise_flag, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)}; /* a second Ctrl-C ends at once */
+    answers = is_terminal();
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

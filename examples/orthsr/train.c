@@ -22,6 +22,7 @@
 #include "shots.h"
 #include "terminal.h"
 #include "train_setup.h"
+#include "train_talk.h"
 
 typedef struct training {
     const settings *settings;
@@ -35,6 +36,8 @@ typedef struct training {
     orthsr_trainer *trainer;
     orthsr_error lost; /* why the log could not go on */
     progress bar;
+    forecast forecast;
+    double measuring; /* seconds that measuring the frozen model took; 0: there is nothing to measure by */
     scores before, after;
     double seconds;
     int saved;                         /* the state that training was left in */
@@ -56,9 +59,12 @@ static void say_short_classes(const training *t) {
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s %" JSON_INTEGER_FORMAT, used ? ", " : "", name, json_integer_value(count));
     }
     if (n > 0)
-        terminal_say("note: of %zu classes there are fewer than %zu images (%s%s); all of them are used", n, t->setup.shots, names,
-                     n > MOST_NAMED ? ", ..." : "");
+        terminal_say("note: of %zu classes there are fewer than %zu images (%s%s); all of them are used; for as many of each give a smaller --shots", n,
+                     t->setup.shots, names, n > MOST_NAMED ? ", ..." : "");
     json_decref(few);
+    if (!t->shots.test)
+        terminal_say("note: no images are left to test, so nothing is measured; for that put some into '%s/test', or give a smaller --shots",
+                     t->settings->data);
 }
 
 static orthsr_status open_output(training *t, orthsr_error *error) {
@@ -114,20 +120,15 @@ static orthsr_status measure(training *t, scores *out, const tuned *with, const 
 
 /* ---- training ---- */
 
-static void format_losses(char *out, size_t size, const orthsr_trainer *trainer) {
-    snprintf(out, size, "loss %.4f  lr %.2e", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS), orthsr_trainer_metric(trainer, ORTHSR_METRIC_LEARNING_RATE));
-}
-
 static int on_step(const orthsr_trainer *trainer, void *payload) {
     training *t = payload;
-    char losses[96];
-    if (orthsr_trainer_step_count(trainer) == 1)
-        terminal_say("the frozen model has %.1f %% of the first batch right", 100 * orthsr_trainer_metric(trainer, ORTHSR_METRIC_BATCH_ACCURACY));
+    char state[256];
     run_phases_add(&t->phases, trainer);
     if (checkpoint_step(&t->checkpoint, t->trainer, &t->lost) != ORTHSR_OK) return 1;
     t->lost.message[0] = '\0';
-    format_losses(losses, sizeof losses, trainer);
-    progress_show(&t->bar, orthsr_trainer_step_count(trainer), losses);
+    forecast_step(&t->forecast, trainer, t->measuring);
+    format_step(state, sizeof state, trainer, t->settings);
+    progress_show(&t->bar, orthsr_trainer_step_count(trainer), state);
     return terminal_interrupted();
 }
 
@@ -137,13 +138,16 @@ static size_t parameter_count(const training *t) { return orthsr_adapter_paramet
 static orthsr_status make_steps(training *t, orthsr_error *error) {
     progress_begin(&t->bar, "training", "steps", orthsr_trainer_step_total(t->trainer));
     t->bar.before = orthsr_trainer_step_count(t->trainer);
+    t->bar.rate_unit = "images";
+    t->bar.per_unit = (double)(orthsr_dataset_count(t->shots.train) * orthsr_trainer_epoch_total(t->trainer)) / (double)orthsr_trainer_step_total(t->trainer);
+    progress_show(&t->bar, t->bar.before, NULL);
     orthsr_status status = orthsr_trainer_run(t->trainer, on_step, t, error);
     if (status == ORTHSR_ERROR_CANCELLED && *t->lost.message) *error = t->lost;
     if (status != ORTHSR_OK && status != ORTHSR_ERROR_CANCELLED) return status;
     if (status == ORTHSR_OK) {
-        char losses[96];
-        format_losses(losses, sizeof losses, t->trainer);
-        progress_end(&t->bar, losses);
+        char state[256];
+        format_step(state, sizeof state, t->trainer, t->settings);
+        progress_end(&t->bar, state);
     }
     orthsr_error why = {""};
     if (checkpoint_save(&t->checkpoint, t->trainer, &why) == ORTHSR_OK) t->saved = 1;
@@ -152,11 +156,12 @@ static orthsr_status make_steps(training *t, orthsr_error *error) {
 }
 
 static orthsr_status train(training *t, orthsr_error *error) {
-    terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words", orthsr_dataset_count(t->shots.train),
-                 orthsr_dataset_class_count(t->shots.train), parameter_count(t), orthsr_adapter_target_count(t->tuned.adapter),
-                 orthsr_prompt_words(t->tuned.prompt));
+    progress encoding;
     t->checkpoint.began = terminal_seconds();
+    progress_wait(&encoding, "the frozen model's features of the shots");
     orthsr_status status = orthsr_trainer_new_with_prompt(&t->trainer, t->model, t->tuned.adapter, t->tuned.prompt, t->shots.train, t->setup.trainer, error);
+    progress_end(&encoding, NULL);
+    if (status == ORTHSR_OK) say_training(t->trainer, t->shots.train, t->tuned.adapter, t->tuned.prompt, parameter_count(t));
     if (status == ORTHSR_OK) status = checkpoint_begin(&t->checkpoint, t->trainer, error);
     if (status == ORTHSR_OK) status = make_steps(t, error);
     t->seconds = checkpoint_run_seconds(&t->checkpoint);
@@ -270,6 +275,15 @@ static orthsr_status write_result(const training *t, orthsr_error *error) {
     return status;
 }
 
+/* The files, and what to do with them; without test images of its own the run is measured on others. */
+static void print_written(const training *t) {
+    const char *directory = t->settings->out;
+    char *next = evaluate_command(t->settings, t->adapter_path, t->shots.test ? t->settings->data : "IMAGES", t->setup.classes == CLASSES_ALL);
+    printf("adapter: %s\nreport:  %s/%s\nnumbers: %s/result.json, by steps %s/log.jsonl\n", t->adapter_path, directory, PAGE_NAME, directory, directory);
+    if (next) printf("next:    %s\n", next);
+    free(next);
+}
+
 static int report(const training *t) {
     if (t->settings->json) return report_print(t->settings, result_json(t));
     printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s, %.1f of them for %zu checkpoints\n",
@@ -280,7 +294,7 @@ static int report(const training *t) {
         print_scores("zero-shot", &t->before);
         print_scores("tuned", &t->after);
     }
-    printf("adapter: %s\nreport:  %s/%s\n", t->adapter_path, t->settings->out, PAGE_NAME);
+    print_written(t);
     return EXIT_SUCCESS;
 }
 
@@ -306,12 +320,15 @@ static void close_all(training *t) {
 /* A signal ended it. */
 static int stop(const training *t) {
     const char *path = t->checkpoint.path;
+    char *line = resume_command(t->settings);
+    const char *again = line ? line : "the same command with --resume";
     if (t->saved)
-        terminal_say("orthsr train: interrupted after step %zu of %zu, which is saved in '%s'; the same command with --resume goes on from there",
-                     orthsr_trainer_step_count(t->trainer), orthsr_trainer_step_total(t->trainer), path);
+        terminal_say("orthsr train: interrupted after step %zu of %zu, which is saved in '%s'; go on with: %s", orthsr_trainer_step_count(t->trainer),
+                     orthsr_trainer_step_total(t->trainer), path, again);
     else if (t->checkpoint.count > 0 || (t->settings->resume && path && access(path, F_OK) == 0))
-        terminal_say("orthsr train: interrupted; the same command with --resume goes on from '%s'", path);
-    else return give_up(t->settings, &(orthsr_error){"interrupted"});
+        terminal_say("orthsr train: interrupted; '%s' has what was done; go on with: %s", path, again);
+    else terminal_say("orthsr train: interrupted before the first step; begin again with: %s", again);
+    free(line);
     return EXIT_FAILURE;
 }
 
@@ -320,8 +337,13 @@ static int run(training *t) {
     t->started = terminal_seconds();
     orthsr_status status = open_all(t, &error);
     if (status == ORTHSR_OK) say_short_classes(t);
+    double opened = terminal_seconds();
     if (status == ORTHSR_OK) status = measure(t, &t->before, &(tuned){NULL, NULL}, "zero-shot", &error);
     t->measured = terminal_seconds();
+    if (status == ORTHSR_OK && t->shots.test) {
+        t->measuring = t->measured - opened;
+        say_frozen_scores(&t->before, orthsr_dataset_class_count(t->shots.test));
+    }
     if (status == ORTHSR_OK) status = train(t, &error);
     t->trained = terminal_seconds();
     if (status == ORTHSR_OK) status = save(t, &error);

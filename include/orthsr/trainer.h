@@ -203,6 +203,7 @@ ORTHSR_API int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t targe
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);                   /* steps made. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);                   /* steps of the whole run. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);                        /* epoch of the last step, from 0. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_epoch_total(const orthsr_trainer *trainer);                  /* epochs of the whole run, all items in each. Since 0.1. */
 ORTHSR_API double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric); /* of the last step; NaN before it. Since 0.1. */
 
 ORTHSR_END_DECLS

@@ -70,8 +70,8 @@ orthsr_status orthsr__target_layout(const orthsr_adapter *adapter, orthsr__targe
     if (in == 0 || out == 0 || in > INT_MAX || out > INT_MAX)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': features (%zu in, %zu out) must lie in 1 to 2^31 - 1", name, in, out);
     if (width % divisor != 0)
-        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu %s features do not divide into %s%zu%s", name, width, output ? "output" : "input",
-                            adapter->blocks ? "" : "blocks of size ", divisor, adapter->blocks ? " blocks" : "");
+        return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "target '%s': %zu %s features do not divide into %s%zu%s; take a number that divides them", name,
+                            width, output ? "output" : "input", adapter->blocks ? "" : "blocks of size ", divisor, adapter->blocks ? " blocks" : "");
     size_t b = adapter->blocks ? width / divisor : divisor, blocks = width / b;
     target->form = adapter->form;
     target->form.b = b;

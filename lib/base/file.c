@@ -20,7 +20,8 @@ orthsr_status orthsr__open(int *fd, off_t *size, const char *path, orthsr_error 
     struct stat info;
     orthsr_status status = ORTHSR_OK;
     if (fstat(*fd, &info) != 0) status = orthsr__fail_errno(error, "inspect", path);
-    else if (!S_ISREG(info.st_mode)) status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file", path);
+    else if (!S_ISREG(info.st_mode))
+        status = orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is not a regular file; name a file%s", path, S_ISDIR(info.st_mode) ? " in it" : "");
     if (status) {
         close(*fd);
         *fd = -1;

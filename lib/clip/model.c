@@ -103,8 +103,8 @@ static orthsr_status open_files(orthsr_model *model, orthsr_error *error) {
     ORTHSR__TRY(only_weights(&name, &pickles, model->directory, error));
     orthsr_status status = name ? open_in_directory(model, name, error)
                                 : orthsr__fail(error, ORTHSR_ERROR_IO,
-                                               "no weights in '%s': open_clip_model.safetensors, model.safetensors, model.safetensors.index.json or a single"
-                                               " .safetensors%s",
+                                               "no weights in '%s': name the directory that holds open_clip_model.safetensors, model.safetensors,"
+                                               " model.safetensors.index.json or a single .safetensors%s",
                                                model->directory, pickles ? "; PyTorch's pickled files are not read: save them as safetensors" : "");
     free(name);
     return status;
@@ -373,9 +373,12 @@ orthsr_status orthsr__bind(const orthsr__target ***out, const orthsr_model *mode
         }
         free(*out);
         *out = NULL;
-        if (!map) return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is no map of this model", target->name);
-        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is %zu -> %zu, the model's map %zu -> %zu", target->name, target->in,
-                            target->out, map->in, map->out);
+        if (!map)
+            return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "the adapter's target '%s' is no map of this model: take the one that it was trained on",
+                                target->name);
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH,
+                            "the adapter's target '%s' is %zu -> %zu, the model's map %zu -> %zu: take the model that it was trained on", target->name,
+                            target->in, target->out, map->in, map->out);
     }
     return ORTHSR_OK;
 }

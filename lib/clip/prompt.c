@@ -9,9 +9,10 @@
 
 orthsr_status orthsr__need_tokenizer(const orthsr_model *model, orthsr_error *error) {
     if (model->tokenizer) return ORTHSR_OK;
-    return orthsr__fail(error, ORTHSR_ERROR_UNSUPPORTED,
-                        "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): give token ids instead of text",
-                        model->directory);
+    return orthsr__fail(
+        error, ORTHSR_ERROR_UNSUPPORTED,
+        "no vocabulary in '%s' (tokenizer.json, vocab.json with merges.txt, or bpe_simple_vocab_16e6.txt.gz): put the model's own there, or give token ids instead of text",
+        model->directory);
 }
 
 static orthsr_status tokenize_one(int32_t *ids, const orthsr_model *model, const char *text, orthsr_error *error) {

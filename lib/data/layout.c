@@ -52,7 +52,8 @@ static orthsr_status layout_find(layout *out, const char *path, orthsr_error *er
         out->kind = SPLIT_FILE;
         return out->split_file ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
     }
-    if (!orthsr__is_directory(path)) return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no directory '%s'", path);
+    if (!orthsr__is_directory(path))
+        return orthsr__fail(error, ORTHSR_ERROR_IO, "there is no directory '%s': name the one that holds train and test, or the class folders", path);
     ORTHSR__TRY(find_split_file(&out->split_file, path, error));
     if (out->split_file) {
         out->kind = SPLIT_FILE;

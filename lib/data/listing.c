@@ -28,11 +28,22 @@ bool orthsr__listing_add_class(orthsr__listing *listing, char *name) {
     return true;
 }
 
+/* Of a folder with folders in it somebody may have named the one around what was meant. */
+static orthsr_status fail_empty(const char *folder, orthsr_error *error) {
+    orthsr__names inner = {0};
+    orthsr_status status = orthsr__names_list(&inner, folder, true, error);
+    if (!status && inner.count > 0)
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT,
+                              "the class folder '%s' holds no .png, .jpg or .jpeg image, but folders: if its folders are the classes, name it itself", folder);
+    else if (!status) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "the class folder '%s' holds no .png, .jpg or .jpeg image: fill or remove it", folder);
+    orthsr__names_free(&inner);
+    return status;
+}
+
 orthsr_status orthsr__listing_add_folder(orthsr__listing *listing, const char *folder, size_t label, orthsr_error *error) {
     orthsr__names files = {0};
     orthsr_status status = orthsr__names_list(&files, folder, false, error);
-    if (!status && files.count == 0)
-        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "the class folder '%s' holds no .png, .jpg or .jpeg image: fill or remove it", folder);
+    if (!status && files.count == 0) status = fail_empty(folder, error);
     for (size_t i = 0; i < files.count && !status; i++)
         if (!orthsr__listing_add(listing, orthsr__join(folder, files.list[i]), label)) status = orthsr__fail_memory(error, "file names");
     orthsr__names_free(&files);

@@ -144,7 +144,7 @@ static orthsr_status read_file(orthsr__safetensors *file, int fd, orthsr_error *
     if (length > MAX_HEADER || length > file->mapping.size - 8)
         return orthsr__fail(error, ORTHSR_ERROR_FORMAT,
                             "'%s' is truncated or no safetensors file: its first 8 bytes claim a header of %llu bytes, the file has %zu and a header at"
-                            " most %zu",
+                            " most %zu; get it again, or name a .safetensors file",
                             path, (unsigned long long)length, file->mapping.size, MAX_HEADER);
     ORTHSR__TRY(fill(file, fd, 8, 8 + (size_t)length, error));
     ORTHSR__TRY(parse_header(&file->header, &file->mapping, (size_t)length, path, error));

@@ -224,6 +224,7 @@ orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callbac
 size_t orthsr_trainer_step_count(const orthsr_trainer *trainer) { return trainer->step; }
 size_t orthsr_trainer_step_total(const orthsr_trainer *trainer) { return trainer->options->epochs * trainer->steps_per_epoch; }
 size_t orthsr_trainer_epoch(const orthsr_trainer *trainer) { return trainer->epoch; }
+size_t orthsr_trainer_epoch_total(const orthsr_trainer *trainer) { return trainer->options->epochs; }
 
 double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric) {
     return (int)metric >= 0 && (int)metric < ORTHSR__METRICS ? trainer->metric[metric] : NAN;
