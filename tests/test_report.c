@@ -602,6 +602,25 @@ START_TEST(explanations) {
 }
 END_TEST
 
+/* The mean of three equal numbers may differ from them by a bit: an axis cannot be divided over that. */
+START_TEST(equal_runs) {
+    static const char *const names[] = {"equal1", "equal2", "equal3"};
+    for (size_t i = 0; i < 3; i++) {
+        char file[64], text[128];
+        snprintf(text, sizeof text, "{\"steps\": 1, \"seed\": %zu, \"options\": {\"seed\": %zu}, \"tuned\": {\"accuracy\": 0.1125}}", i, i);
+        mkdir(scratch_file(names[i]), 0777);
+        snprintf(file, sizeof file, "%s/result.json", names[i]);
+        write_bytes(file, text, strlen(text));
+    }
+    ck_assert_double_ne(0.1125 / 3 + 0.1125 / 3 + 0.1125 / 3, 0.1125);
+    outcome o = run("report @/equal1 @/equal2 @/equal3 --out @/equal.html");
+    ck_assert_msg(o.code == 0, "%s", o.err);
+    char *page = read_text(scratch_file("equal.html"));
+    expect_valid("equal.html", page);
+    free(page);
+}
+END_TEST
+
 static TCase *a_run(void) {
     TCase *tc = tcase_create("a run");
     tcase_set_timeout(tc, 180);
@@ -613,6 +632,7 @@ static TCase *a_run(void) {
     tcase_add_test(tc, written_anew);
     tcase_add_test(tc, odd_results);
     tcase_add_test(tc, several_runs);
+    tcase_add_test(tc, equal_runs);
     tcase_add_test(tc, evaluations);
     tcase_add_test(tc, explanations);
     return tc;

@@ -129,7 +129,8 @@ static void settle(axis *a) {
         if (a->high <= a->low) a->high = 10 * a->low;
         return;
     }
-    if (a->high == a->low) a->high += a->low != 0 ? fabs(a->low) : 1;
+    double size = fmax(fabs(a->low), fabs(a->high));
+    if (a->high - a->low <= 1e-9 * size) a->high = a->low + (size > 0 ? size : 1); /* one value, to rounding */
     if (a->fixed) return;
     double step = round_step(a->high - a->low, 5);
     a->low = step * floor(a->low / step + 1e-9);
