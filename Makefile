@@ -185,7 +185,7 @@ $B/fuzz/obj/%.o: %.c
 	$(FUZZ_CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(FUZZ_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 $B/fuzz/%: $B/fuzz/obj/tests/fuzz/%.o $B/fuzz/obj/tests/fuzz/files.o $(FUZZ_CHECKED:%.c=$B/fuzz/obj/%.o) $(FUZZ_PLAIN:%.c=$B/obj/%.o)
 	$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PC_LIBS)
-fuzz: $(FUZZ_TARGETS:%=$B/fuzz/%)
+fuzz: $(FUZZ_TARGETS:%=$B/fuzz/%) $(FUZZ_TARGETS:%=$B/tests/fuzz/%)
 	tests/fuzz/run.sh $B $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 .PRECIOUS: $B/fuzz/obj/%.o
 
