@@ -128,7 +128,8 @@ ORTHSR_API orthsr_status orthsr_model_view(const orthsr_model *model, orthsr_ima
 /* Writes the checkpoint into directory (made when absent; not the model's own) with the adapter's maps merged: same files, names, dtypes,
  * shapes and metadata, every other tensor byte for byte. Products are formed in float64 and rounded once to the stored dtype. A tensor whose size is a
  * multiple of 64 bytes begins at one: such tensors are written first, since the format allows no padding.
- * *deviation (may be NULL): largest |stored - exact| over the merged entries. Each file is written atomically.
+ * *deviation (may be NULL): largest |stored - exact| over the merged entries. All files get their names together, at the
+ * end: a failure leaves the directory as it was.
  * Errors: ARGUMENT, IO, MISMATCH (a target the model lacks or of another shape; named), NUMERIC (overflow of the dtype), MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_model_merge(const orthsr_model *model, const orthsr_adapter *adapter, const char *directory, double *deviation,
                                             orthsr_error *error);

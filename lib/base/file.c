@@ -134,7 +134,7 @@ orthsr_status orthsr__file_to_write(char **out, const char *path, const char *na
 
 orthsr_status orthsr__next_name(const char **name, DIR *stream, const char *directory, orthsr_error *error) {
     errno = 0;
-    const struct dirent *entry = readdir(stream);
+    const struct dirent *entry = readdir(stream); /* NOLINT(concurrency-mt-unsafe): streams are not shared */
     *name = entry ? entry->d_name : NULL;
     return entry || errno == 0 ? ORTHSR_OK : orthsr__fail_errno(error, "read the directory", directory);
 }
@@ -212,23 +212,33 @@ static void sync_directory_of(const char *path) {
 /* A regular file at path is called previous too, in place of what was called so; where the file system has no second names, instead. */
 static bool keep(const char *path, const char *previous) {
     struct stat info;
-    if (lstat(path, &info) != 0 || !S_ISREG(info.st_mode)) return true;
+    if (lstat(path, &info) != 0) return errno == ENOENT;
+    if (!S_ISREG(info.st_mode)) return true;
     if (unlink(previous) != 0 && errno != ENOENT) return false;
     return link(path, previous) == 0 || rename(path, previous) == 0;
 }
 
-orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error) {
+/* All bytes are on the disk, under the temporary name. */
+static orthsr_status finish(orthsr__writer *writer, orthsr_error *error) {
     orthsr_status status = ORTHSR_OK;
     if (fsync(writer->fd) != 0) status = orthsr__fail_errno(error, "sync", writer->path);
     if (close(writer->fd) != 0 && !status) status = orthsr__fail_errno(error, "close", writer->path);
     writer->fd = -1;
+    return status;
+}
+
+static orthsr_status take_name(orthsr__writer *writer, orthsr_error *error) {
+    if (rename(writer->temporary, writer->path) != 0) return orthsr__fail_errno(error, "rename a file to", writer->path);
+    free(writer->temporary);
+    writer->temporary = NULL;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error) {
+    orthsr_status status = finish(writer, error);
     if (!status && writer->previous && !keep(writer->path, writer->previous)) status = orthsr__fail_errno(error, "keep a file as", writer->previous);
-    if (!status && rename(writer->temporary, writer->path) != 0) status = orthsr__fail_errno(error, "rename a file to", writer->path);
-    if (!status) {
-        sync_directory_of(writer->path);
-        free(writer->temporary);
-        writer->temporary = NULL;
-    }
+    if (!status) status = take_name(writer, error);
+    if (!status) sync_directory_of(writer->path);
     orthsr__writer_discard(writer);
     return status;
 }
@@ -242,4 +252,55 @@ orthsr_status orthsr__write_file(const char *path, const void *bytes, size_t siz
         return status;
     }
     return orthsr__writer_commit(&writer, error);
+}
+
+/* ---- several files ------------------------------------------------------------------------------------------------------ */
+
+orthsr_status orthsr__writers_open(orthsr__writers *files, const char *path, orthsr_error *error) {
+    if (!orthsr__reserve((void **)&files->list, &files->capacity, files->count + 1, sizeof *files->list)) return orthsr__fail_memory(error, "a list of files");
+    ORTHSR__TRY(orthsr__writer_open(&files->list[files->count], path, error));
+    files->count++;
+    return ORTHSR_OK;
+}
+
+void orthsr__writers_discard(orthsr__writers *files) {
+    for (size_t i = 0; i < files->count; i++) orthsr__writer_discard(&files->list[i]);
+    free(files->list);
+    *files = (orthsr__writers){0};
+}
+
+/* What becomes of a file's name while others do not have theirs. */
+typedef enum earlier { NONE, KEPT, REPLACED } earlier; /* nothing had it; it has a second name, <temporary>.old; it is lost */
+
+static orthsr_status keep_earlier(earlier *out, char *second, const orthsr__writer *writer, orthsr_error *error) {
+    *out = KEPT;
+    if (link(writer->path, second) == 0) return ORTHSR_OK;
+    *out = errno == ENOENT ? NONE : REPLACED;
+    if (errno == ENOENT || errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return ORTHSR_OK; /* no hard links there */
+    return orthsr__fail_errno(error, "keep the earlier", writer->path);
+}
+
+orthsr_status orthsr__writers_commit(orthsr__writers *files, orthsr_error *error) {
+    size_t n = files->count, named = 0, kept = 0;
+    earlier *before = orthsr__calloc(n, sizeof *before);
+    char **second = orthsr__calloc(n, sizeof *second);
+    orthsr_status status = before && second ? ORTHSR_OK : orthsr__fail_memory(error, "a list of files");
+    for (size_t i = 0; i < n && !status; i++) {
+        status = finish(&files->list[i], error);
+        second[i] = orthsr__format("%s.old", files->list[i].temporary);
+        if (!second[i] && !status) status = orthsr__fail_memory(error, "a file name");
+    }
+    for (; kept < n && !status; kept += !status) status = keep_earlier(&before[kept], second[kept], &files->list[kept], error);
+    for (; named < n && !status; named += !status) status = take_name(&files->list[named], error);
+    for (size_t i = 0; i < kept; i++) {
+        const char *path = files->list[i].path;
+        if (status && i < named && before[i] == KEPT) (void)rename(second[i], path);
+        else if (before[i] == KEPT) unlink(second[i]);
+        else if (status && i < named && before[i] == NONE) unlink(path);
+    }
+    if (!status && n > 0) sync_directory_of(files->list[0].path);
+    if (second) orthsr__free_texts(second, n);
+    free(before);
+    orthsr__writers_discard(files);
+    return status;
 }

@@ -81,4 +81,17 @@ void orthsr__writer_discard(orthsr__writer *writer);
 /* All of it at once. */
 orthsr_status orthsr__write_file(const char *path, const void *bytes, size_t size, orthsr_error *error);
 
+/* Several files, all or none: each is written beside its place, and they get their names together when all are whole. If one cannot have its name, those
+ * that have theirs give it back to what was there before (where the file system has hard links; else each file is the old or the new one, whole). */
+typedef struct orthsr__writers {
+    orthsr__writer *list; /* (count) */
+    size_t count, capacity;
+} orthsr__writers;
+
+/* A further file, list[count - 1] until the next one is opened. */
+orthsr_status orthsr__writers_open(orthsr__writers *files, const char *path, orthsr_error *error);
+/* After these two, failed or not, nothing is left of the writers. */
+orthsr_status orthsr__writers_commit(orthsr__writers *files, orthsr_error *error);
+void orthsr__writers_discard(orthsr__writers *files);
+
 #endif

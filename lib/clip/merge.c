@@ -24,7 +24,7 @@ static const char *const companions[] = {
     "model.safetensors.index.json",
 };
 
-/* Which map each target sits on, and what has been written so far, so that a failure can take it back. */
+/* Which map each target sits on, and the files that are written: they get their names together. */
 typedef struct merge {
     const orthsr_model *model;
     const orthsr_adapter *adapter;
@@ -32,9 +32,7 @@ typedef struct merge {
     const char *directory;
     bool inverse; /* unmerge */
     double deviation;
-    bool made_directory;
-    char **created; /* (created_count): files that were not there before */
-    size_t created_count, created_capacity;
+    orthsr__writers files;
 } merge;
 
 static bool adapts(const merge *m, const orthsr__tensor *tensor) {
@@ -70,18 +68,6 @@ static orthsr_status write_tensor(merge *m, orthsr__writer *writer, const orthsr
     return status;
 }
 
-/* Remembers a file that was not there, before it is. */
-static orthsr_status remember(merge *m, const char *path, orthsr_error *error) {
-    if (access(path, F_OK) == 0) return ORTHSR_OK;
-    char *copy = orthsr__strdup(path);
-    if (!copy || !orthsr__reserve((void **)&m->created, &m->created_capacity, m->created_count + 1, sizeof *m->created)) {
-        free(copy);
-        return orthsr__fail_memory(error, "a file name");
-    }
-    m->created[m->created_count++] = copy;
-    return ORTHSR_OK;
-}
-
 /* The tensors of a file in the order in which they are written (count): the format allows no padding between tensors, so those whose sizes are multiples of 64
  * bytes come first and begin at multiples of 64, then those of 32, and so on; within each, the order of the file. NULL when memory is short. */
 static const orthsr__tensor **aligned_order(const orthsr__safetensors *file) {
@@ -100,42 +86,32 @@ static orthsr_status write_shard(merge *m, const orthsr__safetensors *file, orth
     char *path = orthsr__join(m->directory, slash ? slash + 1 : file->path);
     orthsr__tensor_spec *specs = orthsr__calloc(file->count, sizeof *specs);
     const orthsr__tensor **order = aligned_order(file); /* (count) */
-    orthsr__writer writer = {.fd = -1};
     orthsr_status status = path && specs && order ? ORTHSR_OK : orthsr__fail_memory(error, "a file header");
-    if (!status) status = remember(m, path, error);
     for (size_t i = 0; i < file->count && !status; i++) {
         const orthsr__tensor *tensor = order[i];
         specs[i] =
             (orthsr__tensor_spec){.name = tensor->name, .dtype_name = tensor->dtype_name, .rank = tensor->rank, .shape = tensor->shape, .bytes = tensor->bytes};
     }
-    if (!status) status = orthsr__writer_open(&writer, path, error);
-    if (!status) {
-        status = orthsr__safetensors_write_header(&writer, specs, file->count, file->metadata, error);
-        for (size_t i = 0; i < file->count && !status; i++) status = write_tensor(m, &writer, order[i], error);
-        if (!status) status = orthsr__writer_commit(&writer, error);
-        else orthsr__writer_discard(&writer);
-    }
+    if (!status) status = orthsr__writers_open(&m->files, path, error);
+    orthsr__writer *writer = status ? NULL : &m->files.list[m->files.count - 1];
+    if (!status) status = orthsr__safetensors_write_header(writer, specs, file->count, file->metadata, error);
+    for (size_t i = 0; i < file->count && !status; i++) status = write_tensor(m, writer, order[i], error);
     free(order);
     free(specs);
     free(path);
     return status;
 }
 
-static orthsr_status copy_file(const char *from, const char *to, orthsr_error *error) {
+static orthsr_status copy_file(merge *m, const char *from, const char *to, orthsr_error *error) {
     uint8_t block[1 << 14];
     int fd;
     off_t size;
-    orthsr__writer writer;
     ORTHSR__TRY(orthsr__open(&fd, &size, from, error));
-    orthsr_status status = orthsr__writer_open(&writer, to, error);
-    if (!status) {
-        for (size_t at = 0, n; at < (size_t)size && !status; at += n) {
-            n = (size_t)size - at < sizeof block ? (size_t)size - at : sizeof block;
-            status = orthsr__read_at(fd, block, n, at, from, error);
-            if (!status) status = orthsr__writer_write(&writer, block, n, error);
-        }
-        if (!status) status = orthsr__writer_commit(&writer, error);
-        else orthsr__writer_discard(&writer);
+    orthsr_status status = orthsr__writers_open(&m->files, to, error);
+    for (size_t at = 0, n; at < (size_t)size && !status; at += n) {
+        n = (size_t)size - at < sizeof block ? (size_t)size - at : sizeof block;
+        status = orthsr__read_at(fd, block, n, at, from, error);
+        if (!status) status = orthsr__writer_write(&m->files.list[m->files.count - 1], block, n, error);
     }
     close(fd);
     return status;
@@ -144,10 +120,7 @@ static orthsr_status copy_file(const char *from, const char *to, orthsr_error *e
 static orthsr_status copy_companion(merge *m, const char *name, orthsr_error *error) {
     char *from = orthsr__join(m->model->directory, name), *to = orthsr__join(m->directory, name);
     orthsr_status status = from && to ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    if (!status && orthsr__is_file(from)) {
-        status = remember(m, to, error);
-        if (!status) status = copy_file(from, to, error);
-    }
+    if (!status && orthsr__is_file(from)) status = copy_file(m, from, to, error);
     free(from);
     free(to);
     return status;
@@ -159,16 +132,13 @@ static orthsr_status rewrite(const orthsr_model *model, const orthsr_adapter *ad
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' is the model's own directory; choose another one", directory);
     merge m = {.model = model, .adapter = adapter, .directory = directory, .inverse = inverse};
     ORTHSR__TRY(orthsr__bind(&m.binding, model, adapter, error));
-    m.made_directory = !orthsr__is_directory(directory);
+    bool made = !orthsr__is_directory(directory);
     orthsr_status status = orthsr__make_directory(directory, error);
     for (size_t f = 0; f < model->file_count && !status; f++) status = write_shard(&m, &model->files[f], error);
     for (size_t i = 0; i < sizeof companions / sizeof *companions && !status; i++) status = copy_companion(&m, companions[i], error);
-    for (size_t i = 0; i < m.created_count; i++) {
-        if (status) unlink(m.created[i]);
-        free(m.created[i]);
-    }
-    if (status && m.made_directory) rmdir(directory);
-    free(m.created);
+    if (!status) status = orthsr__writers_commit(&m.files, error);
+    orthsr__writers_discard(&m.files);
+    if (status && made) rmdir(directory);
     free(m.binding);
     if (!status && deviation) *deviation = m.deviation;
     return status;

@@ -160,30 +160,15 @@ static orthsr_status write_weights(orthsr__writer *writer, const export *to, ort
 
 /* ---- where it is written ----------------------------------------------------------------------------------------------------- */
 
-/* Both files whole before either gets its name; the config last, because it is what makes the directory an adapter. */
+/* The config last, because it is what makes the directory an adapter. */
 static orthsr_status write_pair(const export *to, const char *config_path, const char *weights_path, orthsr_error *error) {
-    orthsr__writer config, weights;
-    ORTHSR__TRY(orthsr__writer_open(&weights, weights_path, error));
-    orthsr_status status = orthsr__writer_open(&config, config_path, error);
-    if (status) {
-        orthsr__writer_discard(&weights);
-        return status;
-    }
-    status = write_weights(&weights, to, error);
-    if (!status) status = write_config(&config, to, error);
-    if (status) {
-        orthsr__writer_discard(&weights);
-        orthsr__writer_discard(&config);
-        return status;
-    }
-    bool fresh = access(weights_path, F_OK) != 0;
-    status = orthsr__writer_commit(&weights, error);
-    if (status) {
-        orthsr__writer_discard(&config);
-        return status;
-    }
-    status = orthsr__writer_commit(&config, error);
-    if (status && fresh) unlink(weights_path);
+    orthsr__writers files = {0};
+    orthsr_status status = orthsr__writers_open(&files, weights_path, error);
+    if (!status) status = orthsr__writers_open(&files, config_path, error);
+    if (!status) status = write_weights(&files.list[0], to, error);
+    if (!status) status = write_config(&files.list[1], to, error);
+    if (!status) return orthsr__writers_commit(&files, error);
+    orthsr__writers_discard(&files);
     return status;
 }
 
