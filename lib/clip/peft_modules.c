@@ -46,9 +46,10 @@ const orthsr__module *orthsr__modules_find(const orthsr__modules *modules, const
     return NULL;
 }
 
-/* Takes map and name over. */
+/* Takes map and name over; a missing one is memory that was short, but the name of a module that is not called. */
 static orthsr_status append(orthsr__modules *modules, orthsr__module module, orthsr_error *error) {
-    bool room = module.map && orthsr__reserve((void **)&modules->items, &modules->capacity, modules->count + 1, sizeof *modules->items);
+    bool room = module.map && (module.name || !module.is_called) &&
+                orthsr__reserve((void **)&modules->items, &modules->capacity, modules->count + 1, sizeof *modules->items);
     if (!room) {
         free(module.map);
         free(module.name);

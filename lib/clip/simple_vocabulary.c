@@ -28,7 +28,7 @@ static orthsr_status gunzip(orthsr__text *out, const char *path, orthsr_error *e
     if (!status && n >= 0 && gzdirect(file)) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' is not compressed by gzip", path);
     /* A stream that ends too early is an error for zlib only when the file is closed. */
     if (!status && n < 0) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' cannot be unpacked: %s", path, reason);
-    if (gzclose(file) != Z_OK && !status) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' cannot be unpacked: the compressed data are truncated", path);
+    if (gzclose(file) == Z_BUF_ERROR && !status) status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' cannot be unpacked: the compressed data are truncated", path);
     return status;
 }
 
