@@ -54,10 +54,13 @@ orthsr_status output_open(output_file *f, const char *path, orthsr_error *error)
 }
 
 orthsr_status output_commit(output_file *f, orthsr_error *error) {
-    int bad = fflush(f->stream) != 0 || ferror(f->stream) || fsync(fileno(f->stream)) != 0;
-    bad |= fclose(f->stream) != 0;
+    int bad = fflush(f->stream) != 0 ? errno : ferror(f->stream) ? EIO : 0; /* of the first failure: later calls leave another errno */
+    if (!bad && fsync(fileno(f->stream)) != 0) bad = errno;
+    if (fclose(f->stream) != 0 && !bad) bad = errno;
     f->stream = NULL;
-    orthsr_status status = bad || rename(f->temporary, f->path) != 0 ? fail_write(error, f->path) : ORTHSR_OK;
+    if (!bad && rename(f->temporary, f->path) != 0) bad = errno;
+    errno = bad;
+    orthsr_status status = bad ? fail_write(error, f->path) : ORTHSR_OK;
     if (status != ORTHSR_OK) unlink(f->temporary);
     forget(f);
     return status;
