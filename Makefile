@@ -45,7 +45,9 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 COST_MODEL := $(if $(findstring clang,$(shell $(CC) --version)),,-fvect-cost-model=dynamic)
 override CFLAGS   := -std=c11 -O2 -ftree-vectorize $(COST_MODEL) -g -fPIC -fvisibility=hidden -ffunction-sections -fno-math-errno -fno-trapping-math -fopenmp-simd \
                      -fno-semantic-interposition -fstack-protector-strong -pthread $(WARNINGS) $(CFLAGS)
-override CPPFLAGS := -Iinclude -Ilib -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CPPFLAGS)
+# Checked copies where sizes are known: of use with optimisation only, and not beside a sanitizer; the user's own choice stands.
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(findstring -fsanitize,$(CFLAGS))$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+override CPPFLAGS := -Iinclude -Ilib -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(FORTIFY) $(CPPFLAGS)
 PC_CFLAGS  = $(shell pkg-config --cflags $(MODULES))
 PC_LIBS    = $(shell pkg-config --libs $(MODULES)) -lm
 CHECK_LIBS = $(shell pkg-config --libs check)
@@ -77,7 +79,7 @@ CORE    := $B/lib/libortho.a
 CORE64  := $B/lib/libortho64.a
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE
+.PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE check-asan check-oom check-faults check-all coverage covered sanitized analyze deps-analyze deps-coverage
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
 .PHONY: check-tsan figures
 .DELETE_ON_ERROR:
@@ -101,6 +103,9 @@ help:
 	@echo '  make deb           Debian packages, into $B/deb/'
 	@echo '  make check-abi     the library against the stored baseline;  make check-headers  each public header alone (both are part of check)'
 	@echo '  make check-release what a release needs beside check: compilers and BLAS libraries, deliberate ABI breaks, distcheck, deb'
+	@echo '  make check-asan    the tests under the address and undefined behaviour sanitizers;  make check-oom, check-faults  every allocation and'
+	@echo '                     every call on a file fails once;  make coverage  lines and branches;  make analyze  clang-tidy'
+	@echo '  make check-all     check, and all of these'
 	@echo '  make fmt, lint     clang-format, cppcheck;  make clean  removes $B/'
 	@echo
 	@echo '  CFLAGS, CPPFLAGS, LDFLAGS are appended to ours, e.g. make all CFLAGS=-march=native'
@@ -138,7 +143,8 @@ $(CORE64): $(DOUBLE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
-RPATH := -Wl,-rpath,'$$ORIGIN/../lib'
+# Programs find the library beside them; they lie anywhere in memory, and their tables are read-only once they are filled.
+RPATH := -Wl,-rpath,'$$ORIGIN/../lib' -pie -Wl,-z,relro -Wl,-z,now
 $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES)) -lm
@@ -160,6 +166,16 @@ $B/tests/test_determinism: | $B/tests/no_blas.so
 $B/tests/no_blas.so: tests/util/no_blas.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+# Calls on files go by tests/faults/shim.c: within the program, and for the tool as LD_PRELOAD.
+$B/tests/test_faults: $B/obj/tests/faults/shim.o $B/tests/faults.so $B/bin/orthsr
+$B/tests/test_faults: private override LDFLAGS += $B/obj/tests/faults/shim.o
+$B/obj/tests/faults/shim.o: tests/faults/shim.c tests/faults/shim.h
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(CPPFLAGS)) -Itests $(CFLAGS) -c -o $@ $<  # both names of open, stat, ...
+$B/tests/faults.so: $B/obj/tests/faults/shim.o
+	@mkdir -p $(@D)
+	$(CC) -shared $(CFLAGS) -o $@ $<
 
 $B/tests/grad_%: tests/grad_%.c $(TEST_UTIL) $(CORE64)
 	@mkdir -p $(@D)
@@ -217,6 +233,10 @@ deps-demo:
 	$(call install_packages,$(DEMO_PACKAGES))
 deps-check:
 	$(call install_packages,$(CHECK_PACKAGES))
+deps-analyze:
+	$(call install_packages,$(PACKAGES) clang-tidy cppcheck)
+deps-coverage:
+	$(call install_packages,$(CHECK_PACKAGES) gcovr)
 deps-build:
 	$(call install_packages,$(BUILD_PACKAGES))
 deps-deb:
@@ -245,6 +265,29 @@ check-tsan: deps-check
 $B/tests/race: tests/race.c $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
+
+# Address and undefined behaviour sanitizers, leaks too, over the test programs; what takes long or wants memory of its own is cut short as under valgrind.
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+check-asan: deps-check
+	@$(MAKE) --no-print-directory -s -j2 B=$B/asan CFLAGS='$(SANITIZERS)' sanitized
+sanitized: $(TESTS) $(GRADS) $B/bin/orthsr
+	tests/asan.sh $B $(TESTS) $(GRADS)
+
+# Every allocation, and every call on a file, fails: test runs some of them, this all.
+check-oom: $B/tests/test_oom
+	ORTHSR_TEST_FULL=1 $B/tests/test_oom
+check-faults: $B/tests/test_faults
+	ORTHSR_TEST_FULL=1 $B/tests/test_faults
+
+# Lines and branches of lib/ that the tests run (gcovr): a build of its own, and the figures at the end; $B/coverage/html/index.html shows which.
+coverage: deps-coverage
+	@$(MAKE) --no-print-directory -s -j2 B=$B/coverage CFLAGS='--coverage -fprofile-update=atomic -O1' covered
+covered: tests
+	tests/coverage.sh $B $(TESTS) $(GRADS) $(REPLAYS)
+
+# What takes too long for check.
+check-all: check
+	@$(MAKE) --no-print-directory -s check-asan check-tsan analyze check-oom check-faults coverage
 
 bench: all $(BENCHES)
 	@for b in "$B/bin/orthsr bench --model examples/data/mini" $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done
@@ -375,6 +418,9 @@ check-release: check-builds check-abi-breaks distcheck deb
 SOURCES := $(wildcard include/orthsr/*.h lib/*/*.[ch] examples/*.c examples/*.cpp examples/*/*.[ch] tests/*.c tests/*/*.[ch])
 fmt:
 	clang-format -i $(SOURCES)
+# clang-tidy with .clang-tidy: the static analyzer, and what is likely to be a mistake. Silent when there is nothing.
+analyze: deps-analyze
+	printf '%s\n' $(LIB_SRC) $(wildcard examples/orthsr/*.c) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c11 -O2 $(CPPFLAGS) $(PC_CFLAGS) 2>/dev/null' clang-tidy
 lint:
 	tests/layers.sh
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Iinclude -Ilib --suppress=missingInclude lib examples

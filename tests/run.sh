@@ -17,6 +17,7 @@ try tests/abi/coverage.sh
 try tests/pages.sh
 try tests/snippets.sh "$build"
 try tests/versions.sh
+try tests/hardening.sh "$build"
 try tests/own_network.sh "$build/bin/own_network"
 try tests/kill.sh "$build"
 try tests/completion.sh "$build"
