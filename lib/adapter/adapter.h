@@ -54,7 +54,7 @@ typedef struct orthsr__target {
 } orthsr__target;
 
 /* How often each distinct block stands in the target's A. */
-static inline size_t orthsr__places(const orthsr__target *target) { return target->blocks / target->distinct; }
+static inline size_t orthsr__places(const orthsr__target *target) { return target->blocks / target->distinct; } /* NOLINT: distinct is not 0 */
 
 /* What an adapter is made of: flat arrays over all distinct blocks of all targets. */
 typedef struct orthsr__factors {

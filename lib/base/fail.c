@@ -68,7 +68,7 @@ static void write_clean(char message[ROOM], const char *text) {
     memcpy(message, clean, strlen(clean) + 1);
 }
 
-orthsr_status orthsr__fail(orthsr_error *error, orthsr_status status, const char *format, ...) {
+orthsr_status(orthsr__fail)(orthsr_error *error, orthsr_status status, const char *format, ...) {
     if (!error) return status;
     char text[ROOM] = "";
     va_list arguments;
@@ -87,9 +87,9 @@ orthsr_status orthsr__fail(orthsr_error *error, orthsr_status status, const char
     return status;
 }
 
-orthsr_status orthsr__fail_memory(orthsr_error *error, const char *what) { return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "out of memory for %s", what); }
+orthsr_status(orthsr__fail_memory)(orthsr_error *error, const char *what) { return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "out of memory for %s", what); }
 
-orthsr_status orthsr__fail_errno(orthsr_error *error, const char *action, const char *path) {
+orthsr_status(orthsr__fail_errno)(orthsr_error *error, const char *action, const char *path) {
     char buffer[128]; /* GNU's strerror_r may or may not use it; unlike strerror it is thread-safe */
     return orthsr__fail(error, errno == ENOMEM ? ORTHSR_ERROR_MEMORY : ORTHSR_ERROR_IO, "cannot %s '%s': %s", action, path,
                         strerror_r(errno, buffer, sizeof buffer));
