@@ -125,6 +125,7 @@ START_TEST(seeded) {
         ck_assert_uint_eq(orthsr_trainer_step_total(trainer), 6); /* 5 + 5 + 2 items an epoch */
         ck_ok(orthsr_trainer_run(trainer, NULL, NULL, &error));
         ck_assert_uint_eq(orthsr_trainer_epoch(trainer), 1);
+        ck_assert_uint_eq(orthsr_trainer_epoch_total(trainer), 2);
         result[run] = parameters_of(s.adapter);
         if (run == 2) {
             size_t n = orthsr_adapter_parameter_count(s.adapter);

@@ -15,27 +15,27 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-enum { ROOM = 8, FIRST = 1 << 30 }; /* FIRST: the descriptor of files[0] */
+enum { ROOM = 8, FIRST = 1 << 30 }; /* FIRST: the descriptor of held[0] */
 
 static struct {
     const char *path;
     const uint8_t *bytes; /* (size) */
     size_t size;
-} files[ROOM];
+} held[ROOM];
 static int count;
 
 void fuzz_file(const char *path, const void *bytes, size_t size) {
     fuzz_require(count < ROOM, "room for one more file");
-    files[count].path = path;
-    files[count].bytes = bytes;
-    files[count++].size = size;
+    held[count].path = path;
+    held[count].bytes = bytes;
+    held[count++].size = size;
 }
 
 void fuzz_forget(void) { count = 0; }
 
 static int find(const char *path) {
     int i = count;
-    while (i-- > 0 && strcmp(files[i].path, path) != 0) continue;
+    while (i-- > 0 && strcmp(held[i].path, path) != 0) continue;
     return i;
 }
 
@@ -43,20 +43,20 @@ static int is_directory(const char *path) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/') length--;
     for (int i = 0; i < count; i++)
-        if (strncmp(files[i].path, path, length) == 0 && files[i].path[length] == '/') return 1;
+        if (strncmp(held[i].path, path, length) == 0 && held[i].path[length] == '/') return 1;
     return 0;
 }
 
 static int describe(int i, struct stat *info) {
     memset(info, 0, sizeof *info);
     info->st_mode = i < 0 ? S_IFDIR : S_IFREG;
-    info->st_size = i < 0 ? 0 : (off_t)files[i].size;
+    info->st_size = i < 0 ? 0 : (off_t)held[i].size;
     return 0;
 }
 
 static int unnamed(int i) {
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    fuzz_require(fd >= 0 && pwrite(fd, files[i].bytes, files[i].size, 0) == (ssize_t)files[i].size, "a file in memory");
+    fuzz_require(fd >= 0 && pwrite(fd, held[i].bytes, held[i].size, 0) == (ssize_t)held[i].size, "a file in memory");
     return fd;
 }
 
@@ -82,16 +82,16 @@ static int fuzz_lstat(const char *path, struct stat *info) {
 
 static ssize_t fuzz_pread(int fd, void *to, size_t size, off_t offset) {
     if (fd < FIRST) return pread(fd, to, size, offset);
-    size_t all = files[fd - FIRST].size, at = (size_t)offset < all ? (size_t)offset : all;
+    size_t all = held[fd - FIRST].size, at = (size_t)offset < all ? (size_t)offset : all;
     if (size > all - at) size = all - at;
-    memcpy(to, files[fd - FIRST].bytes + at, size);
+    memcpy(to, held[fd - FIRST].bytes + at, size);
     return (ssize_t)size;
 }
 
 static void *fuzz_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
     if (fd < FIRST) return mmap(at, size, protection, flags, fd, offset);
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (copy != MAP_FAILED) memcpy(copy, files[fd - FIRST].bytes, size);
+    if (copy != MAP_FAILED) memcpy(copy, held[fd - FIRST].bytes, size);
     return copy;
 }
 

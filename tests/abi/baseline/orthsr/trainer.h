@@ -110,6 +110,7 @@ ORTHSR_API int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t targe
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);
+ORTHSR_API size_t orthsr_trainer_epoch_total(const orthsr_trainer *trainer);
 ORTHSR_API double orthsr_trainer_metric(const orthsr_trainer *trainer, orthsr_metric metric);
 ORTHSR_END_DECLS
 #endif
