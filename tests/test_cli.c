@@ -960,7 +960,7 @@ END_TEST
 static outcome run_and_stop(const char *signal_name, int lines, const char *command) {
     unlink(scratch_file("going/log.jsonl"));
     return run(
-        "%s & p=$!; i=0; until [ \"$(cat @/going/log.jsonl 2>@/unused | wc -l)\" -ge %d ] || [ $((i += 1)) -gt 3000 ]; do sleep 0.1; done; kill -%s $p; wait $p",
+        "%s & p=$!; i=0; until [ \"$(cat @/going/log.jsonl 2>@/unused | wc -l)\" -ge %d ] || [ $((i += 1)) -gt 15000 ]; do sleep 0.02; done; kill -%s $p; wait $p",
         command, lines, signal_name);
 }
 
@@ -981,12 +981,12 @@ static void expect_same_runs(const char *a, const char *b) {
     for (int i = 0; i < 2; i++) json_decref(results[i]);
 }
 
-#define GOING "train --model " MODEL " --data @/split --shots 3 --epochs 5 --classes base --seed 2 --checkpoint-every 2 --out @/going "
+#define GOING "train --model " MODEL " --data @/split --shots 3 --epochs 15 --classes base --seed 2 --checkpoint-every 2 --out @/going "
 
 /* Told to stop, it finishes its step, saves, says how to go on, and goes on to what would have come without. */
 START_TEST(test_resumed) {
     ck_assert_int_eq(run(GOING).code, 0);
-    check_log("going/log.jsonl", 10);
+    check_log("going/log.jsonl", 30);
     ck_assert_int_eq(run("help >@/unused; mv @/going @/gone").code, 0);
     static const char *const signals[] = {"INT", "TERM", "KILL"};
     for (int i = 0; i < 3; i++) {
@@ -999,7 +999,7 @@ START_TEST(test_resumed) {
         expect_same_runs("going", "gone");
     }
     outcome o = run(GOING "--resume"); /* with nothing left to do */
-    ck_assert_msg(o.code == 0 && strstr(o.err, "going on after step 10 of 10"), "%s", o.err);
+    ck_assert_msg(o.code == 0 && strstr(o.err, "going on after step 30 of 30"), "%s", o.err);
     expect_same_runs("going", "gone");
 
     o = run(GOING "--resume --lr 0.01"); /* refused, and nothing lost */

@@ -102,9 +102,10 @@ static void restore(const char *root, const snapshot *s) {
     }
 }
 
-/* A run's own account of itself, with times in it, and from its first step on; the tests of the tool look into these. */
+/* A run's own account of itself, with times in it, from its first step on, and the pictures for it; the tests of the tool look into these. */
 static bool is_account(const content *file) {
-    return strstr(file->name, "result.json") || strstr(file->name, "log.jsonl") || strstr(file->name, "run/checkpoint");
+    return strstr(file->name, "result.json") || strstr(file->name, "log.jsonl") || strstr(file->name, "run/checkpoint") || strstr(file->name, "report.html") ||
+           strstr(file->name, "shots/");
 }
 static bool is_temporary(const content *file) { return strstr(file->name, ".tmp-") != NULL; }
 
@@ -382,7 +383,8 @@ static void try_point(const struct scenario *s, const snapshot *before, const sn
         totals->failed++;
         if (status != ORTHSR_ERROR_IO) problem(s, earlier, orthsr_status_string(status));
         else if (!name) problem(s, earlier, "the message names no file");
-        else if (!vanished && point.kind != FAULT_ASK && !strstr(error.message, strerror(ERRORS[point.kind])))
+        else if (!vanished && point.kind != FAULT_ASK && !strstr(error.message, strerror(ERRORS[point.kind])) &&
+                 !(s->tool && strstr(error.message, strerror(EIO)))) /* a stream that failed halfway does not know why */
             problem(s, earlier, "the message gives no reason");
         if (point.kind == FAULT_SHORT) problem(s, earlier, "a short read or write is no failure");
         bool each = vanished || kept || s->tool; /* of several files some may be new; else all are as before */

@@ -258,7 +258,7 @@ static const struct {
     {"bench", "bench --model @/m --part texts --classes 2 --repetitions 1"},
 };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof *COMMANDS };
-static const char *const WITHOUT_MODEL[] = {"data", "help", "report"};
+static const char *const WITHOUT_MODEL[] = {"completion", "data", "help", "report"};
 
 static void make_inputs(void) {
     ck_assert_int_eq(setenv("OPENBLAS_NUM_THREADS", "1", 1), 0); /* so that the tool need not start itself again */
