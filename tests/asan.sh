@@ -4,13 +4,13 @@
 set -u
 build=$1
 shift
-export ORTHSR="$build/bin/orthsr" CK_DEFAULT_TIMEOUT=0 ORTHSR_TEST_SHORT=1
+export CK_DEFAULT_TIMEOUT=0 ORTHSR_TEST_SHORT=1
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 
 # One program; what it said is shown when it failed.
 if [ "$build" = --one ]; then
     build=$1 program=$2 log=$1/$(basename "$2").log
-    if "$program" >"$log" 2>&1; then
+    if ORTHSR="$build/bin/orthsr" "$program" >"$log" 2>&1; then
         echo "asan: clean: $(basename "$program"): $(grep -h 'Checks:' "$log" | tail -1)"
     else
         cat "$log"

@@ -415,7 +415,7 @@ static void try_all(const struct scenario *s, bool earlier) {
     ck_assert(s->files ? equal(&before, &after) : !equal(&before, &after));
     static shim_report calls;
     calls = point.report;
-    long possible = 0, n = 0, most = getenv("ORTHSR_TEST_FULL") ? 1L << 30 : s->tool ? 12 : short_run() ? 20 : 150;
+    long possible = 0, n = 0, most = getenv("ORTHSR_TEST_FULL") ? 1L << 30 : s->tool ? 12 : short_run() ? 6 : 150;
     for (long at = 1; at <= calls.calls; at++) possible += __builtin_popcount(calls.could[at - 1]);
     for (long at = 1; at <= calls.calls; at++)
         for (int kind = 0; kind < FAULTS; kind++) {

@@ -11,7 +11,7 @@
 
 #define DIGITS 12 /* of numbers: more than float32 holds, and 0.1 stays 0.1 */
 
-orthsr_status failed(orthsr_error *error, orthsr_status status, const char *format, ...) {
+orthsr_status(failed)(orthsr_error *error, orthsr_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(error->message, sizeof error->message, format, arguments);

@@ -52,7 +52,7 @@ orthsr_status orthsr_adapter_angles(const orthsr_adapter *adapter, size_t target
     for (size_t i = 0; i < t->distinct * b && info == 0; i++)
         if (!isfinite(found[i])) info = 1;
     if (info == 0) {
-        for (size_t i = 0; i < t->width; i++) angles[i] = found[i % (t->distinct * b)];
+        for (size_t i = 0; i < t->width; i++) angles[i] = found[i % (t->distinct * b)]; /* NOLINT: neither is 0 */
         qsort(angles, t->width, sizeof *angles, compare);
     }
     free(work);
