@@ -166,22 +166,26 @@ static orthsr_status start(checkpoint *c, orthsr_trainer *trainer, orthsr_error 
     return checkpoint_save(c, trainer, error);
 }
 
-/* What killed processes were writing: NAME.tmp-... */
+/* What killed processes were writing: NAME.tmp-..., or with name "" that of any file. */
 static void remove_unfinished(const char *directory, const char *name) {
     DIR *stream = opendir(directory);
     const struct dirent *entry;
     size_t n = strlen(name);
     while (stream && (entry = readdir(stream)))
-        if (strncmp(entry->d_name, name, n) == 0 && strncmp(entry->d_name + n, ".tmp-", 5) == 0) unlinkat(dirfd(stream), entry->d_name, 0);
+        if (n > 0 ? strncmp(entry->d_name, name, n) == 0 && strncmp(entry->d_name + n, ".tmp-", 5) == 0 : strstr(entry->d_name, ".tmp-") != NULL)
+            unlinkat(dirfd(stream), entry->d_name, 0);
     if (stream) closedir(stream);
 }
 
 static void remove_all_unfinished(const char *directory) {
-    static const char *const names[] = {"checkpoint", "log.jsonl", "result.json"}, *const adapter_names[] = {"adapter.safetensors", "prompt.safetensors"};
-    char *adapter = join_path(directory, "adapter");
+    static const char *const names[] = {"checkpoint", "log.jsonl", "result.json", "report.html"}, *const adapter_names[] = {"adapter.safetensors",
+                                                                                                                            "prompt.safetensors"};
+    char *adapter = join_path(directory, "adapter"), *pictures = join_path(directory, "shots");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) remove_unfinished(directory, names[i]);
     for (size_t i = 0; adapter && i < sizeof adapter_names / sizeof adapter_names[0]; i++) remove_unfinished(adapter, adapter_names[i]);
+    if (pictures) remove_unfinished(pictures, "");
     free(adapter);
+    free(pictures);
 }
 
 orthsr_status checkpoint_begin(checkpoint *c, orthsr_trainer *trainer, orthsr_error *error) {
