@@ -138,7 +138,7 @@ static void check(way w) {
     for (size_t i = 0; i < n; i++) parameters[i] *= 0.1;
     ck_ok(orthsr__adapter_update(p.adapter, parameters, &error));
     loss(&p, rotations);
-    for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) ck_assert_double_gt(p.objective.term[part].kl, 1e-6);
+    for (orthsr__part part = 0; part < ORTHSR__PARTS; part++) ck_assert_double_gt(p.objective.sums[part].kl, 1e-6);
     orthsr__block_gradients(NULL, p.adapter, 0, p.adapter->target_count, gradient, rotations, work);
     double worst = gradient_error(parameters, gradient, n, w.stride, value, &p);
     ck_assert_uint_eq(p.encoder.image.first_adapted, w.lowest);

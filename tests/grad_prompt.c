@@ -93,7 +93,7 @@ static double check(orthsr_class_position position, bool specific, const char *t
     for (size_t i = 0; i < n + m; i++) x[i] *= i < n ? 2 : 0.1; /* word embeddings of this model have a deviation of 0.5 */
     value(x, &p);
     loss(&p, gradient, rotations);
-    ck_assert_double_gt(p.objective.term[ORTHSR__WHOLE].kl, 1e-4);
+    ck_assert_double_gt(p.objective.sums[ORTHSR__WHOLE].kl, 1e-4);
     orthsr__block_gradients(NULL, p.adapter, 0, p.adapter->target_count, gradient + n, rotations, work);
     double worst = gradient_error(x, gradient, n + m, m > 0 ? 7 : 1, value, &p);
 

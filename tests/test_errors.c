@@ -687,9 +687,39 @@ START_TEST(trainer_options) {
     PROVOKE(orthsr_trainer_options_set_seed, ARGUMENT, NULL, 1);
     PROVOKE(orthsr_trainer_options_set_threads, ARGUMENT, options, 4097);
     PROVOKE(orthsr_trainer_options_set_memory_budget, ARGUMENT, NULL, 1);
+    PROVOKE(orthsr_trainer_options_set_collective, ARGUMENT, NULL, NULL);
+    PROVOKE(orthsr_trainer_options_set_shards, ARGUMENT, options, 0);
     PROVOKE(orthsr_trainer_options_set_templates, ARGUMENT, options, no_place, 1);
     PROVOKE(orthsr_trainer_options_set_frozen_templates, ARGUMENT, options, no_place, 1);
     orthsr_trainer_options_free(options);
+}
+END_TEST
+
+static orthsr_status lose(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
+                          orthsr_error *why) {
+    (void)payload, (void)send, (void)send_sizes, (void)receive, (void)receive_sizes;
+    snprintf(why->message, sizeof why->message, "the line is dead");
+    return ORTHSR_ERROR_FORMAT; /* a code of the caller's choice: of what comes after it is IO */
+}
+
+START_TEST(collectives) {
+    orthsr_collective *lost;
+    float value = 0;
+    double number = 0;
+    PROVOKE(orthsr_collective_new, ARGUMENT, &lost, 1, 1, lose, NULL);
+    ck_ok(orthsr_collective_new(&lost, 1, 2, lose, NULL, &error));
+    ck_fails(orthsr_collective_barrier(lost, &error), ORTHSR_ERROR_FORMAT, "the line is dead");
+    PROVOKE(orthsr_collective_sum, ARGUMENT, lost, NULL, 1);
+    PROVOKE(orthsr_collective_sum, IO, lost, &value, 1);
+    PROVOKE(orthsr_collective_sum_double, ARGUMENT, lost, NULL, 1);
+    PROVOKE(orthsr_collective_sum_double, IO, lost, &number, 1);
+    PROVOKE(orthsr_collective_broadcast, ARGUMENT, lost, &value, 1, 2);
+    PROVOKE(orthsr_collective_broadcast, IO, lost, &value, 1, 1);
+    PROVOKE(orthsr_collective_barrier, ARGUMENT, NULL);
+    PROVOKE(orthsr_collective_barrier, IO, lost);
+    PROVOKE(orthsr_collective_agree, ARGUMENT, NULL, ORTHSR_OK);
+    PROVOKE(orthsr_collective_agree, IO, lost, ORTHSR_OK);
+    orthsr_collective_free(lost);
 }
 END_TEST
 
@@ -821,6 +851,7 @@ static TCase *pairs_case(void) {
     tcase_add_test(tcase, data);
     tcase_add_test(tcase, evaluations);
     tcase_add_test(tcase, trainer_options);
+    tcase_add_test(tcase, collectives);
     tcase_add_test(tcase, trainers);
     tcase_add_test(tcase, checkpoints);
     return tcase;

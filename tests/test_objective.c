@@ -46,8 +46,8 @@ static void check(size_t tile, const char *name, int direction, int reduction, i
             orthsr__objective_tile(&objective, part, grad + i * EMBED, images[part] + i * EMBED, labels + i, log_p + i * CLASSES, n, IMAGES);
         }
         ck_assert_double_le(max_relative_real(grad, expected_grad[part], IMAGES * EMBED), 5e-6);
-        ck_close(objective.term[part].ce / IMAGES, values[1 + 2 * part], 2e-6);
-        ck_close(objective.term[part].kl / IMAGES, values[2 + 2 * part], 2e-6 * temperatures[temperature] * temperatures[temperature]);
+        ck_close(objective.sums[part].ce / IMAGES, values[1 + 2 * part], 2e-6);
+        ck_close(objective.sums[part].kl / IMAGES, values[2 + 2 * part], 2e-6 * temperatures[temperature] * temperatures[temperature]);
     }
     ck_close(orthsr__objective_loss(&objective, IMAGES), values[0], 2e-6 * (double)values[0]);
     orthsr__objective_end(&objective, grad_prompts);

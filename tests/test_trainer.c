@@ -374,8 +374,8 @@ START_TEST(memory_budget) {
     ck_close(orthsr_trainer_metric(trainers[1], ORTHSR_METRIC_LOSS), orthsr_trainer_metric(trainers[0], ORTHSR_METRIC_LOSS), 1e-5);
     ck_assert_double_gt(orthsr_trainer_work(trainers[0]), 1e6);
     double sum = 0;
-    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) sum += orthsr_trainer_seconds(trainers[0], (orthsr_phase)p);
-    ck_assert(sum > 0 && sum < 60 && isnan(orthsr_trainer_seconds(trainers[0], (orthsr_phase)(ORTHSR_PHASE_OTHER + 1))));
+    for (int p = 0; p <= ORTHSR_PHASE_COMMUNICATION; p++) sum += orthsr_trainer_seconds(trainers[0], (orthsr_phase)p);
+    ck_assert(sum > 0 && sum < 60 && isnan(orthsr_trainer_seconds(trainers[0], (orthsr_phase)(ORTHSR_PHASE_COMMUNICATION + 1))));
     for (int i = 0; i < 2; i++) {
         orthsr_trainer_free(trainers[i]);
         orthsr_adapter_free(adapters[i]);

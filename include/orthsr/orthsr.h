@@ -29,6 +29,7 @@
 
 #include <orthsr/adapter.h>
 #include <orthsr/array.h>
+#include <orthsr/collective.h>
 #include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/evaluation.h>

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <orthsr/adapter.h>
+#include <orthsr/collective.h>
 #include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/model.h>
@@ -83,8 +84,8 @@ typedef struct orthsr_trainer orthsr_trainer;                 /* A run: model, d
 ORTHSR_API orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error);
 ORTHSR_API void orthsr_trainer_options_free(orthsr_trainer_options *options); /* NULL is a no-op. Since 0.1. */
 
-/* Puts every option but seed and templates to the method's defaults; setters called later replace them. What is trained is said by the arguments of
- * orthsr_trainer_new_with_prompt. Errors: ARGUMENT. Since 0.1. */
+/* Puts every option but seed, templates, collective and shards to the method's defaults; setters called later replace them. What is trained is said by the
+ * arguments of orthsr_trainer_new_with_prompt. Errors: ARGUMENT. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options, orthsr_method method, orthsr_error *error);
 
 /* Setters. Errors: ARGUMENT (out of the range stated); the option keeps its value then. Since 0.1. */
@@ -132,6 +133,16 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_optio
  * taken in tiles that fit, which changes results by rounding only; nothing is computed twice for it, but prompts when they make several tiles. The model's
  * weights, the adapter and its optimizer are not in the budget. orthsr_trainer_new fails with ARGUMENT when a single image or prompt does not fit. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error);
+/* Several ranks train one adapter: each gives its end of the connection, and the same model, data, adapter, prompt and options but for the threads and the
+ * memory budget; every call of the trainer that can fail is made by all of them, but orthsr_trainer_save, for which one is enough, and fails at all of them
+ * when it fails at one. Adapter, metrics and checkpoints have the same bits everywhere, and for any number of ranks. NULL, the default: one rank. Borrowed, and
+ * must outlive trainers. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_collective(orthsr_trainer_options *options, orthsr_collective *collective, orthsr_error *error);
+/* Parts that a batch and the class prompts are cut into, 1 (the default) to ORTHSR_MAX_RANKS; their gradients are added up in the order of a binary tree. Ranks
+ * share them out, so there must be as many as ranks at least; best a power of two times these. The number of shards changes results by rounding, the number of
+ * ranks does not change them. One rank that does the work of n needs room for log2(n) more gradients. Errors: ARGUMENT. Since 0.1. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_shards(orthsr_trainer_options *options, size_t shards, orthsr_error *error);
+
 /* Replaces the templates by these n >= 1, each with one "{}"; copied. Errors: ARGUMENT, MEMORY; the option keeps its value then. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 
@@ -179,13 +190,14 @@ ORTHSR_API orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char
 
 /* What a step's time is spent on. Since 0.1. */
 typedef enum orthsr_phase {
-    ORTHSR_PHASE_TEXT,       /* class prompts, forward and backward */
-    ORTHSR_PHASE_IMAGE,      /* the tuned model's images, forward */
-    ORTHSR_PHASE_BACKWARD,   /* the same, backward */
-    ORTHSR_PHASE_FROZEN,     /* the frozen model's images */
-    ORTHSR_PHASE_ORTHOGONAL, /* from the gradients of the matrices to those of their parameters, and from parameters to matrices; the defect */
-    ORTHSR_PHASE_OPTIMIZER,  /* the update */
-    ORTHSR_PHASE_OTHER       /* reading and augmenting images, the loss on features */
+    ORTHSR_PHASE_TEXT,         /* class prompts, forward and backward */
+    ORTHSR_PHASE_IMAGE,        /* the tuned model's images, forward */
+    ORTHSR_PHASE_BACKWARD,     /* the same, backward */
+    ORTHSR_PHASE_FROZEN,       /* the frozen model's images */
+    ORTHSR_PHASE_ORTHOGONAL,   /* from the gradients of the matrices to those of their parameters, and from parameters to matrices; the defect */
+    ORTHSR_PHASE_OPTIMIZER,    /* the update */
+    ORTHSR_PHASE_OTHER,        /* reading and augmenting images, the loss on features */
+    ORTHSR_PHASE_COMMUNICATION /* with other ranks, and waiting for them */
 } orthsr_phase;
 
 /* Of the last step: seconds of a phase; NaN before the first step and for another number. Since 0.1. */

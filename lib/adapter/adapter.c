@@ -162,17 +162,20 @@ void orthsr__factors_free(orthsr__factors *factors) {
     *factors = (orthsr__factors){0};
 }
 
-orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
+void orthsr__adapter_bound(const orthsr_adapter *adapter, real *parameters) {
     for (size_t i = 0; i < adapter->target_count && adapter->coft > 0; i++)
-        bound_target(adapter, &adapter->targets[i], next->parameters + adapter->targets[i].parameter_offset);
-    return orthsr__adapter_restore(pool, adapter, next, work, error);
+        bound_target(adapter, &adapter->targets[i], parameters + adapter->targets[i].parameter_offset);
+}
+
+void orthsr__adapter_exchange(orthsr_adapter *adapter, orthsr__factors *next) {
+    orthsr__factors before = adapter->factors;
+    adapter->factors = *next;
+    *next = before;
 }
 
 orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
     ORTHSR__TRY(orthsr__build_blocks(pool, adapter, 0, adapter->target_count, next, work, error));
-    orthsr__factors before = adapter->factors;
-    adapter->factors = *next;
-    *next = before;
+    orthsr__adapter_exchange(adapter, next);
     return ORTHSR_OK;
 }
 
@@ -181,8 +184,11 @@ orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parame
     orthsr_status status = orthsr__factors_new(&next, adapter, error);
     real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
     if (!status && !work) status = orthsr__fail_memory(error, "an adapter's factors");
-    if (!status && adapter->parameter_count > 0) memcpy(next.parameters, parameters, adapter->parameter_count * sizeof *parameters);
-    if (!status) status = orthsr__adapter_exchange(NULL, adapter, &next, work, error);
+    if (!status && adapter->parameter_count > 0) {
+        memcpy(next.parameters, parameters, adapter->parameter_count * sizeof *parameters);
+        orthsr__adapter_bound(adapter, next.parameters);
+    }
+    if (!status) status = orthsr__adapter_restore(NULL, adapter, &next, work, error);
     orthsr__factors_free(&next);
     free(work);
     return status;
@@ -211,7 +217,10 @@ orthsr_status orthsr_adapter_defect(const orthsr_adapter *adapter, double *defec
     ORTHSR__REQUIRE(adapter && defect, error, "adapter or defect is NULL");
     double *defects = orthsr__calloc(orthsr__block_count(adapter), sizeof *defects);
     real *work = orthsr__aligned(orthsr__block_work(adapter), sizeof *work);
-    if (defects && work) *defect = orthsr__block_defect(NULL, adapter, defects, work);
+    if (defects && work) {
+        orthsr__block_defects(NULL, adapter, 0, adapter->target_count, defects, work);
+        *defect = orthsr__worst_defect(defects, orthsr__block_count(adapter));
+    }
     orthsr_status status = defects && work ? ORTHSR_OK : orthsr__fail_memory(error, "an orthogonality defect");
     free(defects);
     free(work);

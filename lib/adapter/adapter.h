@@ -93,10 +93,14 @@ ptrdiff_t orthsr__adapter_find(const orthsr_adapter *adapter, const char *name);
 /* Replaces all parameters (parameter_count reals), within COFT's bound, and rebuilds every A; on failure the adapter is as it was. */
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error);
 
-/* The same without allocating: next->parameters become the adapter's, and what it had so far becomes next's. */
-orthsr_status orthsr__adapter_exchange(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
+/* All parameters (parameter_count), moved to within COFT's bound. */
+void orthsr__adapter_bound(const orthsr_adapter *adapter, real *parameters);
 
-/* The same with parameters as they are: what was within COFT's bound may be beyond it by rounding, and would be moved by a bit. */
+/* next becomes the adapter's, and what it had so far becomes next's. */
+void orthsr__adapter_exchange(orthsr_adapter *adapter, orthsr__factors *next);
+
+/* The same once every A of next->parameters was built, these as they are: what was within COFT's bound may be beyond it by rounding, and would be moved by a
+ * bit. On failure the adapter is as it was. */
 orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
 
 /* Room for the adapter's factors. Free in any case. */
@@ -123,8 +127,10 @@ orthsr_status orthsr__build_blocks(orthsr__pool *pool, const orthsr_adapter *ada
 /* grad_parameters += chain rule of grad_rotations through the parametrisation, both of these targets alone. */
 void orthsr__block_gradients(orthsr__pool *pool, const orthsr_adapter *adapter, size_t first, size_t targets, real *grad_parameters, const real *grad_rotations,
                              real *work);
-/* max |A^T A - I| over all blocks; defects (orthsr__block_count): of each. */
-double orthsr__block_defect(orthsr__pool *pool, const orthsr_adapter *adapter, double *defects, real *work);
+/* max |A^T A - I| of each block of these targets. */
+void orthsr__block_defects(orthsr__pool *pool, const orthsr_adapter *adapter, size_t first, size_t targets, double *defects, real *work);
+/* The largest of them (n); NaN when one is. */
+double orthsr__worst_defect(const double *defects, size_t n);
 
 /* W, as orthsr_adapter_merge's, <- diag(scale) W A^T, or on the output side diag(scale) A^T W, in float64 and rounded once; inverse: the W that this gives W
  * from. A is built from the parameters in float64, so it carries no float32 defect. *deviation (may be NULL) becomes at least the largest |stored - exact|.

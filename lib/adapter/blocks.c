@@ -119,12 +119,14 @@ static void measure_block(void *context, size_t i) {
 
 size_t orthsr__block_count(const orthsr_adapter *adapter) { return count_blocks(adapter, 0, adapter->target_count); }
 
-double orthsr__block_defect(orthsr__pool *pool, const orthsr_adapter *adapter, double *defects, real *work) {
-    size_t blocks = orthsr__block_count(adapter);
-    call c = {.adapter = adapter, .defects = defects, .work = work, .work_size = orthsr__block_work(adapter)};
-    share(pool, &c, blocks, measure_block);
+void orthsr__block_defects(orthsr__pool *pool, const orthsr_adapter *adapter, size_t first, size_t targets, double *defects, real *work) {
+    call c = {.adapter = adapter, .first = first, .defects = defects, .work = work, .work_size = orthsr__block_work(adapter)};
+    share(pool, &c, count_blocks(adapter, first, targets), measure_block);
+}
+
+double orthsr__worst_defect(const double *defects, size_t n) {
     double worst = 0;
-    for (size_t i = 0; i < blocks; i++)
+    for (size_t i = 0; i < n; i++)
         if (defects[i] > worst || isnan(defects[i])) worst = defects[i]; /* a NaN stays: nothing is larger */
     return worst;
 }

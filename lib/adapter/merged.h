@@ -14,9 +14,8 @@ bool orthsr__merging_pays(const orthsr__target *target, size_t rows);
 /* merged (out, in) of weight (out, in), without the target's scale. They may not overlap. */
 void orthsr__merge_weight(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *merged, const real *weight);
 
-/* grad_rotations (distinct, b, b of this target) += that of grad_merged (out, in), as the parametrisation wants it. merged, of orthsr__merge_weight, is spoilt.
- */
+/* grad_rotations (distinct, b, b of this target) += that of grad_merged (out, in), as the parametrisation wants it. merged: of orthsr__merge_weight. room: (out, in). */
 void orthsr__merge_adjoint(orthsr__pool *pool, const orthsr_adapter *adapter, const orthsr__target *target, real *grad_rotations, const real *grad_merged,
-                           const real *weight, real *merged);
+                           const real *weight, const real *merged, real *room);
 
 #endif

@@ -55,6 +55,12 @@ static bool adapted(const orthsr__encoder *encoder, const orthsr__tower *tower) 
     return false;
 }
 
+bool orthsr__encoder_has(const orthsr__encoder *encoder, const orthsr__tower *tower, const orthsr__target *target) {
+    for (size_t i = 0; i < tower->config.layers * ORTHSR__MAPS && encoder->stack.count; i++)
+        if (encoder->stack.binding[0][tower->first_map + i] == target) return true;
+    return false;
+}
+
 bool orthsr__image_adapted(const orthsr__encoder *encoder) { return adapted(encoder, &encoder->model->image); }
 bool orthsr__text_adapted(const orthsr__encoder *encoder) { return adapted(encoder, &encoder->model->text); }
 

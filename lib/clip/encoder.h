@@ -53,8 +53,8 @@ orthsr_status orthsr__encode_text_tile(orthsr__encoder *encoder, real *features,
 /* The same of any n, tile by tile. */
 orthsr_status orthsr__encode_texts(orthsr__encoder *encoder, real *features, const int32_t *tokens, size_t n, orthsr_error *error);
 
-/* Around the tiles of a training step, of all its images or all its texts. The adapter does not change between the two; what they add to grad_rotations is
- * whole after the second. */
+/* Around the tiles of a training step, of all its images or all its texts: begin once, end after the tiles of each shard. The adapter does not change in
+ * between; what a shard adds to grad_rotations is whole after its end. */
 orthsr_status orthsr__image_step_begin(orthsr__encoder *encoder, orthsr_error *error);
 orthsr_status orthsr__text_step_begin(orthsr__encoder *encoder, orthsr_error *error);
 void orthsr__image_step_end(orthsr__encoder *encoder, real *grad_rotations);
@@ -63,6 +63,9 @@ void orthsr__text_step_end(orthsr__encoder *encoder, real *grad_rotations);
 /* Rows of activations of n images; of n texts, over all their tiles. */
 size_t orthsr__image_rows(const orthsr_model *model, size_t n);
 size_t orthsr__text_rows(const orthsr__encoder *encoder, const int32_t *tokens, size_t n);
+
+/* Whether the encoder's one adapter has the target in this tower of its model. */
+bool orthsr__encoder_has(const orthsr__encoder *encoder, const orthsr__tower *tower, const orthsr__target *target);
 
 /* Whether a target is merged in training steps. */
 bool orthsr__encoder_merges(const orthsr__encoder *encoder, const orthsr__target *target);

@@ -61,13 +61,15 @@ bool orthsr__pass_merges(const orthsr__tower *tower, const orthsr__target *targe
 
 /* Which targets are merged, and where. */
 static void lay_out_merged(orthsr__pass *pass, carver *c, orthsr__load load) {
-    size_t layers = pass->tower->config.layers;
+    size_t layers = pass->tower->config.layers, largest = 0;
     for (size_t i = 0; i < layers * ORTHSR__MAPS; i++) {
         const orthsr__target *target = target_of(pass, i);
         if (!target || !orthsr__pass_merges(pass->tower, target, i, load)) continue;
         real *weight = carve(c, target->out * target->in), *grad = carve(c, target->out * target->in);
         if (c->base) pass->merged[i] = (orthsr__merged){weight, grad};
+        if (target->out * target->in > largest) largest = target->out * target->in;
     }
+    pass->merging = carve(c, largest);
 }
 
 /* Everything but memory. */
@@ -203,9 +205,10 @@ void orthsr__pass_end(orthsr__pass *pass, real *grad_rotations) {
     for (size_t i = 0; i < pass->tower->config.layers * ORTHSR__MAPS; i++) {
         const orthsr__merged *merged = &pass->merged[i];
         const orthsr__target *target = target_of(pass, i);
-        if (merged->weight)
-            orthsr__merge_adjoint(pass->pool, pass->stack.adapter[0], target, grad_rotations + target->rotation_offset, merged->grad,
-                                  pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight, merged->weight);
+        if (!merged->weight) continue;
+        orthsr__merge_adjoint(pass->pool, pass->stack.adapter[0], target, grad_rotations + target->rotation_offset, merged->grad,
+                              pass->tower->layer[i / ORTHSR__MAPS].map[i % ORTHSR__MAPS].weight, merged->weight, pass->merging);
+        memset(merged->grad, 0, target->out * target->in * sizeof *merged->grad); /* the next shard's begins at 0 */
     }
 }
 

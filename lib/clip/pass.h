@@ -48,6 +48,7 @@ typedef struct orthsr__pass {
     size_t *at;                                                   /* (rows): where each sequence is read, among its own rows; the caller sets it */
     orthsr__sequences sequences;                                  /* of the batch at hand; the caller sets it: at most `rows` rows */
     orthsr__merged *merged;                                       /* (layers * ORTHSR__MAPS) */
+    real *merging;                                                /* (out, in) of the largest of them: for orthsr__merge_adjoint */
     size_t copy_layer;                                            /* the input of this layer ... */
     real *copy;                                                   /* ... is copied to here (rows, d), where this is not NULL */
 } orthsr__pass;

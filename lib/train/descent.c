@@ -11,6 +11,7 @@
 
 static orthsr_status allocate(orthsr__descent *descent, orthsr_error *error) {
     const orthsr_adapter *adapter = descent->adapter;
+    size_t ends = orthsr_collective_ranks(descent->ranks) + 1;
     const struct {
         void **array;
         size_t n, size;
@@ -21,16 +22,46 @@ static orthsr_status allocate(orthsr__descent *descent, orthsr_error *error) {
         {(void **)&descent->gradient, adapter->parameter_count, sizeof(real)},
         {(void **)&descent->defects, orthsr__block_count(adapter), sizeof(double)},
         {(void **)&descent->work, orthsr__pool_threads(descent->pool) * orthsr__block_work(adapter), sizeof(real)},
+        {(void **)&descent->rotations, ends, sizeof(size_t)},
+        {(void **)&descent->parameters, ends, sizeof(size_t)},
+        {(void **)&descent->kept, ends, sizeof(size_t)},
+        {(void **)&descent->blocks, ends, sizeof(size_t)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!(*parts[i].array = orthsr__aligned(parts[i].n, parts[i].size))) return orthsr__fail_memory(error, "training");
     return orthsr__factors_new(&descent->next, adapter, error);
 }
 
+/* What a target's matrices cost, about: b^3 of each block. */
+static double cost_of(const orthsr__target *target) { return pow((double)target->block, 3) * (double)target->distinct; }
+
+/* Consecutive targets to every rank, of about the same cost: a target goes where its middle lies. */
+static void share_out(orthsr__descent *descent) {
+    const orthsr_adapter *adapter = descent->adapter;
+    size_t ranks = orthsr_collective_ranks(descent->ranks), own = orthsr_collective_rank(descent->ranks), target = 0, blocks = 0;
+    double all = 0, done = 0;
+    for (size_t t = 0; t < adapter->target_count; t++) all += cost_of(&adapter->targets[t]);
+    for (size_t r = 0; r <= ranks; r++) {
+        const orthsr__target *t = &adapter->targets[target];
+        for (; target < adapter->target_count && (r == ranks || done + cost_of(t) / 2 < all * (double)r / (double)ranks); target++, t++) {
+            done += cost_of(t);
+            blocks += t->distinct;
+        }
+        bool end = target == adapter->target_count;
+        if (r == own) descent->first = target;
+        if (r == own + 1) descent->targets = target - descent->first;
+        descent->rotations[r] = end ? adapter->rotation_count : t->rotation_offset;
+        descent->parameters[r] = end ? adapter->parameter_count : t->parameter_offset;
+        descent->kept[r] = end ? adapter->kept_count : t->kept_offset;
+        descent->blocks[r] = blocks;
+    }
+}
+
 orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adapter, orthsr_optimizer_kind kind, const orthsr_trainer_options *options,
-                                  orthsr__pool *pool, orthsr_error *error) {
-    *descent = (orthsr__descent){.adapter = adapter, .pool = pool};
+                                  orthsr__pool *pool, orthsr__phases *phases, orthsr_error *error) {
+    *descent = (orthsr__descent){.adapter = adapter, .pool = pool, .phases = phases, .ranks = options->collective};
     ORTHSR__TRY(allocate(descent, error));
+    share_out(descent);
     if (adapter->parameter_count == 0) return ORTHSR_OK;
     bool given = options->learning_rate > 0;
     descent->learning_rate = given ? (double)options->learning_rate : orthsr__adapter_rate(kind, adapter);
@@ -43,7 +74,8 @@ orthsr_status orthsr__descent_new(orthsr__descent *descent, orthsr_adapter *adap
 
 void orthsr__descent_free(orthsr__descent *descent) {
     orthsr_optimizer_free(descent->optimizer);
-    void *const arrays[] = {descent->rate_factor, descent->longest_gradient, descent->grad_rotations, descent->gradient, descent->defects, descent->work};
+    void *const arrays[] = {descent->rate_factor, descent->longest_gradient, descent->grad_rotations, descent->gradient, descent->defects,
+                            descent->work,        descent->rotations,        descent->parameters,     descent->kept,     descent->blocks};
     orthsr__factors_free(&descent->next);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     *descent = (orthsr__descent){0};
@@ -72,9 +104,28 @@ static void cut_off_gradient(orthsr__descent *descent) {
     }
 }
 
+/* To the ranks that see to the matrices, and from there to all. The sum comes first: it has the same bits for any number of ranks. */
+static orthsr_status sum_to_owners(orthsr__descent *descent, orthsr_error *error) {
+    orthsr_phase before = orthsr__phase(descent->phases, ORTHSR_PHASE_COMMUNICATION);
+    orthsr_status status = orthsr__sum_to_owners(descent->ranks, descent->grad_rotations, descent->rotations, error);
+    orthsr__phase(descent->phases, before);
+    return status;
+}
+
+static orthsr_status gather(orthsr__descent *descent, void *values, size_t value_size, const size_t *begins, orthsr_error *error) {
+    orthsr_phase before = orthsr__phase(descent->phases, ORTHSR_PHASE_COMMUNICATION);
+    orthsr_status status = orthsr__gather(descent->ranks, values, value_size, begins, error);
+    orthsr__phase(descent->phases, before);
+    return status;
+}
+
 orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error) {
+    size_t rank = orthsr_collective_rank(descent->ranks), parameters = descent->parameters[rank], rotations = descent->rotations[rank];
+    ORTHSR__TRY(sum_to_owners(descent, error));
     memset(descent->gradient, 0, descent->adapter->parameter_count * sizeof(real));
-    orthsr__block_gradients(descent->pool, descent->adapter, 0, descent->adapter->target_count, descent->gradient, descent->grad_rotations, descent->work);
+    orthsr__block_gradients(descent->pool, descent->adapter, descent->first, descent->targets, descent->gradient + parameters,
+                            descent->grad_rotations + rotations, descent->work);
+    ORTHSR__TRY(gather(descent, descent->gradient, sizeof(real), descent->parameters, error));
     const orthsr__target *target = not_finite(descent->adapter, descent->gradient);
     if (target) return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the gradient of '%s' is not finite; a smaller learning rate may help", target->name);
     cut_off_gradient(descent);
@@ -105,7 +156,25 @@ static const orthsr__target *overflown(const orthsr__descent *descent) {
     return target;
 }
 
-orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr__phases *phases, orthsr_error *error) {
+/* Every A of next->parameters: this rank's are built, the others' come from theirs. */
+static orthsr_status build(orthsr__descent *descent, orthsr_error *error) {
+    orthsr_status status = orthsr__build_blocks(descent->pool, descent->adapter, descent->first, descent->targets, &descent->next, descent->work, error);
+    orthsr_phase before = orthsr__phase(descent->phases, ORTHSR_PHASE_COMMUNICATION);
+    status = orthsr__agree(descent->ranks, status, error);
+    orthsr__phase(descent->phases, before);
+    if (!status) status = gather(descent, descent->next.rotations, sizeof(real), descent->rotations, error);
+    return status ? status : gather(descent, descent->next.kept, sizeof(real), descent->kept, error);
+}
+
+static orthsr_status measure(orthsr__descent *descent, double *defect, orthsr_error *error) {
+    double *own = descent->defects + descent->blocks[orthsr_collective_rank(descent->ranks)];
+    orthsr__block_defects(descent->pool, descent->adapter, descent->first, descent->targets, own, descent->work);
+    ORTHSR__TRY(gather(descent, descent->defects, sizeof(double), descent->blocks, error));
+    *defect = orthsr__worst_defect(descent->defects, orthsr__block_count(descent->adapter));
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error) {
     orthsr_adapter *adapter = descent->adapter;
     *defect = 0;
     if (adapter->parameter_count == 0) return ORTHSR_OK;
@@ -116,12 +185,14 @@ orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *
     if (target) return orthsr__fail(error, status, "target '%s': %s", target->name, why.message);
     if (status) return orthsr__fail(error, status, "%s", why.message);
     stretch_step(descent);
-    orthsr__phase(phases, ORTHSR_PHASE_ORTHOGONAL);
-    status = orthsr__adapter_exchange(descent->pool, adapter, &descent->next, descent->work, error);
-    if (status) {
-        orthsr__optimizer_undo(descent->optimizer);
-        return status;
+    orthsr__adapter_bound(adapter, descent->next.parameters);
+    orthsr__phase(descent->phases, ORTHSR_PHASE_ORTHOGONAL);
+    status = build(descent, error);
+    if (!status) {
+        orthsr__adapter_exchange(adapter, &descent->next);
+        status = measure(descent, defect, error);
+        if (status) orthsr__adapter_exchange(adapter, &descent->next);
     }
-    *defect = orthsr__block_defect(descent->pool, adapter, descent->defects, descent->work);
-    return ORTHSR_OK;
+    if (status) orthsr__optimizer_undo(descent->optimizer);
+    return status;
 }

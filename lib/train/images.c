@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/collective.h"
 #include "base/fail.h"
 #include "base/memory.h"
 #include "clip/prompt.h"
@@ -119,28 +120,64 @@ static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n
     return remember(images, ORTHSR__CUT, items, n, error);
 }
 
-/* One pass of the frozen model over all items. */
-static orthsr_status look_at_all(orthsr__images *images, orthsr_error *error) {
+/* begins (ranks + 1) of n things, each rank's as many as another's. Freed by the caller. */
+static orthsr_status share_out(size_t **begins, const orthsr__images *images, size_t n, orthsr_error *error) {
+    size_t ranks = orthsr_collective_ranks(images->options->collective);
+    *begins = orthsr__calloc(ranks + 1, sizeof **begins);
+    if (!*begins) return orthsr__fail_memory(error, "training");
+    orthsr__even_begins(*begins, n, ranks);
+    return ORTHSR_OK;
+}
+
+static orthsr_status look_at_own(orthsr__images *images, const size_t *begins, orthsr_error *error) {
+    size_t rank = orthsr_collective_rank(images->options->collective), end = begins[rank + 1];
     size_t *items = orthsr__calloc(images->tile, sizeof *items);
     orthsr_status status = items ? ORTHSR_OK : orthsr__fail_memory(error, "training");
-    for (size_t i = 0; i < images->items && !status; i += images->tile)
-        status = look_at_tile(images, i, images->items - i < images->tile ? images->items - i : images->tile, items, error);
+    for (size_t i = begins[rank]; i < end && !status; i += images->tile)
+        status = look_at_tile(images, i, end - i < images->tile ? end - i : images->tile, items, error);
     free(items);
+    return status;
+}
+
+static orthsr_status gather_seen(orthsr__images *images, orthsr__seen *seen, const size_t *begins, orthsr_error *error) {
+    orthsr_collective *ranks = images->options->collective;
+    if (seen->features) ORTHSR__TRY(orthsr__gather(ranks, seen->features, images->anchor.embed * sizeof(real), begins, error));
+    if (seen->log_p) ORTHSR__TRY(orthsr__gather(ranks, seen->log_p, images->anchor.classes * sizeof(real), begins, error));
+    return seen->maps ? orthsr__gather(ranks, seen->maps, images->grid * images->grid * sizeof(float), begins, error) : ORTHSR_OK;
+}
+
+/* One pass of the frozen model over all items; each rank looks at its part of them. */
+static orthsr_status look_at_all(orthsr__images *images, orthsr_error *error) {
+    size_t *begins = NULL;
+    orthsr_status status = share_out(&begins, images, images->items, error);
+    if (!status) status = look_at_own(images, begins, error);
+    status = orthsr__agree(images->options->collective, status, error);
+    for (size_t part = 0; part < ORTHSR__PARTS && !status; part++) status = gather_seen(images, &images->seen[part], begins, error);
+    free(begins);
     return status;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* The frozen branch's class features, from prompts of its own templates. */
+/* The frozen branch's class features, from prompts of its own templates; each rank encodes its part of them. A text's bits do not depend on the others. */
 static orthsr_status encode_classes(orthsr__images *images, const char *const *templates, size_t n_templates, orthsr_error *error) {
-    size_t classes = images->anchor.classes, prompts = classes * n_templates, room;
-    real *features = orthsr__mul(&room, prompts, images->anchor.embed) ? orthsr__aligned(room, sizeof *features) : NULL; /* (prompts, embed) */
+    orthsr_collective *ranks = images->options->collective;
+    size_t classes = images->anchor.classes, prompts = classes * n_templates, embed = images->anchor.embed, room, *begins = NULL;
+    real *features = orthsr__mul(&room, prompts, embed) ? orthsr__aligned(room, sizeof *features) : NULL; /* (prompts, embed) */
     int32_t *tokens = NULL;
     orthsr_status status =
         features ? orthsr__tokenize_classes(&tokens, images->model, (const char *const *)images->dataset->class_names, classes, templates, n_templates, error)
                  : orthsr__fail_memory(error, "class prompts");
-    if (!status) status = orthsr__encode_texts(&images->frozen, features, tokens, prompts, error);
+    if (!status) status = share_out(&begins, images, prompts, error);
+    if (!status) {
+        size_t rank = orthsr_collective_rank(ranks), first = begins[rank];
+        status = orthsr__encode_texts(&images->frozen, features + first * embed, tokens + first * images->model->config.context_length,
+                                      begins[rank + 1] - first, error);
+    }
+    status = orthsr__agree(ranks, status, error);
+    if (!status) status = orthsr__gather(ranks, features, embed * sizeof *features, begins, error);
     if (!status) orthsr__objective_begin(&images->anchor, features);
+    free(begins);
     free(tokens);
     free(features);
     return status;
@@ -194,6 +231,7 @@ orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *mod
     images->anchor.temperature = (real)options->kl_temperature;
     if (!status) status = allocate(images, error);
     if (!status) status = orthsr__encoder_new(&images->frozen, model, NULL, false, pool, tile_rows, error);
+    status = orthsr__agree(options->collective, status, error);
     if (!status) status = encode_classes(images, templates, n_templates, error);
     if (!status && !is_augmented(images)) status = look_at_all(images, error);
     if (status) orthsr__images_free(images);
@@ -228,31 +266,40 @@ static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, 
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
-                                      size_t epoch, real *grad_rotations, orthsr_error *error) {
-    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
-    bool adapted = orthsr__image_adapted(encoder), looks = augmented || (has_cut && !stays);
-    size_t tile = orthsr__even_tile(n, images->tile);
-    if (adapted && looks) ORTHSR__TRY(orthsr__encoder_follow(encoder, &images->frozen, error));
+/* Whether the frozen model sees images in every step. */
+static bool looks(const orthsr__images *images) { return is_augmented(images) || (images->options->cutout != ORTHSR_CUTOUT_OFF && !cut_stays(images)); }
+
+orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, orthsr_error *error) {
+    if (!orthsr__image_adapted(encoder)) return ORTHSR_OK;
+    if (looks(images)) ORTHSR__TRY(orthsr__encoder_follow(encoder, &images->frozen, error));
     orthsr__phase(images->phases, ORTHSR_PHASE_IMAGE);
-    if (adapted) ORTHSR__TRY(orthsr__image_step_begin(encoder, error));
+    orthsr_status status = orthsr__image_step_begin(encoder, error);
     orthsr__phase(images->phases, ORTHSR_PHASE_OTHER);
+    return status;
+}
+
+orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
+                                      size_t batch, size_t epoch, real *grad_rotations, orthsr_error *error) {
+    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
+    bool adapted = orthsr__image_adapted(encoder);
+    if (n == 0) return ORTHSR_OK;
+    size_t tile = orthsr__even_tile(n, images->tile);
     for (size_t i = 0; i < n; i += tile, items += tile) {
         size_t count = n - i < tile ? n - i : tile;
         label(images, items, count);
-        if (augmented || adapted || (has_cut && !stays)) ORTHSR__TRY(load(images, items, count, epoch, error));
+        if (adapted || looks(images)) ORTHSR__TRY(load(images, items, count, epoch, error));
         if (augmented) {
             ORTHSR__TRY(look(images, count, true, error));
             ORTHSR__TRY(map(images, count, error));
         } else {
             recall(images, ORTHSR__WHOLE, items, count);
         }
-        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, augmented, count, n, grad_rotations, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, augmented, count, batch, grad_rotations, error));
         if (!has_cut) continue;
         if (adapted || !stays) ORTHSR__TRY(cut(images, items, count, epoch, error));
         if (stays) recall(images, ORTHSR__CUT, items, count);
         else ORTHSR__TRY(look(images, count, false, error));
-        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, !stays, count, n, grad_rotations, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, !stays, count, batch, grad_rotations, error));
     }
     orthsr__phase(images->phases, ORTHSR_PHASE_BACKWARD);
     if (adapted) orthsr__image_step_end(encoder, grad_rotations);

@@ -33,15 +33,18 @@ typedef struct orthsr__images {
     orthsr__seen seen[ORTHSR__PARTS];      /* of the images as they are, without augmentation; and cut, see cut_stays */
 } orthsr__images;
 
-/* Borrows all three. One pass of the frozen model over class prompts and, without augmentation, items. Errors: those of reading images, of encoding
- * text, NUMERIC, MEMORY. */
+/* Borrows all of them. One pass of the frozen model over class prompts and, without augmentation, items, which ranks share out. Errors: those of reading
+ * images, of encoding text, NUMERIC, MEMORY. */
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
                                  orthsr__phases *phases, orthsr__pool *pool, size_t tile_rows, orthsr_error *error);
 void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
 
-/* Between orthsr__objective_begin and _end: all terms of the batch items (n) go into the objective's sums, and their gradient through the image tower is ADDED
- * to grad_rotations. */
+/* Before a batch's first shard. */
+orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, orthsr_error *error);
+
+/* Between orthsr__objective_begin and _end: all terms of a shard's items (n), of a batch of `batch`, go into the objective's sums, and their gradient through
+ * the image tower is ADDED to grad_rotations. */
 orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
-                                      size_t epoch, real *grad_rotations, orthsr_error *error);
+                                      size_t batch, size_t epoch, real *grad_rotations, orthsr_error *error);
 
 #endif

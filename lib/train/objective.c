@@ -60,10 +60,7 @@ void orthsr__objective_begin(orthsr__objective *objective, const real *prompts) 
         }
     orthsr__normalize_forward(objective->class_features, objective->class_norms, objective->means, classes, embed);
     memset(objective->grad_classes, 0, classes * embed * sizeof(real));
-    for (size_t i = 0; i < ORTHSR__PARTS; i++) {
-        objective->term[i].ce = objective->term[i].kl = 0;
-        objective->term[i].correct = 0;
-    }
+    for (size_t i = 0; i < ORTHSR__PARTS; i++) objective->sums[i] = (orthsr__sums){0};
 }
 
 /* z (n, classes) into objective->logits. */
@@ -105,7 +102,8 @@ static double add_kl(orthsr__objective *objective, const real *frozen, const siz
 void orthsr__objective_tile(orthsr__objective *objective, orthsr__part part, real *grad_images, const real *images, const size_t *labels, const real *frozen,
                             size_t n, size_t batch) {
     size_t classes = objective->classes, embed = objective->embed;
-    orthsr__term *term = &objective->term[part];
+    const orthsr__term *term = &objective->term[part];
+    orthsr__sums *sums = &objective->sums[part];
     real *log_p = objective->log_p, *grad = objective->grad_logits, weight = 1 / (real)batch;
     form_logits(objective, images, n);
     orthsr__log_softmax(log_p, objective->logits, n, classes);
@@ -113,11 +111,11 @@ void orthsr__objective_tile(orthsr__objective *objective, orthsr__part part, rea
         size_t best = 0;
         for (size_t c = 1; c < classes; c++)
             if (log_p[i * classes + c] > log_p[i * classes + best]) best = c;
-        term->correct += best == labels[i];
+        sums->correct += best == labels[i];
     }
     memset(grad, 0, n * classes * sizeof(real));
-    term->ce += orthsr__cross_entropy(grad, log_p, labels, n, classes, weight * term->ce_weight);
-    term->kl += add_kl(objective, frozen, labels, n, weight * (real)objective->kl_factor * term->kl_weight);
+    sums->ce += orthsr__cross_entropy(grad, log_p, labels, n, classes, weight * term->ce_weight);
+    sums->kl += add_kl(objective, frozen, labels, n, weight * (real)objective->kl_factor * term->kl_weight);
     orthsr__gemm(true, false, classes, embed, n, objective->scale, grad, classes, objective->unit_images, embed, 1, objective->grad_classes, embed);
     orthsr__gemm(false, false, n, embed, classes, objective->scale, grad, classes, objective->class_features, embed, 0, grad_images, embed);
     orthsr__normalize_backward(grad_images, grad_images, objective->unit_images, objective->image_norms, n, embed);
@@ -127,7 +125,8 @@ double orthsr__objective_loss(const orthsr__objective *objective, size_t n) {
     double loss = 0;
     for (size_t i = 0; i < ORTHSR__PARTS; i++) {
         const orthsr__term *term = &objective->term[i];
-        loss += ((double)term->ce_weight * term->ce + objective->kl_factor * (double)term->kl_weight * term->kl) / (double)n;
+        const orthsr__sums *sums = &objective->sums[i];
+        loss += ((double)term->ce_weight * sums->ce + objective->kl_factor * (double)term->kl_weight * sums->kl) / (double)n;
     }
     return loss;
 }

@@ -17,9 +17,14 @@ typedef enum orthsr__part { ORTHSR__WHOLE, ORTHSR__CUT, ORTHSR__PARTS } orthsr__
 
 typedef struct orthsr__term {
     real ce_weight, kl_weight;
-    double ce, kl; /* sums over the batch so far, unweighted but for the confidence */
-    size_t correct;
 } orthsr__term;
+
+/* Over the batch so far, unweighted but for the confidence. */
+typedef struct orthsr__sums {
+    double ce, kl, correct;
+} orthsr__sums;
+
+enum { ORTHSR__SUMS = 3 * ORTHSR__PARTS }; /* doubles in those of all parts */
 
 typedef struct orthsr__objective {
     size_t classes, templates, embed, tile; /* tile: images at once, at most */
@@ -30,6 +35,7 @@ typedef struct orthsr__objective {
     bool confidence;  /* an image's KL counts times the frozen probability of its label */
     double kl_factor; /* of both KL weights in this step */
     orthsr__term term[ORTHSR__PARTS];
+    orthsr__sums sums[ORTHSR__PARTS];
     real *memory;                       /* all of the below */
     real *unit_prompts, *prompt_norms;  /* (classes templates, embed), (classes templates) */
     real *means, *class_norms;          /* (classes, embed), (classes) */
@@ -50,12 +56,12 @@ void orthsr__objective_begin(orthsr__objective *objective, const real *prompts);
 /* log_p (n, classes), at the temperature, of raw images (n, embed), n <= tile: what the frozen model says to orthsr__objective_tile. */
 void orthsr__objective_log_probabilities(orthsr__objective *objective, real *log_p, const real *images, size_t n);
 
-/* One tile of one part of a batch of `batch` images: the term's sums grow; grad_images (n, embed), which may be images. labels (n), frozen (n, classes)
+/* One tile of one part of a batch of `batch` images: the part's sums grow; grad_images (n, embed), which may be images. labels (n), frozen (n, classes)
  * log-probabilities at the temperature. */
 void orthsr__objective_tile(orthsr__objective *objective, orthsr__part part, real *grad_images, const real *images, const size_t *labels, const real *frozen,
                             size_t n, size_t batch);
 
-/* The weighted sum over all terms of what is in their sums, for a batch of n images. */
+/* The weighted sum over all terms of what is in the sums, for a batch of n images. */
 double orthsr__objective_loss(const orthsr__objective *objective, size_t n);
 
 /* After the last tile: grad_prompts (classes templates, embed). */

@@ -23,7 +23,8 @@ static const orthsr_trainer_options orthsr = {.optimizer = ORTHSR_ADAMW,
                                               .kl_temperature = 1,
                                               .cutout_probability = 1,
                                               .cutout_holes = 1,
-                                              .seed = 1};
+                                              .seed = 1,
+                                              .shards = 1};
 static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .optimizer_set = true,
                                             .momentum = 0.9f,
@@ -38,7 +39,8 @@ static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .kl_temperature = 1,
                                             .cutout_probability = 1,
                                             .cutout_holes = 1,
-                                            .seed = 1};
+                                            .seed = 1,
+                                            .shards = 1};
 
 orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error) {
     ORTHSR__REQUIRE(out != NULL, error, "out is NULL");
@@ -106,7 +108,22 @@ orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options,
     fresh.frozen_templates = options->frozen_templates;
     fresh.frozen_template_count = options->frozen_template_count;
     fresh.seed = options->seed;
+    fresh.collective = options->collective;
+    fresh.shards = options->shards;
     *options = fresh;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_collective(orthsr_trainer_options *options, orthsr_collective *collective, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->collective = collective;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_shards(orthsr_trainer_options *options, size_t shards, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(shards >= 1 && shards <= ORTHSR_MAX_RANKS, error, "a batch is cut into 1 to 4096 shards");
+    options->shards = shards;
     return ORTHSR_OK;
 }
 

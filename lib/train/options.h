@@ -34,7 +34,9 @@ struct orthsr_trainer_options {
     uint64_t seed;
     size_t threads;       /* 0: one for every processor */
     size_t memory_budget; /* bytes of activations; 0: tiles are of ORTHSR__TILE_ROWS */
-    char **templates;     /* (template_count) */
+    size_t shards;
+    orthsr_collective *collective; /* borrowed; NULL: one rank */
+    char **templates;              /* (template_count) */
     size_t template_count;
     char **frozen_templates;      /* (frozen_template_count) */
     size_t frozen_template_count; /* 0: as the tuned branch's */

@@ -6,7 +6,7 @@
 
 #include <orthsr/trainer.h>
 
-enum { ORTHSR__PHASES = ORTHSR_PHASE_OTHER + 1 };
+enum { ORTHSR__PHASES = ORTHSR_PHASE_COMMUNICATION + 1 };
 
 typedef struct orthsr__phases {
     double seconds[ORTHSR__PHASES];

@@ -2,6 +2,7 @@
 #include "train/run.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,10 +93,6 @@ static uint32_t checksum(uint32_t before, const void *bytes, size_t size) { retu
 
 static void add_model(writing *w, const orthsr_trainer *trainer) {
     const orthsr_model *model = trainer->model;
-    const orthsr__texts *texts = &trainer->texts;
-    char tokens[16];
-    size_t count = texts->prompts * model->config.context_length;
-    snprintf(tokens, sizeof tokens, "%08x", checksum(0, texts->tokens, count * sizeof *texts->tokens));
     add(w, "release", ORTHSR_VERSION_STRING);
     add(w, "model", model->fingerprint);
     add_count(w, "image size", model->config.image_size);
@@ -105,6 +102,13 @@ static void add_model(writing *w, const orthsr_trainer *trainer) {
     add(w, "text tower's activation", ACTIVATIONS[model->config.text.activation]);
     add_count(w, "image tower's heads", model->config.image.heads);
     add_count(w, "text tower's heads", model->config.text.heads);
+}
+
+/* After all that they follow from: where something differs, that is what is named. */
+static void add_tokens(writing *w, const orthsr__texts *texts) {
+    char tokens[16];
+    size_t count = texts->prompts * texts->model->config.context_length;
+    snprintf(tokens, sizeof tokens, "%08x", checksum(0, texts->tokens, count * sizeof *texts->tokens));
     add(w, "token ids", tokens);
 }
 
@@ -194,6 +198,7 @@ static orthsr_status add_options(writing *w, const orthsr_trainer *trainer, orth
     add_count(w, "warm-up epochs", o->warmup_epochs);
     add_count(w, "epochs", o->epochs);
     add_count(w, "batch size", trainer->batch);
+    add_count(w, "shards", o->shards);
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
     add(w, "seed", seed);
@@ -225,6 +230,7 @@ orthsr_status orthsr__run_describe(orthsr__run *run, const orthsr_trainer *train
     add_prompt(&w, trainer->texts.prompt);
     orthsr_status status = add_options(&w, trainer, error);
     if (!status) status = add_items(&w, trainer->dataset, error);
+    add_tokens(&w, &trainer->texts);
     if (!status && w.failed) status = orthsr__fail_memory(error, "a checkpoint");
     if (status) orthsr__run_free(run);
     return status;
@@ -240,15 +246,53 @@ static const char *next(const char **at, const char *end) {
     return text;
 }
 
-orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error) {
+/* The first thing in which another run's text (size > 0, with a zero byte at its end) differs. */
+typedef struct difference {
+    const char *key, *value, *own_value; /* key NULL: they are not lists of the same things */
+} difference;
+
+static difference differ(const orthsr__run *run, const char *text, size_t size) {
     const char *at = text, *own_at = run->text, *end = text + size, *own_end = run->text + run->size;
-    if (size == run->size && memcmp(text, run->text, size) == 0) return ORTHSR_OK;
-    if (size == 0 || text[size - 1] != '\0') return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': its description of the run does not end", path);
     for (;;) {
         const char *key = next(&at, end), *value = next(&at, end), *own_key = next(&own_at, own_end), *own_value = next(&own_at, own_end);
-        if (!own_key || !key || !value || strcmp(key, own_key) != 0) break;
-        if (strcmp(value, own_value) != 0)
-            return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s' is of another run: %s is %.256s there and %.256s here", path, key, value, own_value);
+        if (!own_key || !key || !value || strcmp(key, own_key) != 0) return (difference){NULL, NULL, NULL};
+        if (strcmp(value, own_value) != 0) return (difference){key, value, own_value};
     }
+}
+
+orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error) {
+    if (size == run->size && memcmp(text, run->text, size) == 0) return ORTHSR_OK;
+    if (size == 0 || text[size - 1] != '\0') return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': its description of the run does not end", path);
+    difference d = differ(run, text, size);
+    if (d.key)
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "'%s' is of another run: %s is %.256s there and %.256s here", path, d.key, d.value, d.own_value);
     return orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': its description of the run is not one that this release writes", path);
+}
+
+/* ---- among ranks ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* text (size): rank 0's. */
+static orthsr_status compare_with_first(const orthsr__run *run, const char *text, size_t size, orthsr_error *error) {
+    if (size == run->size && memcmp(text, run->text, size) == 0) return ORTHSR_OK;
+    difference d = differ(run, text, size);
+    if (d.key)
+        return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank 0 trains something else: %s is %.256s there and %.256s here", d.key, d.value, d.own_value);
+    return orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank 0 trains something else, with another release perhaps");
+}
+
+orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error) {
+    orthsr_collective *ranks = trainer->options->collective;
+    orthsr__run *run = &trainer->run;
+    if (orthsr_collective_ranks(ranks) == 1) return ORTHSR_OK;
+    ORTHSR__TRY(orthsr_collective_agree(ranks, orthsr__run_describe(run, trainer, error), error));
+    uint64_t size = run->size;
+    ORTHSR__TRY(orthsr_collective_broadcast(ranks, &size, sizeof size, 0, error));
+    bool first = orthsr_collective_rank(ranks) == 0;
+    char *text = first ? run->text : orthsr__calloc((size_t)size, 1);
+    orthsr_status status = text ? ORTHSR_OK : orthsr__fail_memory(error, "the description of a run");
+    status = orthsr_collective_agree(ranks, status, error);
+    if (!status) status = orthsr_collective_broadcast(ranks, text, (size_t)size, 0, error);
+    if (!status) status = orthsr_collective_agree(ranks, compare_with_first(run, text, (size_t)size, error), error);
+    if (!first) free(text);
+    return status;
 }

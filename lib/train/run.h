@@ -15,6 +15,10 @@ typedef struct orthsr__run {
 orthsr_status orthsr__run_describe(orthsr__run *run, const orthsr_trainer *trainer, orthsr_error *error);
 void orthsr__run_free(orthsr__run *run);
 
+/* That all ranks have the same run: MISMATCH names the first one that has another than rank 0, and the first thing that differs. Describes the trainer's run.
+ * Nothing to do for one rank. */
+orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error);
+
 /* MISMATCH names the first thing in which the run text (size), of the file at path, differs; FORMAT: it is no such list. */
 orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error);
 

@@ -54,18 +54,37 @@ orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_o
 
 /* ---- features and back ------------------------------------------------------------------------------------------------------------ */
 
-orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error) {
-    ORTHSR__TRY(orthsr__text_step_begin(encoder, error));
-    return orthsr__encode_texts(encoder, texts->features, texts->tokens, texts->prompts, error);
+/* Shards are of classes: all prompts of one are together. */
+size_t orthsr__texts_begin(const orthsr__texts *texts, const orthsr__shards *shards, size_t shard) {
+    return orthsr__shard_begin(shards, shard, texts->classes) * texts->templates;
 }
 
-/* A tile's activations are gone once the next was encoded: when there were several, each is encoded again before its backward pass. */
-orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, real *grad_rotations, orthsr_error *error) {
-    size_t context = texts->model->config.context_length;
-    if (texts->prompt) memset(texts->grad_context, 0, texts->prompt->count * sizeof(real));
-    for (size_t i = 0, n; i < texts->prompts; i += n) {
-        n = orthsr__text_tile(encoder, texts->tokens + i * context, texts->prompts - i);
-        if (texts->prompts > n) ORTHSR__TRY(orthsr__encode_text_tile(encoder, texts->features + i * texts->embed, texts->tokens + i * context, n, error));
+/* Of the tile that begins at prompt `first`, n prompts. */
+static orthsr_status encode_tile(orthsr__texts *texts, orthsr__encoder *encoder, size_t first, size_t n, orthsr_error *error) {
+    texts->present = first;
+    return orthsr__encode_text_tile(encoder, texts->features + first * texts->embed, texts->tokens + first * texts->model->config.context_length, n, error);
+}
+
+orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, const orthsr__shards *shards, orthsr_error *error) {
+    size_t context = texts->model->config.context_length, first = orthsr__shards_first(shards), own = orthsr__shards_own(shards);
+    ORTHSR__TRY(orthsr__text_step_begin(encoder, error));
+    for (size_t shard = first; shard < first + own; shard++) {
+        size_t end = orthsr__texts_begin(texts, shards, shard + 1);
+        for (size_t i = orthsr__texts_begin(texts, shards, shard), n; i < end; i += n) {
+            n = orthsr__text_tile(encoder, texts->tokens + i * context, end - i);
+            ORTHSR__TRY(encode_tile(texts, encoder, i, n, error));
+        }
+    }
+    return ORTHSR_OK;
+}
+
+/* A tile's activations are gone once the next was encoded: then it is encoded again before its backward pass. */
+orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, const orthsr__shards *shards, size_t shard, real *grad_rotations,
+                                     orthsr_error *error) {
+    size_t context = texts->model->config.context_length, end = orthsr__texts_begin(texts, shards, shard + 1);
+    for (size_t i = orthsr__texts_begin(texts, shards, shard), n; i < end; i += n) {
+        n = orthsr__text_tile(encoder, texts->tokens + i * context, end - i);
+        if (i != texts->present) ORTHSR__TRY(encode_tile(texts, encoder, i, n, error));
         orthsr__text_tile_backward(encoder, texts->grad_features + i * texts->embed, grad_rotations);
         if (texts->prompt) orthsr__text_tile_context_gradient(encoder, texts->tokens + i * context, texts->grad_context);
     }

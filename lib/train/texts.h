@@ -6,6 +6,7 @@
 #include "clip/encoder.h"
 #include "train/optimizer.h"
 #include "train/options.h"
+#include "train/shards.h"
 
 typedef struct orthsr__texts {
     const orthsr_model *model;
@@ -14,6 +15,7 @@ typedef struct orthsr__texts {
     size_t prompts;                    /* classes * templates */
     int32_t *tokens;                   /* (prompts, context_length) */
     real *features, *grad_features;    /* (prompts, embed), raw */
+    size_t present;                    /* the first prompt of the tile whose activations the encoder has */
     real *grad_context, *next_context; /* (prompt->count): its gradient; where the step being made goes */
     orthsr_optimizer *optimizer;       /* of the context */
     double learning_rate;              /* of the context, at its height */
@@ -27,11 +29,16 @@ void orthsr__texts_free(orthsr__texts *texts); /* safe on a zeroed struct */
 /* The optimizer of the context, by the adapter's kind: SGD or AdamW. alone: nothing else is trained, so that the options' learning rate is the context's. */
 orthsr_status orthsr__texts_descend(orthsr__texts *texts, const orthsr_trainer_options *options, orthsr_optimizer_kind kind, bool alone, orthsr_error *error);
 
-/* All prompts' raw features into texts->features. encoder->context is the learned prompt's. */
-orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, orthsr_error *error);
+/* This rank's prompts' raw features into texts->features, shard by shard. encoder->context is the learned prompt's. */
+orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, const orthsr__shards *shards, orthsr_error *error);
 
-/* From texts->grad_features: ADDS to grad_rotations, fills texts->grad_context. The encoder's last texts were these. */
-orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, real *grad_rotations, orthsr_error *error);
+/* From texts->grad_features of a shard: ADDS to grad_rotations and texts->grad_context. The encoder's last texts were those of orthsr__texts_encode, or of
+ * this. */
+orthsr_status orthsr__texts_backward(orthsr__texts *texts, orthsr__encoder *encoder, const orthsr__shards *shards, size_t shard, real *grad_rotations,
+                                     orthsr_error *error);
+
+/* Where the prompts of a shard begin. */
+size_t orthsr__texts_begin(const orthsr__texts *texts, const orthsr__shards *shards, size_t shard);
 
 /* One step of the context in two parts: after propose, commit makes it and undo takes it back. Nothing to do without a learned prompt. */
 orthsr_status orthsr__texts_propose(orthsr__texts *texts, double lr, orthsr_error *error);

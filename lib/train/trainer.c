@@ -1,7 +1,8 @@
 /* trainer.c - one step: text forward, images tile by tile forward and backward, text backward, adjoint, update.
  *
  * Images meet each other only in the mean of the loss, so a batch of any size is processed in tiles that fit the memory (images.c), and the result is
- * that of the whole batch.
+ * that of the whole batch. Ranks share a step: each has its shards of class prompts and of images; between the two they tell each other features, and then the
+ * gradients of features. What can fail at one rank alone is agreed on before they go on.
  */
 #include <orthsr/trainer.h>
 
@@ -45,7 +46,92 @@ static orthsr_status make_descents(orthsr_trainer *trainer, orthsr_error *error)
     orthsr_optimizer_kind kind;
     ORTHSR__TRY(orthsr__optimizer_kind(&kind, trainer->options, trainer->adapter, error));
     ORTHSR__TRY(orthsr__texts_descend(&trainer->texts, trainer->options, kind, trainer->own_adapter != NULL, error));
-    return orthsr__descent_new(&trainer->descent, trainer->adapter, kind, trainer->options, trainer->pool, error);
+    return orthsr__descent_new(&trainer->descent, trainer->adapter, kind, trainer->options, trainer->pool, &trainer->phases, error);
+}
+
+/* The gradients of one tower's matrices as stretches of grad_rotations, one behind another where targets stand so; then `more`. */
+static orthsr_status list_sums(orthsr__summed **out, size_t *count, const orthsr_trainer *trainer, const orthsr__tower *tower, const orthsr__summed *more,
+                               size_t more_count, orthsr_error *error) {
+    const orthsr_adapter *adapter = trainer->adapter;
+    size_t n = 0, end = SIZE_MAX;
+    orthsr__summed *sums = *out = orthsr__calloc(adapter->target_count + more_count, sizeof *sums);
+    if (!sums) return orthsr__fail_memory(error, "training");
+    for (size_t t = 0; t < adapter->target_count; t++) {
+        const orthsr__target *target = &adapter->targets[t];
+        size_t size = target->distinct * target->block * target->block;
+        if (!orthsr__encoder_has(&trainer->encoder, tower, target)) continue;
+        if (end == target->rotation_offset) sums[n - 1].n += size;
+        else sums[n++] = (orthsr__summed){trainer->descent.grad_rotations + target->rotation_offset, size, false};
+        end = target->rotation_offset + size;
+    }
+    for (size_t i = 0; i < more_count; i++)
+        if (more[i].n > 0) sums[n++] = more[i];
+    *count = n;
+    return ORTHSR_OK;
+}
+
+static orthsr_status make_shards(orthsr_trainer *trainer, orthsr_error *error) {
+    orthsr__objective *objective = &trainer->objective;
+    orthsr__texts *texts = &trainer->texts;
+    const orthsr__summed loss[] = {{objective->grad_classes, objective->classes * objective->embed, false}, {objective->sums, ORTHSR__SUMS, true}},
+                         context = {texts->grad_context, texts->prompt ? texts->prompt->count : 0, false};
+    ORTHSR__TRY(list_sums(&trainer->image_sums, &trainer->image_sum_count, trainer, &trainer->model->image, loss, 2, error));
+    ORTHSR__TRY(list_sums(&trainer->text_sums, &trainer->text_sum_count, trainer, &trainer->model->text, &context, 1, error));
+    size_t images = orthsr__summed_bytes(trainer->image_sums, trainer->image_sum_count), ranks = orthsr_collective_ranks(trainer->options->collective),
+           prompts = orthsr__summed_bytes(trainer->text_sums, trainer->text_sum_count);
+    ORTHSR__TRY(orthsr__shards_new(&trainer->shards, trainer->options->shards, trainer->options->collective, images > prompts ? images : prompts, trainer->pool,
+                                   error));
+    trainer->prompt_begins = orthsr__calloc(ranks + 1, sizeof *trainer->prompt_begins);
+    if (!trainer->prompt_begins) return orthsr__fail_memory(error, "training");
+    for (size_t r = 0; r <= ranks; r++) trainer->prompt_begins[r] = orthsr__texts_begin(texts, &trainer->shards, trainer->shards.begins[r]);
+    return ORTHSR_OK;
+}
+
+/* The features of all class prompts, each rank's share by itself. */
+static orthsr_status encode_texts(orthsr_trainer *trainer, orthsr_error *error) {
+    orthsr__texts *texts = &trainer->texts;
+    orthsr_status status = orthsr__texts_encode(texts, &trainer->encoder, &trainer->shards, error);
+    orthsr_phase before = orthsr__phase(&trainer->phases, ORTHSR_PHASE_COMMUNICATION);
+    status = orthsr__agree(trainer->options->collective, status, error);
+    if (!status) status = orthsr__gather(trainer->options->collective, texts->features, texts->embed * sizeof(real), trainer->prompt_begins, error);
+    orthsr__phase(&trainer->phases, before);
+    return status;
+}
+
+/* What it takes to make steps, but for what the frozen model says of the images. */
+static orthsr_status make_parts(orthsr_trainer *trainer, orthsr_prompt *prompt, const orthsr_trainer_options *asked, orthsr_error *error) {
+    const orthsr_model *model = trainer->model;
+    if (trainer->adapter && trainer->adapter->target_count == 0) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the adapter has no target");
+    if (orthsr_dataset_count(trainer->dataset) == 0) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "the dataset has no item");
+    ORTHSR__TRY(orthsr__trainer_options_copy(&trainer->options, asked, error));
+    orthsr_trainer_options *options = trainer->options;
+    if (!trainer->adapter) {
+        ORTHSR__TRY(orthsr_adapter_new(&trainer->own_adapter, NULL, error));
+        trainer->adapter = trainer->own_adapter;
+    }
+    trainer->items = orthsr_dataset_count(trainer->dataset);
+    trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
+    trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
+    if (options->epochs == 0) options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
+    ORTHSR__TRY(orthsr__pool_new(&trainer->pool, options->threads, error));
+    ORTHSR__TRY(orthsr__texts_new(&trainer->texts, model, prompt, trainer->dataset, options, error));
+    if (!(trainer->order = orthsr__aligned(trainer->items, sizeof *trainer->order))) return orthsr__fail_memory(error, "training");
+    ORTHSR__TRY(make_encoder(trainer, prompt, error));
+    ORTHSR__TRY(orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
+                                      orthsr__image_tile(model, trainer->encoder.tile_rows), error));
+    orthsr__objective_options(&trainer->objective, options);
+    trainer->objective.scale = model->logit_scale;
+    ORTHSR__TRY(make_descents(trainer, error));
+    return make_shards(trainer, error);
+}
+
+static orthsr_status make(orthsr_trainer *trainer, orthsr_prompt *prompt, const orthsr_trainer_options *options, orthsr_error *error) {
+    orthsr_status status = make_parts(trainer, prompt, options, error);
+    ORTHSR__TRY(orthsr__agree(options ? options->collective : NULL, status, error));
+    ORTHSR__TRY(orthsr__run_agree(trainer, error));
+    if (!prompt && !orthsr__text_adapted(&trainer->encoder)) ORTHSR__TRY(encode_texts(trainer, error)); /* they stay as they are */
+    return orthsr__images_new(&trainer->images, trainer->model, trainer->dataset, trainer->options, &trainer->phases, trainer->pool, trainer->encoder.tile_rows,
+                              error);
 }
 
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
@@ -59,45 +145,17 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     *out = NULL;
     ORTHSR__REQUIRE(model && dataset, error, "an argument is NULL");
     ORTHSR__REQUIRE(adapter || prompt, error, "there is neither adapter nor prompt to train");
-    ORTHSR__REQUIRE(!adapter || adapter->target_count > 0, error, "the adapter has no target");
-    ORTHSR__REQUIRE(orthsr_dataset_count(dataset) > 0, error, "the dataset has no item");
     orthsr_trainer *trainer = orthsr__calloc(1, sizeof *trainer);
     if (!trainer) return orthsr__fail_memory(error, "a trainer");
     trainer->model = model;
     trainer->adapter = adapter;
     trainer->dataset = dataset;
     for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = NAN;
-    orthsr_status status = orthsr__trainer_options_copy(&trainer->options, options, error);
-    if (!status && !adapter) {
-        status = orthsr_adapter_new(&trainer->own_adapter, NULL, error);
-        trainer->adapter = adapter = trainer->own_adapter;
-    }
-    if (!status) {
-        options = trainer->options;
-        trainer->items = orthsr_dataset_count(dataset);
-        trainer->batch = options->batch_size == 0 || options->batch_size > trainer->items ? trainer->items : options->batch_size;
-        trainer->steps_per_epoch = (trainer->items + trainer->batch - 1) / trainer->batch;
-        if (options->epochs == 0) trainer->options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
-        status = orthsr__pool_new(&trainer->pool, options->threads, error);
-    }
-    if (!status) status = orthsr__texts_new(&trainer->texts, model, prompt, dataset, options, error);
-    if (!status && !(trainer->order = orthsr__aligned(trainer->items, sizeof *trainer->order))) status = orthsr__fail_memory(error, "training");
-    if (!status) status = make_encoder(trainer, prompt, error);
-    if (!status)
-        status = orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
-                                       orthsr__image_tile(model, trainer->encoder.tile_rows), error);
-    if (!status) {
-        orthsr__objective_options(&trainer->objective, options);
-        trainer->objective.scale = model->logit_scale;
-        status = make_descents(trainer, error);
-    }
-    if (!status && !prompt && !orthsr__text_adapted(&trainer->encoder)) /* they stay as they are */
-        status = orthsr__texts_encode(&trainer->texts, &trainer->encoder, error);
-    if (!status)
-        status = orthsr__images_new(&trainer->images, model, dataset, trainer->options, &trainer->phases, trainer->pool, trainer->encoder.tile_rows, error);
+    orthsr_error why; /* ranks tell each other, whether the caller listens or not */
+    orthsr_status status = make(trainer, prompt, options, &why);
     if (status) {
         orthsr_trainer_free(trainer);
-        return status;
+        return orthsr__fail(error, status, "%s", why.message);
     }
     *out = trainer;
     return ORTHSR_OK;
@@ -111,6 +169,10 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr__texts_free(&trainer->texts);
     orthsr_adapter_free(trainer->own_adapter);
     orthsr__descent_free(&trainer->descent);
+    orthsr__shards_free(&trainer->shards);
+    free(trainer->image_sums);
+    free(trainer->text_sums);
+    free(trainer->prompt_begins);
     orthsr__run_free(&trainer->run);
     orthsr_trainer_options_free(trainer->options);
     orthsr__pool_free(trainer->pool);
@@ -129,30 +191,77 @@ void orthsr__trainer_shuffle(orthsr_trainer *trainer, size_t epoch) {
     orthsr__random_shuffle(&random, trainer->order, trainer->items);
 }
 
-/* The batch items (n) forward and backward: the sums of the loss's terms, and the gradients of the matrices, over tiles and prompts, and of the context. */
-static orthsr_status pass(orthsr_trainer *trainer, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
+typedef struct batch {
+    orthsr_trainer *trainer;
+    const size_t *items; /* (n) */
+    size_t n, epoch;
+} batch;
+
+static orthsr_status image_shard(void *context, size_t shard, orthsr_error *error) {
+    const batch *b = context;
+    orthsr_trainer *t = b->trainer;
+    size_t first = orthsr__shard_begin(&t->shards, shard, b->n), n = orthsr__shard_begin(&t->shards, shard + 1, b->n) - first;
+    return orthsr__images_gradient(&t->images, &t->encoder, &t->objective, b->items + first, n, b->n, b->epoch, t->descent.grad_rotations, error);
+}
+
+static orthsr_status text_shard(void *context, size_t shard, orthsr_error *error) {
+    orthsr_trainer *t = ((const batch *)context)->trainer;
+    return orthsr__texts_backward(&t->texts, &t->encoder, &t->shards, shard, t->descent.grad_rotations, error);
+}
+
+/* Of all ranks: the sums of the loss's terms, and the gradients of the class features. */
+static orthsr_status share_loss(orthsr_trainer *trainer, orthsr_status status, orthsr_error *error) {
+    orthsr__objective *objective = &trainer->objective;
+    orthsr_collective *ranks = trainer->options->collective;
+    if (!ranks) return status;
+    orthsr_phase before = orthsr__phase(&trainer->phases, ORTHSR_PHASE_COMMUNICATION);
+    status = orthsr__agree(ranks, status, error);
+    if (!status) status = orthsr__sum_over_ranks(ranks, objective->grad_classes, objective->classes * objective->embed, error);
+    if (!status) status = orthsr_collective_sum_double(ranks, &objective->sums[0].ce, ORTHSR__SUMS, error);
+    orthsr__phase(&trainer->phases, before);
+    return status;
+}
+
+/* And of the learned context. */
+static orthsr_status share_context(orthsr_trainer *trainer, orthsr_status status, orthsr_error *error) {
+    const orthsr__texts *texts = &trainer->texts;
+    orthsr_phase before = orthsr__phase(&trainer->phases, ORTHSR_PHASE_COMMUNICATION);
+    status = orthsr__agree(trainer->options->collective, status, error);
+    if (!status && texts->prompt) status = orthsr__sum_over_ranks(trainer->options->collective, texts->grad_context, texts->prompt->count, error);
+    orthsr__phase(&trainer->phases, before);
+    return status;
+}
+
+/* A batch forward and backward: the sums of the loss's terms, and the gradients of the context, of all ranks; those of the matrices of this rank's shards. */
+static orthsr_status pass(batch *b, orthsr_error *error) {
+    orthsr_trainer *trainer = b->trainer;
     orthsr__texts *texts = &trainer->texts;
-    real *grad_rotations = trainer->descent.grad_rotations;
     bool text = texts->prompt || orthsr__text_adapted(&trainer->encoder);
     orthsr__descent_begin(&trainer->descent);
+    if (texts->prompt) memset(texts->grad_context, 0, texts->prompt->count * sizeof(real));
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_TEXT);
-    if (text) ORTHSR__TRY(orthsr__texts_encode(texts, &trainer->encoder, error));
+    if (text) ORTHSR__TRY(encode_texts(trainer, error));
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_OTHER);
-    trainer->objective.kl_factor = orthsr__kl_factor(trainer->options, epoch);
+    trainer->objective.kl_factor = orthsr__kl_factor(trainer->options, b->epoch);
     orthsr__objective_begin(&trainer->objective, texts->features);
-    ORTHSR__TRY(orthsr__images_gradient(&trainer->images, &trainer->encoder, &trainer->objective, items, n, epoch, grad_rotations, error));
+    orthsr_status status = orthsr__images_begin(&trainer->images, &trainer->encoder, error);
+    if (!status) status = orthsr__shards_add(&trainer->shards, trainer->image_sums, trainer->image_sum_count, image_shard, b, error);
+    ORTHSR__TRY(share_loss(trainer, status, error));
     orthsr__objective_end(&trainer->objective, texts->grad_features);
+    if (!text) return ORTHSR_OK;
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_TEXT);
-    return text ? orthsr__texts_backward(texts, &trainer->encoder, grad_rotations, error) : ORTHSR_OK;
+    status = orthsr__shards_add(&trainer->shards, trainer->text_sums, trainer->text_sum_count, text_shard, b, error);
+    return share_context(trainer, status, error);
 }
 
 static orthsr_status gradient(orthsr_trainer *trainer, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
     orthsr_error why;
-    orthsr_status status = pass(trainer, items, n, epoch, &why);
+    batch b = {trainer, items, n, epoch};
+    orthsr_status status = pass(&b, &why);
     if (status) /* the first step is made on the frozen model */
         return orthsr__fail(error, status, "%s%s", why.message,
                             status == ORTHSR_ERROR_NUMERIC && trainer->step > 0 ? "; a smaller learning rate may help" : "");
-    const orthsr__term *whole = &trainer->objective.term[ORTHSR__WHOLE], *cut = &trainer->objective.term[ORTHSR__CUT];
+    const orthsr__sums *whole = &trainer->objective.sums[ORTHSR__WHOLE], *cut = &trainer->objective.sums[ORTHSR__CUT];
     if (!isfinite(orthsr__objective_loss(&trainer->objective, n)))
         return orthsr__fail(error, ORTHSR_ERROR_NUMERIC,
                             "the loss is not finite (cross-entropy %g, KL %g; of the cut images %g, %g); a smaller learning rate may help",
@@ -171,7 +280,7 @@ static orthsr_status move(orthsr_trainer *trainer, double lr, double context_lr,
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_OPTIMIZER);
     orthsr_status status = orthsr__texts_propose(&trainer->texts, context_lr, &why);
     if (status) return orthsr__fail(error, status, "the prompt's context: %s", why.message);
-    status = orthsr__descent_step(&trainer->descent, lr, defect, &trainer->phases, error);
+    status = orthsr__descent_step(&trainer->descent, lr, defect, error);
     if (status) orthsr__texts_undo(&trainer->texts);
     else orthsr__texts_commit(&trainer->texts);
     return status;
@@ -197,14 +306,14 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
 
     trainer->step++;
     trainer->epoch = epoch;
-    const orthsr__term *whole = &trainer->objective.term[ORTHSR__WHOLE], *cut = &trainer->objective.term[ORTHSR__CUT];
+    const orthsr__sums *whole = &trainer->objective.sums[ORTHSR__WHOLE], *cut = &trainer->objective.sums[ORTHSR__CUT];
     const double metric[ORTHSR__METRICS] = {
         [ORTHSR_METRIC_LOSS] = orthsr__objective_loss(&trainer->objective, n),
         [ORTHSR_METRIC_CE] = whole->ce / (double)n,
         [ORTHSR_METRIC_KL] = whole->kl / (double)n,
         [ORTHSR_METRIC_LEARNING_RATE] = trainer->own_adapter ? context_lr : lr,
         [ORTHSR_METRIC_ORTHOGONALITY] = defect,
-        [ORTHSR_METRIC_BATCH_ACCURACY] = (double)whole->correct / (double)n,
+        [ORTHSR_METRIC_BATCH_ACCURACY] = whole->correct / (double)n,
         [ORTHSR_METRIC_CE_CUT] = cut->ce / (double)n,
         [ORTHSR_METRIC_KL_CUT] = cut->kl / (double)n,
     };
@@ -216,7 +325,9 @@ orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callbac
     ORTHSR__REQUIRE(trainer != NULL, error, "trainer is NULL");
     while (trainer->step < orthsr_trainer_step_total(trainer)) {
         ORTHSR__TRY(orthsr_trainer_step(trainer, error));
-        if (callback && callback(trainer, payload)) return orthsr__fail(error, ORTHSR_ERROR_CANCELLED, "stopped by the caller after step %zu", trainer->step);
+        orthsr_status status = ORTHSR_OK;
+        if (callback && callback(trainer, payload)) status = orthsr__fail(error, ORTHSR_ERROR_CANCELLED, "stopped by the caller after step %zu", trainer->step);
+        ORTHSR__TRY(orthsr__agree(trainer->options->collective, status, error));
     }
     return ORTHSR_OK;
 }

@@ -12,6 +12,7 @@
 #include "train/options.h"
 #include "train/phases.h"
 #include "train/run.h"
+#include "train/shards.h"
 #include "train/texts.h"
 
 enum { ORTHSR__METRICS = ORTHSR_METRIC_KL_CUT + 1 };
@@ -28,6 +29,10 @@ struct orthsr_trainer {
     orthsr__encoder encoder;
     orthsr__objective objective;
     orthsr__images images;
+    orthsr__shards shards;
+    orthsr__summed *image_sums, *text_sums; /* (image_sum_count), (text_sum_count): what shards add up, of images and of class prompts */
+    size_t image_sum_count, text_sum_count;
+    size_t *prompt_begins; /* (ranks + 1): each rank's class prompts */
     size_t items;
     size_t batch, steps_per_epoch, step, epoch;
     size_t *order; /* (items): of the current epoch */

@@ -2,6 +2,7 @@
 #define ORTHSR_ORTHSR_H 
 #include <orthsr/adapter.h>
 #include <orthsr/array.h>
+#include <orthsr/collective.h>
 #include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/evaluation.h>

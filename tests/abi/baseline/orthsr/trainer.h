@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <orthsr/adapter.h>
+#include <orthsr/collective.h>
 #include <orthsr/cutout.h>
 #include <orthsr/dataset.h>
 #include <orthsr/model.h>
@@ -81,6 +82,8 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_tr
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_collective(orthsr_trainer_options *options, orthsr_collective *collective, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_shards(orthsr_trainer_options *options, size_t shards, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_templates(orthsr_trainer_options *options, const char *const *templates, size_t n, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trainer_options *options, const char *const *templates, size_t n,
                                                                      orthsr_error *error);
@@ -101,7 +104,8 @@ typedef enum orthsr_phase {
     ORTHSR_PHASE_FROZEN,
     ORTHSR_PHASE_ORTHOGONAL,
     ORTHSR_PHASE_OPTIMIZER,
-    ORTHSR_PHASE_OTHER
+    ORTHSR_PHASE_OTHER,
+    ORTHSR_PHASE_COMMUNICATION
 } orthsr_phase;
 ORTHSR_API double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_phase phase);
 ORTHSR_API double orthsr_trainer_work(const orthsr_trainer *trainer);
