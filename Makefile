@@ -29,7 +29,7 @@ PACKAGES       := gcc libc6-dev pkg-config libopenblas-dev liblapacke-dev zlib1g
                   libpng-dev libutf8proc-dev libcairo2-dev
 DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
-CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy tmux zsh
+CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy tmux zsh openmpi-bin libopenmpi-dev
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
 DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base tmux zsh build-essential debhelper lintian
 
@@ -61,7 +61,9 @@ DOUBLE_OBJ := $(patsubst %.c,$B/obj64/%.o,$(filter-out %/api.c,$(LIB_SRC)))
 TOOL_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/orthsr/*.c))
 DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) $(addprefix examples/orthsr/,chart.c details.c gallery.c html.c \
              output.c page.c page_classes.c page_curves.c page_model.c page_scores.c picture.c report.c rotation.c run_log.c tally.c terminal.c))
-EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(wildcard examples/*.c))
+# train_mpi needs a compiler for MPI, and is left out without one.
+MPICC     := $(shell command -v mpicc)
+EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(if $(MPICC),$(wildcard examples/*.c),$(filter-out %_mpi.c,$(wildcard examples/*.c))))
 TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
 FUZZ      := $(notdir $(wildcard tests/fuzz/corpus/*))
@@ -153,6 +155,9 @@ $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES) zlib) -lm
 
+$B/bin/%_mpi: examples/%_mpi.c $(SHARED)
+	@mkdir -p $(@D)
+	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib'
 $B/bin/%: $B/obj/examples/%.o $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs zlib) -lm

@@ -4,6 +4,7 @@
 #     $model           a CLIP                                  $images     a data set of it with the parts train and test, 10 classes
 #     $pictures        PNG files, each called as its class     $adapter, $other_adapter   two adapters that train wrote
 #     $out             a fresh directory
+# A line "mpi-run: ARGUMENTS" is run by one, two and three ranks, which must write the same adapter into $out.
 # An example passes when it ends with 0 and prints something. C is C11, C++ is C++11, Python needs nothing beside its standard library.
 # usage: tests/consumer/examples.sh PREFIX          (from the repository root, with PKG_CONFIG_PATH and LD_LIBRARY_PATH for it, by tests/consumer/run.sh)
 set -eu
@@ -30,18 +31,42 @@ train "$work/first" 1 && train "$work/second" 2
 
 build() { # FILE PROGRAM
     case $1 in
+    *_mpi.c) mpicc -std=c11 -Wall -Wextra -Werror "$1" -o "$2" $(pkg-config --cflags --libs orthsr) ;;
     *.c) cc -std=c11 -pthread -Wall -Wextra -Werror "$1" -o "$2" $(pkg-config --cflags --libs orthsr) -lm ;;
     *.cpp) c++ -std=c++11 -pthread -Wall -Wextra -Werror "$1" -o "$2" $(pkg-config --cflags --libs orthsr) ;;
     *.py) printf '#!/bin/sh\nexec python3 -B "%s" "$@"\n' "$1" >"$2" && chmod +x "$2" ;;
     esac
 }
 
+# PROGRAM ARGUMENTS: by some ranks, with more of them than processors, and as root in a container, if need be.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+by_ranks() {
+    program=$1 before=
+    while read -r arguments; do
+        for ranks in 1 2 3; do
+            out=$work/out && rm -rf "$out" && mkdir "$out"
+            eval "mpirun -n $ranks \"$program\" $arguments" >"$work/stdout" 2>"$work/stderr" </dev/null || { cat "$work/stdout" "$work/stderr"; return 1; }
+            written=$(sha256sum "$out/adapter.safetensors" | cut -c1-64)
+            [ "$written" = "${before:-$written}" ] || { echo "examples: $ranks ranks write another adapter"; return 1; }
+            before=$written count=$((count + 1))
+        done
+    done <"$work/runs"
+}
+
 count=0
 for file in "$PWD"/examples/*.c "$PWD"/examples/*.cpp "$PWD"/examples/*.py; do
     [ -e "$file" ] || continue
     name=$(basename "$file")
+    case $name in *_mpi.c) command -v mpicc >/dev/null || { echo "examples: no mpicc, $name is not tried"; continue; } ;; esac
     build "$file" "$work/bin/$name"
     sed -n '1,60s/^[ *#/]*run: *//p' "$file" >"$work/runs"
+    case $name in
+    *_mpi.c)
+        sed -n '1,60s/^[ *]*mpi-run: *//p' "$file" >"$work/runs"
+        by_ranks "$work/bin/$name" || exit 1
+        continue
+        ;;
+    esac
     [ -s "$work/runs" ] || { echo "examples: $name has no line 'run: ARGUMENTS' in its top comment"; exit 1; }
     while read -r arguments; do
         out=$work/out && rm -rf "$out" && mkdir "$out"
