@@ -1023,6 +1023,26 @@ START_TEST(test_resumed) {
 }
 END_TEST
 
+/* Times of a run that was stopped are those of all its processes. */
+START_TEST(test_resumed_times) {
+    outcome o = run_and_stop("INT", 25, GOING);
+    ck_assert_msg(o.code == 1 && strstr(o.err, "--resume"), "%s", o.err);
+    o = run(GOING "--resume");
+    ck_assert_msg(o.code == 0, "%s", o.err);
+    const char *cost = strstr(o.out, " of them for ");
+    ck_assert_msg(cost && atoi(cost + strlen(" of them for ")) >= 16, "%s", o.out); /* the first, one every second step, and at both ends */
+    json_t *result = json_load_file(scratch_file("going/result.json"), 0, NULL), *timing = json_object_get(result, "timing"), *value;
+    double sum = 0, training = number_in(timing, "training");
+    const char *phase;
+    json_object_foreach(json_object_get(timing, "steps"), phase, value) sum += json_number_value(value);
+    /* observed: 0.73 of it; of the steps after the stop alone it would be at most 0.13 */
+    ck_assert_msg(sum > 0.4 * training && sum <= training, "phases of %.3f s in %.3f s of training", sum, training);
+    ck_assert(number_in(result, "checkpoint_seconds") < training && number_in(timing, "before_training") > 0);
+    json_decref(result);
+    ck_assert_int_eq(run("help >@/unused; rm -r @/going").code, 0);
+}
+END_TEST
+
 /* What an unfinished run left is not replaced without a word; two processes do not train into one directory. */
 START_TEST(test_resume_is_offered) {
     outcome o = run_and_stop("TERM", 1, GOING "--checkpoint-every 0");
@@ -1343,6 +1363,7 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_split_file);
     tcase_add_test(tc, test_data_check);
     tcase_add_test(tc, test_resumed);
+    tcase_add_test(tc, test_resumed_times);
     tcase_add_test(tc, test_resume_is_offered);
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_unmerge);

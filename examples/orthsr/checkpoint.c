@@ -11,7 +11,6 @@
 
 #include "output.h"
 #include "report.h"
-#include "run_log.h"
 #include "terminal.h"
 
 #define AT_LEAST_EVERY 60.0 /* seconds, and once an epoch; */
@@ -77,7 +76,9 @@ double checkpoint_run_seconds(const checkpoint *c) { return c->seconds + termina
 
 /* What the checkpoint keeps for us. */
 static char *own_text(const checkpoint *c) {
-    json_t *object = json_pack("{s:f, s:f, s:s}", "seconds", checkpoint_run_seconds(c), "first_loss", c->first_loss, "log", c->lines ? c->lines : "");
+    json_t *object =
+        json_pack("{s:f, s:f, s:f, s:I, s:f, s:o, s:s}", "prepared", c->prepared, "seconds", checkpoint_run_seconds(c), "checkpoint_seconds", c->total_cost,
+                  "checkpoints", (json_int_t)c->count, "first_loss", c->first_loss, "phases", run_phases_json(&c->phases), "log", c->lines ? c->lines : "");
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return text;
@@ -105,6 +106,7 @@ static int is_due(const checkpoint *c, const orthsr_trainer *trainer) {
 }
 
 orthsr_status checkpoint_step(checkpoint *c, orthsr_trainer *trainer, orthsr_error *error) {
+    run_phases_add(&c->phases, trainer);
     if (orthsr_trainer_step_count(trainer) == 1) c->first_loss = orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS);
     orthsr_status status = log_step(c, trainer, error);
     if (status != ORTHSR_OK || !is_due(c, trainer)) return status;
@@ -117,12 +119,22 @@ orthsr_status checkpoint_step(checkpoint *c, orthsr_trainer *trainer, orthsr_err
 
 static orthsr_status take_text(checkpoint *c, const char *text, orthsr_error *error) {
     const char *lines;
-    json_t *object = json_loads(text, 0, NULL);
+    json_t *object = json_loads(text, 0, NULL), *phases;
+    json_int_t count;
+    double prepared, cost;
     orthsr_status status = ORTHSR_OK;
-    if (!object || json_unpack(object, "{s:F, s:F, s:s}", "seconds", &c->seconds, "first_loss", &c->first_loss, "log", &lines) != 0)
+    if (!object ||
+        json_unpack(object, "{s:F, s:F, s:F, s:I, s:F, s:o, s:s}", "prepared", &prepared, "seconds", &c->seconds, "checkpoint_seconds", &cost, "checkpoints",
+                    &count, "first_loss", &c->first_loss, "phases", &phases, "log", &lines) != 0 ||
+        !run_phases_read(&c->phases, phases))
         status = failed(error, ORTHSR_ERROR_FORMAT, "'%s' was saved by another program", c->path);
     else if (!(c->lines = strdup(lines))) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the lines of '%s'", c->log_path);
     else c->used = strlen(lines), c->room = c->used + 1;
+    if (status == ORTHSR_OK) {
+        c->prepared += prepared;
+        c->total_cost += cost;
+        c->count += (size_t)count;
+    }
     json_decref(object);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <orthsr/orthsr.h>
 
 #include "options.h"
+#include "run_log.h"
 
 typedef struct checkpoint {
     const settings *settings;
@@ -19,12 +20,15 @@ typedef struct checkpoint {
     char *lines;        /* all of it, a text */
     size_t used, room;  /* bytes of it, and of memory for it */
     double first_loss;  /* of the run */
-    double seconds;     /* that the run took in earlier processes */
+    double seconds;     /* that training took in earlier processes */
     double began;       /* in this one: terminal_seconds */
     double saved, cost; /* when the last one was saved, and the seconds that took */
-    double total_cost;
     size_t saved_epoch;
-    size_t count; /* saved by this process */
+    /* of the run, all processes together; what was done after the last checkpoint of one that was killed is not in it */
+    double prepared; /* seconds before training: set it before checkpoint_begin, which adds the earlier ones */
+    run_phases phases;
+    double total_cost; /* seconds that saving took, */
+    size_t count;      /* and how many were saved */
 } checkpoint;
 
 /* The files' names in settings->out. Close in any case. */
@@ -34,7 +38,7 @@ void checkpoint_close(checkpoint *c);
 /* Puts a new trainer where the run was, with --resume; else, or where there is nothing yet, saves the beginning. The log is open then. */
 orthsr_status checkpoint_begin(checkpoint *c, orthsr_trainer *trainer, orthsr_error *error);
 
-/* After a step: a line of the log, and a checkpoint when one is due. One that cannot be saved is said and no reason to stop. */
+/* After a step: its times, a line of the log, and a checkpoint when one is due. One that cannot be saved is said and no reason to stop. */
 orthsr_status checkpoint_step(checkpoint *c, orthsr_trainer *trainer, orthsr_error *error);
 
 orthsr_status checkpoint_save(checkpoint *c, orthsr_trainer *trainer, orthsr_error *error);

@@ -26,9 +26,19 @@ void run_phases_add(run_phases *phases, const orthsr_trainer *trainer) {
     for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) phases->seconds[p] += orthsr_trainer_seconds(trainer, (orthsr_phase)p);
 }
 
+static const char *const phase_names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"};
+
 json_t *run_phases_json(const run_phases *phases) {
-    static const char *const names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"};
     json_t *object = json_object();
-    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) put_number(object, names[p], phases->seconds[p]);
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) put_number(object, phase_names[p], phases->seconds[p]);
     return object;
+}
+
+int run_phases_read(run_phases *phases, const json_t *object) {
+    for (int p = 0; p <= ORTHSR_PHASE_OTHER; p++) {
+        const json_t *value = json_object_get(object, phase_names[p]);
+        if (!json_is_number(value)) return 0;
+        phases->seconds[p] = json_number_value(value);
+    }
+    return 1;
 }

@@ -16,7 +16,8 @@ typedef struct run_phases {
 } run_phases;
 void run_phases_add(run_phases *phases, const orthsr_trainer *trainer);
 
-/* {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"} */
+/* {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"}, and back: 0 when one of them is missing. */
 json_t *run_phases_json(const run_phases *phases);
+int run_phases_read(run_phases *phases, const json_t *object);
 
 #endif

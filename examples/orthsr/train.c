@@ -18,7 +18,6 @@
 #include "page.h"
 #include "protocol.h"
 #include "report.h"
-#include "run_log.h"
 #include "shots.h"
 #include "terminal.h"
 #include "train_setup.h"
@@ -40,10 +39,9 @@ typedef struct training {
     double measuring; /* seconds that measuring the frozen model took; 0: there is nothing to measure by */
     scores before, after;
     double seconds;
-    int saved;                         /* the state that training was left in */
-    run_phases phases;                 /* of the steps of this process */
-    double started, measured, trained; /* terminal_seconds, when that began or was done */
-    json_t *details;                   /* members of result.json */
+    int saved;               /* the state that training was left in */
+    double started, trained; /* terminal_seconds, when that began or was done */
+    json_t *details;         /* members of result.json */
 } training;
 
 /* ---- opening ---- */
@@ -123,7 +121,6 @@ static orthsr_status measure(training *t, scores *out, const tuned *with, const 
 static int on_step(const orthsr_trainer *trainer, void *payload) {
     training *t = payload;
     char state[256];
-    run_phases_add(&t->phases, trainer);
     if (checkpoint_step(&t->checkpoint, t->trainer, &t->lost) != ORTHSR_OK) return 1;
     t->lost.message[0] = '\0';
     forecast_step(&t->forecast, trainer, t->measuring);
@@ -209,10 +206,10 @@ static const char *const method_names[] = {"orthsr", "coop", "coop+orthsr"};
 
 static json_t *timing_json(const training *t) {
     json_t *object = json_object();
-    put_number(object, "before_training", t->measured - t->started);
+    put_number(object, "before_training", t->checkpoint.prepared);
     put_number(object, "training", t->seconds);
     put_number(object, "after_training", terminal_seconds() - t->trained);
-    json_object_set_new(object, "steps", run_phases_json(&t->phases));
+    json_object_set_new(object, "steps", run_phases_json(&t->checkpoint.phases));
     return object;
 }
 
@@ -339,9 +336,10 @@ static int run(training *t) {
     if (status == ORTHSR_OK) say_short_classes(t);
     double opened = terminal_seconds();
     if (status == ORTHSR_OK) status = measure(t, &t->before, &(tuned){NULL, NULL}, "zero-shot", &error);
-    t->measured = terminal_seconds();
+    double measured = terminal_seconds();
+    t->checkpoint.prepared = measured - t->started;
     if (status == ORTHSR_OK && t->shots.test) {
-        t->measuring = t->measured - opened;
+        t->measuring = measured - opened;
         say_frozen_scores(&t->before, orthsr_dataset_class_count(t->shots.test));
     }
     if (status == ORTHSR_OK) status = train(t, &error);
