@@ -110,6 +110,19 @@ START_TEST(test_notes) {
     ck_assert_msg(o.code == 0 && strstr(o.err, "no images are left to test"), "%s", o.err);
     o = run("train --model " MODEL " --data @/broken --shots 100 --epochs 1 --out @/unreadable");
     ck_assert_msg(o.code == 0 && strstr(o.err, "1 of 4 images cannot be read and are left out (--strict stops there)"), "%s", o.err);
+    shell("mkdir -p alone/rose three; cp $images/rgb8.png alone/rose; for c in a b c; do cp -r alone/rose three/$c; done");
+    o = run("zeroshot --model " MODEL " --data @/alone");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "has one class, so every answer is right and 100 % says nothing") && strstr(o.out, "100.00 %"), "%s", o.err);
+    o = run("evaluate --model " MODEL " --data @/three");
+    ck_assert_msg(o.code == 0 && strstr(o.err, "of the 3 classes of '") && strstr(o.err, "one alone is new"), "%s", o.err);
+    o = run("zeroshot --model " MODEL " --data @/three");
+    ck_assert_msg(o.code == 0 && !strstr(o.err, "note:"), "%s", o.err);
+    static const char *const warm[] = {"--epochs 2 --warmup-epochs 2", "--epochs 1 --method coop", "--epochs 2 --warmup-epochs 1",
+                                       "--epochs 1 --method coop --warmup-epochs 0"};
+    for (size_t i = 0; i < 4; i++) {
+        o = run("train --model " MODEL " --data @/flowers --shots 1 %s --out @/warm", warm[i]);
+        ck_assert_msg(o.code == 0 && (strstr(o.err, "all of it is warm-up, at learning rate 1e-5") != NULL) == (i < 2), "%s: %s", warm[i], o.err);
+    }
     ck_assert_int_eq(run("merge --model " MODEL " --adapter @/run/adapter --out @/merged").code, 0);
     o = run("evaluate --model @/merged --data @/flowers --adapter @/run/adapter");
     ck_assert_msg(o.code == 0 && strstr(o.err, "was trained on other weights"), "%s", o.err);

@@ -48,6 +48,7 @@ static orthsr_status open_tests(evaluation_run *run, orthsr_error *error) {
     for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
         status = open_test_images(&run->tests[i], test_path(s, i), s, error);
         if (status == ORTHSR_OK) status = leave_unreadable(&run->tests[i], &run->whole[i], run->unreadable, s, error);
+        if (status == ORTHSR_OK) say_single_class(run->tests[i], test_path(s, i), run->protocol == PROTOCOL_BASE_NEW);
     }
     return status;
 }

@@ -87,7 +87,7 @@ const option_row option_rows[] = {
     {"momentum", "X", OPTION_REAL, AT(momentum), TRAIN, 0, "of sgd and rsgd, in [0, 1)"},
     {"weight-decay", "X", OPTION_REAL, AT(weight_decay), TRAIN, 0, "towards A = I, of sgd and adamw (default: 0.01)"},
     {"schedule", "constant|cosine", OPTION_CHOICE, AT(schedule), TRAIN, 0, "of the learning rate (default: cosine)"},
-    {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, "first epochs at learning rate 1e-5 (default: 0)"},
+    {"warmup-epochs", "N", OPTION_WHOLE, AT(warmup_epochs), TRAIN, 0, "first epochs at learning rate 1e-5 (default: 0; with --method coop 1)"},
     {"augment", "none|standard", OPTION_CHOICE, AT(augment), TRAIN, 0,
      "standard: a random part of 8 to 100 % of each image, and a flip in half of the cases, other ones in each epoch (default: none)"},
     {"cutout", "off|attentive|random", OPTION_CHOICE, AT(cutout), TRAIN, 0,

@@ -20,6 +20,15 @@ static int on_progress(size_t done, size_t total, void *payload) {
 
 size_t base_class_count(const orthsr_dataset *dataset) { return (orthsr_dataset_class_count(dataset) + 1) / 2; }
 
+void say_single_class(const orthsr_dataset *test, const char *data, int split) {
+    size_t classes = orthsr_dataset_class_count(test);
+    if (!split && classes == 1)
+        terminal_say("note: '%s' has one class, so every answer is right and 100 %% says nothing; name the folder that holds all classes", data);
+    if (split && (classes == 2 || classes == 3))
+        terminal_say("note: of the %zu classes of '%s' one alone is %s, so every answer there is right and 100 %% says nothing", classes, data,
+                     classes == 2 ? "base and one new" : "new");
+}
+
 void scores_free(scores *s) { tally_free(&s->tally); }
 
 static orthsr_status measure_part(double *accuracy, tally *answers, watch *w, orthsr_session *session, const orthsr_dataset *test, size_t first, size_t count,

@@ -19,6 +19,9 @@ void scores_free(scores *s);
 /* Classes of base: the first half, rounded up. */
 size_t base_class_count(const orthsr_dataset *dataset);
 
+/* A note where images of data can only be told right, there being one class to choose from: in all of them, or with split in a half. */
+void say_single_class(const orthsr_dataset *test, const char *data, int split);
+
 /* Base: accuracy on the base classes' images among the base classes; new likewise; h their harmonic mean. */
 orthsr_status measure_base_new(scores *out, orthsr_session *session, const orthsr_dataset *test, const char *const *templates, size_t n_templates,
                                const char *label, orthsr_error *error);

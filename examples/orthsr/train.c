@@ -46,7 +46,7 @@ typedef struct training {
 
 /* ---- opening ---- */
 
-static void say_short_classes(const training *t) {
+static void say_notes(const training *t) {
     enum { MOST_NAMED = 8 };
     const char *name;
     char names[512] = "";
@@ -63,6 +63,7 @@ static void say_short_classes(const training *t) {
     if (!t->shots.test)
         terminal_say("note: no images are left to test, so nothing is measured; for that put some into '%s/test', or give a smaller --shots",
                      t->settings->data);
+    else say_single_class(t->shots.test, t->settings->data, t->setup.classes != CLASSES_ALL);
 }
 
 static orthsr_status open_output(training *t, orthsr_error *error) {
@@ -158,7 +159,7 @@ static orthsr_status train(training *t, orthsr_error *error) {
     progress_wait(&encoding, "the frozen model's features of the shots");
     orthsr_status status = orthsr_trainer_new_with_prompt(&t->trainer, t->model, t->tuned.adapter, t->tuned.prompt, t->shots.train, t->setup.trainer, error);
     progress_end(&encoding, NULL);
-    if (status == ORTHSR_OK) say_training(t->trainer, t->shots.train, t->tuned.adapter, t->tuned.prompt, parameter_count(t));
+    if (status == ORTHSR_OK) say_training(t->trainer, t->shots.train, t->tuned.adapter, t->tuned.prompt, parameter_count(t), warmup_epochs_of(t->settings));
     if (status == ORTHSR_OK) status = checkpoint_begin(&t->checkpoint, t->trainer, error);
     if (status == ORTHSR_OK) status = make_steps(t, error);
     t->seconds = checkpoint_run_seconds(&t->checkpoint);
@@ -333,7 +334,7 @@ static int run(training *t) {
     orthsr_error error = {""};
     t->started = terminal_seconds();
     orthsr_status status = open_all(t, &error);
-    if (status == ORTHSR_OK) say_short_classes(t);
+    if (status == ORTHSR_OK) say_notes(t);
     double opened = terminal_seconds();
     if (status == ORTHSR_OK) status = measure(t, &t->before, &(tuned){NULL, NULL}, "zero-shot", &error);
     double measured = terminal_seconds();

@@ -106,6 +106,8 @@ static orthsr_status set_prompt(orthsr_prompt_options *options, const settings *
 /* CoOp trains longer the more shots there are. */
 static size_t coop_epochs(size_t shots) { return shots == 0 || shots == 1 ? 50 : shots < 8 ? 100 : 200; }
 
+size_t warmup_epochs_of(const settings *s) { return s->warmup_epochs.given ? (size_t)s->warmup_epochs.value : s->method == METHOD_COOP; }
+
 static orthsr_status set_method(train_setup *setup, orthsr_error *error) {
     static const orthsr_method methods[] = {ORTHSR_METHOD_ORTHSR, ORTHSR_METHOD_COOP, ORTHSR_METHOD_COOP_ORTHSR};
     orthsr_status status = orthsr_trainer_options_set_method(setup->trainer, methods[setup->method], error);

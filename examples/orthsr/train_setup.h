@@ -21,6 +21,9 @@ typedef struct train_setup {
 int train_setup_new(train_setup *setup, const settings *s);
 void train_setup_free(train_setup *setup);
 
+/* As given, or the method's. */
+size_t warmup_epochs_of(const settings *s);
+
 /* "off", "attentive" or "random". */
 const char *cutout_name(const settings *s);
 

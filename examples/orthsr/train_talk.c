@@ -18,12 +18,15 @@ void say_frozen_scores(const scores *s, size_t classes) {
     else terminal_say("the frozen model is right for %.2f %% of the test images; guessing would be for %.2f %%", 100 * s->accuracy, 100.0 / (double)classes);
 }
 
-void say_training(const orthsr_trainer *trainer, const orthsr_dataset *shots, const orthsr_adapter *adapter, const orthsr_prompt *prompt, size_t parameters) {
+void say_training(const orthsr_trainer *trainer, const orthsr_dataset *shots, const orthsr_adapter *adapter, const orthsr_prompt *prompt, size_t parameters,
+                  size_t warmup_epochs) {
     terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words; %zu steps in %zu epochs",
                  orthsr_dataset_count(shots), orthsr_dataset_class_count(shots), parameters, orthsr_adapter_target_count(adapter), orthsr_prompt_words(prompt),
                  orthsr_trainer_step_total(trainer), orthsr_trainer_epoch_total(trainer));
     terminal_say("memory beside the model's: %.1f MiB for activations, about %.1f MiB for parameters and their optimizer",
                  (double)orthsr_trainer_memory(trainer) / MIB, (double)(parameters * FLOATS_OF_PARAMETER * sizeof(float)) / MIB);
+    if (warmup_epochs >= orthsr_trainer_epoch_total(trainer))
+        terminal_say("note: all of it is warm-up, at learning rate 1e-5, which changes little: give --warmup-epochs 0, or more --epochs");
 }
 
 void forecast_step(forecast *f, const orthsr_trainer *trainer, double measuring) {

@@ -10,8 +10,9 @@
 /* Does the model know these images at all? */
 void say_frozen_scores(const scores *s, size_t classes);
 
-/* What is trained, for how long, and the memory it takes. parameters: all of them. */
-void say_training(const orthsr_trainer *trainer, const orthsr_dataset *shots, const orthsr_adapter *adapter, const orthsr_prompt *prompt, size_t parameters);
+/* What is trained, for how long, and the memory it takes; a note where warm-up takes all of it. parameters: all of them. */
+void say_training(const orthsr_trainer *trainer, const orthsr_dataset *shots, const orthsr_adapter *adapter, const orthsr_prompt *prompt, size_t parameters,
+                  size_t warmup_epochs);
 
 /* How long the steps that are left will take, by the first ones of this process, and the measuring after them, by that before (seconds; 0: none). Says it
  * once, after the third step. */

@@ -62,6 +62,7 @@ int command_zeroshot(const settings *s) {
     if (status == ORTHSR_OK) status = inputs_open(&in, s, &error);
     if (status == ORTHSR_OK) status = open_test_images(&test, s->data, s, &error);
     if (status == ORTHSR_OK) status = leave_unreadable(&test, &all, unreadable, s, &error);
+    if (status == ORTHSR_OK) say_single_class(test, s->data, 0);
     if (status == ORTHSR_OK) status = measure_all(&total, &evaluation, in.session, test, templates, n_templates, "classifying", &error);
     if (status == ORTHSR_OK && s->predictions) status = write_predictions(s->predictions, test, evaluation, &error);
     if (status != ORTHSR_OK) code = give_up(s, &error);

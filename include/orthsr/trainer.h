@@ -99,9 +99,10 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_context_learning_rate(orthsr
 ORTHSR_API orthsr_status orthsr_trainer_options_set_momentum(orthsr_trainer_options *options, float momentum, orthsr_error *error);  /* [0, 1); (R)SGD */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_weight_decay(orthsr_trainer_options *options, float decay, orthsr_error *error); /* >= 0 */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_schedule(orthsr_trainer_options *options, orthsr_schedule schedule, orthsr_error *error);
-ORTHSR_API orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error); /* at lr 1e-5 */
-ORTHSR_API orthsr_status orthsr_trainer_options_set_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error);        /* >= 1 */
-ORTHSR_API orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *options, size_t batch, orthsr_error *error);     /* 0 = all items */
+/* The first epochs, at learning rate 1e-5 whatever is set; as many as there are, or more, are allowed and leave none for the rate that is set. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_warmup_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_epochs(orthsr_trainer_options *options, size_t epochs, orthsr_error *error);    /* >= 1 */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_batch_size(orthsr_trainer_options *options, size_t batch, orthsr_error *error); /* 0 = all items */
 /* Weights of the terms, >= 0; CE(x) has 1. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_kl_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_ce_cut_weight(orthsr_trainer_options *options, float weight, orthsr_error *error);
