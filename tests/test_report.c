@@ -483,6 +483,12 @@ START_TEST(names_are_text) {
     ck_assert_str_eq(visible(command, strstr(command, "</bdi>")), text_in(printed, "command"));
     ck_assert_ptr_nonnull(strstr(text_in(printed, "command"), "'<u>{}</u> & \"it\"'"));
     ck_assert_ptr_nonnull(strstr(text_in(printed, "command"), "<out> '\\''&'\\'''"));
+    /* on a terminal, too: nothing turns what comes behind a name, and the numbers stand below each other */
+    o = run("zeroshot --model " MODEL " --data '@/odd \"names\" <i>'");
+    ck_assert_msg(o.code == 0 && !strstr(o.out, "\xe2\x80\xae"), "%s%s", o.out, o.err);
+    ck_assert_ptr_nonnull(strstr(o.out, "\xef\xbf\xbd\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d                                 3 images"));
+    ck_assert_ptr_nonnull(strstr(o.out, "<script>alert(1)</script>             3 images"));
+    ck_assert_ptr_nonnull(strstr(o.out, longest));
     free(page);
     json_decref(printed);
 }

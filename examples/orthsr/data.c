@@ -216,12 +216,12 @@ static void print_findings(const json_t *findings, const char *what) {
 
 static void print_result(const check *c) {
     const orthsr_dataset *named = most_classes(c);
-    char visible[256];
+    char visible[1024];
     printf("layout: %s\n%-32s", c->layout, "class");
     for (size_t p = 0; p < c->n_parts; p++) printf(" %8s", c->parts[p].name);
     putchar('\n');
     for (size_t l = 0; named && l < orthsr_dataset_class_count(named); l++) {
-        printf("%-32s", report_visible(visible, sizeof visible, orthsr_dataset_class_name(named, l)));
+        printf("%s", report_column(visible, sizeof visible, orthsr_dataset_class_name(named, l), 32));
         for (size_t p = 0; p < c->n_parts; p++) printf(" %8zu", orthsr_dataset_class_size(c->parts[p].images, l));
         putchar('\n');
     }

@@ -201,12 +201,12 @@ static json_t *result_json(const explanation *e) {
 }
 
 static int report(const explanation *e) {
-    char name[64];
+    char name[1024];
     if (e->settings->json) return report_print(e->settings, result_json(e));
     printf(is_tuned(e) ? "%-32s %8s %8s\n" : "%-32s %8s\n", "percent", "frozen", "tuned");
     for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
         size_t c = e->order[i];
-        printf("%-32s %8.2f", report_visible(name, sizeof name, e->names[c]), 100 * (double)e->frozen.probability[c]);
+        printf("%s %8.2f", report_column(name, sizeof name, e->names[c], 32), 100 * (double)e->frozen.probability[c]);
         if (is_tuned(e)) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
         putchar('\n');
     }

@@ -42,9 +42,20 @@ void put_number(json_t *object, const char *key, double value) { json_object_set
 void put_count(json_t *object, const char *key, size_t value) { json_object_set_new(object, key, json_integer((json_int_t)value)); }
 
 const char *report_visible(char *buffer, size_t size, const char *text) {
-    snprintf(buffer, size, "%s", text);
-    for (char *c = buffer; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
+    size_t n = strlen(text);
+    if (n >= size)
+        for (n = size - 1; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;) n--; /* between characters */
+    memcpy(buffer, text, n);
+    buffer[n] = '\0';
+    terminal_make_visible(buffer);
+    return buffer;
+}
+
+const char *report_column(char *buffer, size_t size, const char *text, size_t width) {
+    size_t columns = 0, n = strlen(report_visible(buffer, size, text));
+    for (const char *c = buffer; *c; c++) columns += ((unsigned char)*c & 0xc0) != 0x80; /* of UTF-8 */
+    for (; columns < width && n + 1 < size; columns++) buffer[n++] = ' ';
+    buffer[n] = '\0';
     return buffer;
 }
 

@@ -24,8 +24,11 @@ void put_text(json_t *object, const char *key, const char *value);
 void put_number(json_t *object, const char *key, double value);
 void put_count(json_t *object, const char *key, size_t value);
 
-/* text fit for a terminal: control characters become '?', what is longer than buffer (size) is cut. Returns buffer. */
+/* text fit for a terminal, as terminal_make_visible has it; what is longer than buffer (size) is cut. Returns buffer. */
 const char *report_visible(char *buffer, size_t size, const char *text);
+
+/* The same with blanks behind it up to width characters. */
+const char *report_column(char *buffer, size_t size, const char *text, size_t width);
 
 /* The options of the command that were given, under their names. */
 json_t *report_options(const settings *s);

@@ -119,8 +119,8 @@ static const char *column_name(const table *t, size_t c) { return c < t->n_colum
 static void print_line(const table *t, const char *name, line which, size_t row) {
     enum { LEAST = 7 };
     double *values = table_line(t, which, row);
-    char visible[256];
-    printf("%-*s", NAME_WIDTH, report_visible(visible, sizeof visible, name));
+    char visible[1024];
+    printf("%s", report_column(visible, sizeof visible, name, NAME_WIDTH));
     for (size_t c = 0; values && c < line_length(t); c++) {
         size_t width = strlen(column_name(t, c));
         printf(" %*.2f", (int)(width > LEAST ? width : LEAST), 100 * values[c]);

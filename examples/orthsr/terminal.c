@@ -143,10 +143,18 @@ static void format_line(char *out, size_t size, const progress *p, size_t done, 
     if (has_eta) append(out, size, "  %s", eta);
 }
 
-/* Labels may be paths, which may hold anything. */
-static void make_visible(char *text) {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+/* Names and paths may hold anything. Of UTF-8: U+0080 to U+009F steer terminals, too; U+202A to U+202E and U+2066 to U+2069 are the bidirectional ones. */
+void terminal_make_visible(char *text) {
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        } else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+            c[0] = c[1] = '?';
+        } else if (c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9))) {
+            memcpy(c, "\xef\xbf\xbd", 3);
+            c += 2;
+        }
+    }
 }
 
 /* The bar in colour. */
@@ -171,7 +179,7 @@ void progress_show(progress *p, size_t done, const char *detail) {
     p->shown = t;
     char line[LINE_SIZE];
     format_line(line, sizeof line, p, done, detail, terminal ? columns() - 1 : sizeof line - 1, terminal);
-    make_visible(line);
+    terminal_make_visible(line);
     if (terminal) draw_line(line);
     else fprintf(stderr, "%s\n", line);
 }
@@ -181,7 +189,7 @@ void progress_wait(progress *p, const char *label) {
     if (!is_terminal()) return;
     char line[LINE_SIZE];
     snprintf(line, sizeof line, "%.*s ...", (int)(columns() > 5 ? columns() - 5 : 0), label);
-    make_visible(line);
+    terminal_make_visible(line);
     draw_line(line);
 }
 
@@ -219,7 +227,7 @@ void terminal_say(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    make_visible(line);
+    terminal_make_visible(line);
     clear_line();
     fprintf(stderr, "%s\n", line);
 }

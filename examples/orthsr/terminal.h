@@ -37,8 +37,11 @@ void format_duration(char *out, size_t size, double seconds);
 /* Of the monotonic clock. */
 double terminal_seconds(void);
 
-/* A line of its own; an unfinished progress line is cleared first. Control characters are shown as '?': one message, one line. */
+/* A line of its own; an unfinished progress line is cleared first. Made visible: one message, one line. */
 void terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* In place: control characters become '?', and those that would turn the direction of the text behind them U+FFFD. */
+void terminal_make_visible(char *text);
 
 /* SIGINT and SIGTERM then only raise a flag, so that the work can stop in order and leave nothing half written. */
 void terminal_catch_signals(void);

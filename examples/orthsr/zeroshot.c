@@ -42,8 +42,9 @@ static json_t *result_json(const orthsr_dataset *test, const orthsr_evaluation *
 }
 
 static void print_result(const orthsr_dataset *test, const orthsr_evaluation *evaluation) {
+    char name[1024];
     for (size_t c = 0; c < orthsr_dataset_class_count(test); c++)
-        printf("%-32s %6zu images %8.2f %%\n", orthsr_dataset_class_name(test, c), orthsr_dataset_class_size(test, c),
+        printf("%s %6zu images %8.2f %%\n", report_column(name, sizeof name, orthsr_dataset_class_name(test, c), 32), orthsr_dataset_class_size(test, c),
                100 * orthsr_evaluation_class_accuracy(evaluation, c));
     printf("%-32s %6zu images %8.2f %%\n", "accuracy", orthsr_dataset_count(test), 100 * orthsr_evaluation_accuracy(evaluation));
 }
