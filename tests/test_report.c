@@ -623,6 +623,45 @@ START_TEST(equal_runs) {
     ck_assert_msg(o.code == 0, "%s", o.err);
     char *page = read_text(scratch_file("equal.html"));
     expect_valid("equal.html", page);
+    size_t ticks = 0;
+    for (const char *at = page; (at = strstr(at, "<text ")) != NULL; at++) {
+        const char *text = strchr(at, '>') + 1;
+        if (*text < '0' || *text > '9') continue;
+        ck_assert_msg(fabs(strtod(text, NULL) - 11.25) < 1, "an axis of one value, 11.25, has '%.8s'", text);
+        ticks++;
+    }
+    ck_assert_uint_ge(ticks, 2);
+    free(page);
+}
+END_TEST
+
+/* The demo's page: other methods beside the run's own, each the mean of several seeds, and every seed. */
+START_TEST(other_methods) {
+    static const char text[] =
+        "{\"steps\": 1, \"method\": \"orthsr\", \"seed\": 7, \"seeds\": [7, 8], \"zeroshot\": {\"base\": 0.5, \"new\": 0.25, \"h\": 0.3333}, "
+        "\"tuned\": {\"base\": 0.7125, \"new\": 0.61, \"h\": 0.6573}, \"methods\": ["
+        "{\"name\": \"CoOp\", \"base\": 0.61234, \"new\": 0.4, \"h\": 0.48, \"per_seed\": [{\"base\": 0.6, \"new\": 0.3, \"h\": 0.4}, "
+        "{\"base\": 0.62468, \"new\": 0.5, \"h\": 0.555}]}, {\"name\": \"OrthSR\", \"base\": 0.7125, \"new\": 0.61, \"h\": 0.6573}]}";
+    static const char *const names[] = {"zero-shot", "CoOp", "OrthSR", "change, OrthSR"}, *const numbers[4][3] = {{"50.00", "25.00", "33.33"},
+                                                                                                                  {"61.23", "40.00", "48.00"},
+                                                                                                                  {"71.25", "61.00", "65.73"},
+                                                                                                                  {"+21.25", "+36.00", "+32.40"}};
+    mkdir(scratch_file("methods"), 0777);
+    write_bytes("methods/result.json", text, strlen(text));
+    outcome o = run("report @/methods");
+    ck_assert_msg(o.code == 0, "%s", o.err);
+    char *page = read_text(scratch_file("methods/report.html"));
+    const char *table = table_of(page, "Percent correct on test images"), *seeds = strstr(page, "<summary>Every seed</summary>");
+    for (size_t r = 0; r < 4; r++) {
+        ck_assert_str_eq(cell(table, r, 0), names[r]);
+        for (size_t m = 0; m < 3; m++) ck_assert_str_eq(cell(table, r, 1 + m), numbers[r][m]);
+    }
+    ck_assert_ptr_null(row_of(table, 4));
+    ck_assert_ptr_nonnull(seeds);
+    ck_assert_str_eq(cell(seeds, 1, 0), "CoOp");
+    ck_assert_str_eq(cell(seeds, 1, 1), "8");
+    ck_assert_str_eq(cell(seeds, 1, 2), "62.47");
+    expect_valid("methods/report.html", page);
     free(page);
 }
 END_TEST
@@ -639,6 +678,7 @@ static TCase *a_run(void) {
     tcase_add_test(tc, odd_results);
     tcase_add_test(tc, several_runs);
     tcase_add_test(tc, equal_runs);
+    tcase_add_test(tc, other_methods);
     tcase_add_test(tc, evaluations);
     tcase_add_test(tc, explanations);
     return tc;

@@ -130,11 +130,17 @@ static void settle(axis *a) {
         return;
     }
     double size = fmax(fabs(a->low), fabs(a->high));
-    if (a->high - a->low <= 1e-9 * size) a->high = a->low + (size > 0 ? size : 1); /* one value, to rounding */
-    if (a->fixed) return;
-    double step = round_step(a->high - a->low, 5);
-    a->low = step * floor(a->low / step + 1e-9);
-    a->high = step * ceil(a->high / step - 1e-9);
+    if (a->high - a->low <= 1e-9 * size) { /* one value, to rounding: in the middle */
+        double half = size > 0 ? 0.01 * size : 0.5;
+        a->low -= half;
+        a->high += half;
+    }
+    if (!a->fixed) {
+        double step = round_step(a->high - a->low, 5);
+        a->low = step * floor(a->low / step + 1e-9);
+        a->high = step * ceil(a->high / step - 1e-9);
+    }
+    if (a->most > a->low) a->high = fmin(a->high, a->most);
 }
 
 static double place(const axis *a, double value, double from, double to) {
@@ -217,7 +223,7 @@ static void names(chart *c, int is_x) {
             word(c, place_x(c, (double)i), c->bottom + 15, "middle", a->names[i]);
             continue;
         }
-        size_t n = strlen(a->names[i]), most = 15;
+        size_t n = strlen(a->names[i]), most = 14;
         for (; n > most && ((unsigned char)a->names[i][most] & 0xc0) == 0x80;) most--; /* cut between characters */
         snprintf(text, sizeof text, n > most ? "%.*s…" : "%.*s", (int)(n > most ? most : n), a->names[i]);
         word(c, c->left - 9, place_y(c, (double)i) + 3.5, "end", text);

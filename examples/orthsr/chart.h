@@ -20,6 +20,7 @@ const char *colour_name(colour c);
 typedef struct axis {
     const char *label;             /* with its unit */
     double low, high;              /* of the data; widened to round numbers unless fixed */
+    double most;                   /* the axis does not go beyond it; 0: it may */
     int fixed, logarithmic, whole; /* whole: of things that are counted, no ticks between them */
     const char *const *names;      /* of the places 0, 1, ..., name_count - 1 in place of numbers, or NULL; those that are NULL or find no room are left out */
     size_t name_count;

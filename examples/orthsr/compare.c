@@ -137,7 +137,11 @@ static void write_group(FILE *f, const comparison *c, const group *g, int best) 
         if (!is_measured(c, m)) continue;
         fputs("<td>", f);
         html_number(f, g->mean[m], 100, 2);
-        if (g->count > 1 && isfinite(g->deviation[m])) fputs(" \xc2\xb1 ", f), html_number(f, g->deviation[m], 100, 2);
+        if (g->count > 1 && isfinite(g->deviation[m])) {
+            fputs(" <span class=\"sd\">\xc2\xb1 ", f);
+            html_number(f, g->deviation[m], 100, 2);
+            fputs("</span>", f);
+        }
         fputs("</td>", f);
     }
     fputs("</tr>\n", f);
@@ -183,7 +187,7 @@ static void draw(FILE *f, const comparison *c, size_t m) {
         }
     }
     if (n == 0) return;
-    const axis x = {.label = "percent correct", .low = 100 * low, .high = 100 * high}, y = {.names = labels, .name_count = n};
+    const axis x = {.label = "percent correct", .low = 100 * low, .high = 100 * high, .most = 100}, y = {.names = labels, .name_count = n};
     chart *drawing = chart_new("Means and standard deviations of the ways of training; the table has the numbers.", 400, 48 + 26 * (double)n, x, y);
     fprintf(f, "<figure><h3>%s</h3>\n", names[m]);
     for (size_t i = 0; i < n; i++) {
@@ -206,15 +210,15 @@ static void write_run(FILE *f, const comparison *c, size_t i) {
     html_number(f, number_of(r, "seed"), 1, 0);
     for (size_t m = 0; m < MEASURES; m++)
         if (is_measured(c, m)) fputs("</td><td>", f), html_number(f, number_of(scores, keys[m]), 100, 2);
-    fputs("</td><td>", f);
+    fputs("</td><td class=\"more\">", f);
     html_number(f, number_of(r, "parameters"), 1, 0);
-    fputs("</td><td>", f);
+    fputs("</td><td class=\"more\">", f);
     html_number(f, number_of(r, "steps"), 1, 0);
-    fputs("</td><td>", f);
+    fputs("</td><td class=\"more\">", f);
     html_number(f, number_of(r, "last_loss"), 1, 4);
-    fputs("</td><td>", f);
+    fputs("</td><td class=\"more\">", f);
     html_short(f, number_of(r, "orthogonality"));
-    fputs("</td><td>", f);
+    fputs("</td><td class=\"more\">", f);
     html_number(f, number_of(r, "seconds"), 1, 1);
     fputs("</td></tr>\n", f);
 }
@@ -225,7 +229,7 @@ static void write_runs(FILE *f, const comparison *c) {
     for (size_t m = 0; m < MEASURES; m++)
         if (is_measured(c, m)) fprintf(f, "<th scope=\"col\">%s</th>", names[m]);
     fputs(
-        "<th scope=\"col\">parameters</th><th scope=\"col\">steps</th><th scope=\"col\">last loss</th><th scope=\"col\">defect</th><th scope=\"col\">seconds</th></tr></thead><tbody>\n",
+        "<th class=\"more\" scope=\"col\">parameters</th><th class=\"more\" scope=\"col\">steps</th><th class=\"more\" scope=\"col\">last loss</th><th class=\"more\" scope=\"col\">defect</th><th class=\"more\" scope=\"col\">seconds</th></tr></thead><tbody>\n",
         f);
     for (size_t i = 0; i < c->paths->count; i++) write_run(f, c, i);
     fputs("</tbody></table></div>\n<h3>Commands</h3>\n", f);

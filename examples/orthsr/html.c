@@ -103,7 +103,7 @@ static const char *const style[] = {
     "h1{font-size:1.75rem;line-height:1.25;margin:0 0 8px;font-weight:650;letter-spacing:-.01em}\n",
     "h2{font-size:1.2rem;line-height:1.3;margin:56px 0 4px;padding-top:20px;border-top:1px solid var(--rule);font-weight:650}\n",
     "h3{font-size:1rem;margin:0 0 2px;font-weight:600}\n",
-    "p{margin:4px 0 12px;max-width:74ch}\n",
+    "p{margin:4px 0 12px;max-width:74ch;text-wrap:pretty}\n",
     "p,th,td.text,dd,dt,figcaption,li,h1,code{overflow-wrap:anywhere}td{white-space:nowrap}td.text{white-space:normal}\n",
     ".lead{max-width:none}\n",
     ".lead,.note,figcaption,footer,caption{color:var(--muted)}\n",
@@ -116,6 +116,7 @@ static const char *const style[] = {
     ".tile b{display:block;font-size:2rem;line-height:1.2;font-weight:600;font-variant-numeric:tabular-nums;letter-spacing:-.02em}\n",
     ".tile>span{display:block;color:var(--muted);font-size:.875rem}\n",
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:28px 32px;margin-top:20px;align-items:start}\n",
+    ".level{align-items:end}\n",
     "figure{margin:0;min-width:0}\n",
     ".pairs{grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr))}\n",
     "svg{display:block;width:100%;height:auto;max-width:440px;overflow:visible}\n",
@@ -126,7 +127,8 @@ static const char *const style[] = {
     "details{margin-top:8px;font-size:.875rem}\n",
     "summary{cursor:pointer;color:var(--muted);width:fit-content}\n",
     ".wide{overflow-x:auto;max-width:100%}\n",
-    ".tall{max-height:26rem;overflow:auto}\n",
+    ".tall{max-height:40rem;overflow:auto;border-bottom:1px solid var(--muted)}\n",
+    ".tall thead th{position:sticky;top:0;background:var(--ground)}\n",
     "table{border-collapse:collapse;margin:10px 0;font-size:.875rem;font-variant-numeric:tabular-nums}\n",
     "caption{text-align:start;padding:0 0 6px}\n",
     "th,td{padding:5px 10px;text-align:end;border-bottom:1px solid var(--rule);vertical-align:top}\n",
@@ -145,14 +147,14 @@ static const char *const style[] = {
     ".shots img{display:block;width:100%;height:auto;border-radius:4px}\n",
     ".shots figcaption{margin-top:5px;line-height:1.35}\n",
     ".shots b{display:block;color:var(--ink);font-weight:500}\n",
-    ".picture{display:block;width:100%;max-width:920px;height:auto;border-radius:4px}\n",
+    ".picture{display:block;width:100%;max-width:920px;height:auto;border-radius:4px;margin-bottom:8px}\n",
     "dl{display:grid;grid-template-columns:minmax(9rem,max-content) minmax(0,1fr);gap:4px 24px;margin:12px 0;font-size:.9375rem}\n",
     "dt{color:var(--muted)}dd{margin:0}\n",
     ".columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:8px 48px}\n",
     ".columns>*{min-width:0}\n",
     "footer{margin-top:64px;padding-top:16px;padding-bottom:40px}\n",
     "section:first-child>h2{margin-top:24px}\n",
-    "@media(max-width:600px){.drawn{display:none}.matrix td{font-size:.75rem;padding:4px 3px;min-width:1.8rem}body{font-size:15px}header,main,footer{padding-left:16px;padding-right:16px}header{padding-top:24px}h1{font-size:1.4rem}"
+    "@media(max-width:600px){.drawn,.more{display:none}.sd{display:block}.matrix td{font-size:.75rem;padding:4px 0;min-width:1.6rem}.matrix tbody th{min-width:4.5rem}body{font-size:15px}header,main,footer{padding-left:16px;padding-right:16px}header{padding-top:24px}h1{font-size:1.4rem}"
     "dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}th,td{padding:5px 6px}tbody th,td.text{min-width:5rem}}\n",
     "@media print{details{display:none}h2{break-after:avoid}}\n"};
 

@@ -216,7 +216,7 @@ static void write_head(const page *p) {
         fputs(" parameters, trained on ", f);
         fprintf(f, "%zu images of %zu classes in ", json_array_size(json_object_get(r, "items")), json_array_size(json_object_get(r, "classes")));
         write_value(f, json_object_get(r, "steps"));
-        fputs(" steps and ", f);
+        fprintf(f, " step%s and ", number_of(r, "steps") == 1 ? "" : "s");
         html_number(f, number_of(r, "seconds"), 1, 1);
         fputs(" seconds; seed ", f);
         write_value(f, json_object_get(r, "seed"));

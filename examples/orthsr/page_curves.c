@@ -72,6 +72,12 @@ static int is_used(const curves *c, size_t column) {
     return 0;
 }
 
+/* One step alone is a dot. */
+static void draw_column(chart *drawing, const double *steps, const double *values, size_t n, colour which) {
+    if (n == 1) chart_dot(drawing, steps[0], values[0], 1, which);
+    else chart_line(drawing, steps, values, n, which);
+}
+
 /* The columns first to last of one chart. */
 static void draw(FILE *f, const curves *c, size_t first, size_t last, const char *title, const char *unit, int logarithmic, const char *what) {
     double low = INFINITY, high = -INFINITY;
@@ -97,7 +103,7 @@ static void draw(FILE *f, const curves *c, size_t first, size_t last, const char
             if (columns[i]) chart_write_key(f, i == LOSS ? INK : (colour)(C1 + i - CE), names[i]);
         if (first != last) fputs("</ul>\n", f);
         for (size_t i = last + 1; i-- > first;)
-            if (columns[i]) chart_line(drawing, steps, columns[i], n, first == last ? C1 : i == LOSS ? INK : (colour)(C1 + i - CE));
+            if (columns[i]) draw_column(drawing, steps, columns[i], n, first == last ? C1 : i == LOSS ? INK : (colour)(C1 + i - CE));
         chart_write(drawing, f);
         fputs("</figure>\n", f);
     }
@@ -133,7 +139,7 @@ void page_curves(const page *p) {
                      c.count > MOST_POINTS
                          ? "Means over equal parts of the run. CE: cross-entropy on the shots; KL: to the frozen model; cut: on images with holes."
                          : "Every step. CE: cross-entropy on the shots; KL: to the frozen model; cut: on images with holes.");
-        fputs("<div class=\"charts\">\n", p->f);
+        fputs("<div class=\"charts level\">\n", p->f);
         draw(p->f, &c, LOSS, KL_CUT, "Loss", "nats", 0, "The loss and its terms over the steps.");
         draw(p->f, &c, LR, LR, "Learning rate", "of the optimizer", 0, "The learning rate over the steps.");
         draw(p->f, &c, ORTHOGONALITY, ORTHOGONALITY, "Orthogonality",

@@ -138,7 +138,7 @@ static void draw(const page *p, const score_row *rows, size_t n) {
             high = fmax(high, value + (isfinite(error) ? error : 0));
         }
     if (count == 0 || dots < 2) return;
-    const axis x = {.label = "percent correct", .low = 100 * low, .high = 100 * high}, y = {.names = names, .name_count = count};
+    const axis x = {.label = "percent correct", .low = 100 * low, .high = 100 * high, .most = 100}, y = {.names = names, .name_count = count};
     chart *c = chart_new("Scores of each method with the standard error that the number of test images leaves; the table has the numbers.", 360,
                          50 + (double)count * fmax(34, 11 * (double)dots + 12), x, y);
     fputs("<figure>\n<ul class=\"key\">", p->f);
