@@ -61,6 +61,7 @@ check_pane() { # columns
 check_end() { # columns
     check_pane "$1"
     ! grep -q '[0-9]/[0-9]* \(steps\|images\|matrices\)\|\.\.\.$' "$work/pane" || { cat "$work/pane"; die "something is left of a moving line at $1 columns"; }
+    ! awk -v columns="$1" 'length($0) == columns && /^[a-z]/ && !/orthsr/' "$work/pane" | grep . || die "broken within a word at $1 columns"
     grep -q '^training  30 steps  loss' "$work/pane" || { cat "$work/pane"; die "no last line of the training at $1 columns"; }
     tr -d '\n' <"$work/pane" | grep -q 'next:    orthsr evaluate --model' || { cat "$work/pane"; die "no command to go on with"; }
 }
@@ -112,9 +113,9 @@ stop_at() { # name, what is seen then
     wait_for '^over'
     tmux capture-pane -p -J -t orthsr >"$work/pane"
     grep -q '^stopping in order' "$work/pane" || { cat "$work/pane"; die "$1: nobody says that it stops"; }
-    grep -q '^orthsr train: interrupted.*--resume$' "$work/pane" || { cat "$work/pane"; die "$1: no command to go on with"; }
+    tr '\n' ' ' <"$work/pane" | grep -q 'orthsr train: interrupted.* with: orthsr train .*--resume over' || { cat "$work/pane"; die "$1: no command to go on with"; }
     [ ! -e "$work/$1/result.json" ] || die "$1: it was not stopped"
-    command=$(sed -n 's/^orthsr train: interrupted.* orthsr \(train .*--resume\)$/\1/p' "$work/pane")
+    command=$(sed -n 's/^.*with: orthsr \(train .*--resume\)$/\1/p' "$work/pane")
     finish
     # shellcheck disable=SC2086
     "$tool" $command >"$work/text" 2>&1 || { cat "$work/text"; die "$1: cannot go on"; }

@@ -221,6 +221,22 @@ void progress_clear(void) {
     fflush(stderr);
 }
 
+/* Between words; a command at the end is left to the terminal, which copies it as the one line that it is. */
+static void break_line(char *line, size_t width) {
+    const char *command = strstr(line, ": orthsr ");
+    char *blank = NULL;
+    size_t column = 0, since_blank = 0;
+    for (char *c = line; *c && !(command && c > command); c++) {
+        if (*c == ' ') blank = c, since_blank = 0;
+        else since_blank += ((unsigned char)*c & 0xc0) != 0x80;
+        column += ((unsigned char)*c & 0xc0) != 0x80;
+        if (column <= width || !blank) continue;
+        *blank = '\n';
+        blank = NULL;
+        column = since_blank;
+    }
+}
+
 void terminal_say(const char *format, ...) {
     char line[LINE_SIZE];
     va_list arguments;
@@ -228,6 +244,7 @@ void terminal_say(const char *format, ...) {
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     terminal_make_visible(line);
+    if (is_terminal()) break_line(line, columns() - 1);
     clear_line();
     fprintf(stderr, "%s\n", line);
 }

@@ -37,7 +37,8 @@ void format_duration(char *out, size_t size, double seconds);
 /* Of the monotonic clock. */
 double terminal_seconds(void);
 
-/* A line of its own; an unfinished progress line is cleared first. Made visible: one message, one line. */
+/* A line of its own; an unfinished progress line is cleared first. Made visible: one message, one line; on a
+ * terminal that is too narrow, several. */
 void terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* In place: control characters become '?', and those that would turn the direction of the text behind them U+FFFD. */

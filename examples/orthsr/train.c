@@ -284,9 +284,10 @@ static void print_written(const training *t) {
 
 static int report(const training *t) {
     if (t->settings->json) return report_print(t->settings, result_json(t));
-    printf("loss %.4f at the first step, %.4f at the last; max |A^T A - I| %.2g; %zu steps in %.1f s, %.1f of them for %zu checkpoints\n",
-           t->checkpoint.first_loss, orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_LOSS), orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_ORTHOGONALITY),
-           orthsr_trainer_step_count(t->trainer), t->seconds, t->checkpoint.total_cost, t->checkpoint.count);
+    printf("loss:    %.4f at the first step, %.4f at the last\n", t->checkpoint.first_loss, orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_LOSS));
+    printf("defect:  max |A^T A - I| %.2g\n", orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_ORTHOGONALITY));
+    printf("time:    %zu steps in %.1f s, %.1f of them for %zu checkpoints\n", orthsr_trainer_step_count(t->trainer), t->seconds, t->checkpoint.total_cost,
+           t->checkpoint.count);
     if (t->shots.test) {
         print_scores_header(t->after.split);
         print_scores("zero-shot", &t->before);

@@ -20,12 +20,15 @@ void say_frozen_scores(const scores *s, size_t classes) {
 
 void say_training(const orthsr_trainer *trainer, const orthsr_dataset *shots, const orthsr_adapter *adapter, const orthsr_prompt *prompt, size_t parameters,
                   size_t warmup_epochs) {
-    terminal_say("training on %zu images of %zu classes: %zu parameters in %zu matrices and %zu prompt words; %zu steps in %zu epochs",
-                 orthsr_dataset_count(shots), orthsr_dataset_class_count(shots), parameters, orthsr_adapter_target_count(adapter), orthsr_prompt_words(prompt),
-                 orthsr_trainer_step_total(trainer), orthsr_trainer_epoch_total(trainer));
+    size_t matrices = orthsr_adapter_target_count(adapter), words = orthsr_prompt_words(prompt), epochs = orthsr_trainer_epoch_total(trainer);
+    char what[96] = "";
+    if (matrices > 0) snprintf(what, sizeof what, "%zu matrices%s", matrices, words > 0 ? " and " : "");
+    if (words > 0) snprintf(what + strlen(what), sizeof what - strlen(what), "%zu prompt words", words);
+    terminal_say("training on %zu images of %zu classes: %zu parameters in %s; %zu steps in %zu epoch%s", orthsr_dataset_count(shots),
+                 orthsr_dataset_class_count(shots), parameters, what, orthsr_trainer_step_total(trainer), epochs, epochs == 1 ? "" : "s");
     terminal_say("memory beside the model's: %.1f MiB for activations, about %.1f MiB for parameters and their optimizer",
                  (double)orthsr_trainer_memory(trainer) / MIB, (double)(parameters * FLOATS_OF_PARAMETER * sizeof(float)) / MIB);
-    if (warmup_epochs >= orthsr_trainer_epoch_total(trainer))
+    if (warmup_epochs >= epochs)
         terminal_say("note: all of it is warm-up, at learning rate 1e-5, which changes little: give --warmup-epochs 0, or more --epochs");
 }
 
