@@ -83,7 +83,7 @@ CORE64  := $B/lib/libortho64.a
 .DEFAULT_GOAL := help
 .PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE check-asan check-oom check-faults check-all coverage covered sanitized analyze deps-analyze deps-coverage
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
-.PHONY: check-tsan figures
+.PHONY: check-tsan figures figure-of-report
 .DELETE_ON_ERROR:
 
 help:
@@ -336,6 +336,12 @@ figures:
 	gnuplot -e "csv='$(RESULTS)/scaling.csv'; svg='$(FIGURES)/scaling.svg'" tests/bench/scaling.gp
 	gnuplot -e "csv='$(RESULTS)/compare.csv'; svg='$(FIGURES)/compare.svg'" tests/bench/compare.gp
 	gnuplot -e "csv='$(RESULTS)/demo.csv'; svg='$(FIGURES)/demo.svg'" tests/bench/demo.gp
+
+# The README's picture of a page: the top of the demo's, as it was written last.
+figure-of-report:
+	$(call install_packages,chromium fonts-dejavu-core)
+	chromium --headless --no-sandbox --hide-scrollbars --blink-settings=preferredColorScheme=1 --force-device-scale-factor=0.75 --window-size=1280,1316 \
+	  --screenshot=$(FIGURES)/report.png file://$(CURDIR)/$B/demo/report.html
 
 # ---- installing --------------------------------------------------------------------------------------------------------
 # Without any shared library gfortran's printing wants libquadmath where there is one; OpenBLAS's own file leaves it out, and what stands behind it comes too late.

@@ -2,8 +2,8 @@
  *
  * A small CLIP that was pretrained on upright clothes meets the same clothes under a turned camera. 16 images of each of 5 base classes adapt
  * it; the 5 new classes are never trained on. Base, New and their harmonic mean H are measured on test images: for the model as it was
- * (zero-shot), for OrthSR, and for the same maps tuned without orthogonality and without the anchor, each at the default learning rate
- * and at 30 times it.
+ * (zero-shot), for a learned prompt (CoOp, with its own settings), for OrthSR, and for the same maps tuned without orthogonality and without the
+ * anchor, each at the default learning rate and at 30 times it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -30,21 +30,31 @@ static const float learning_rate = 0.01F / BLOCK_SIZE;
 /* Of the anchor. */
 static const float kl_weight = 0.5F;
 static const char *const templates[] = {"a photo of a {}."};
+static const char *const context = "a photo of a"; /* that CoOp begins with */
 
 /* The ways of tuning, in the order of the table's rows after zero-shot. */
 typedef struct way {
     const char *name;
+    orthsr_method method; /* ORTHSR or COOP, of which the rest is not said */
     orthsr_parametrization parametrization;
     float rate_factor;
     int anchored;
 } way;
 static const char *const zero_shot = "zero-shot";
+enum { RECORDED = 1 }; /* the way that the page tells of, with the first seed */
 static const way ways[TABLE_ROWS - 1] = {
-    {"OrthSR", ORTHSR_CAYLEY, 1, 1},
-    {"OrthSR, learning rate x 30", ORTHSR_CAYLEY, 30, 1},
-    {"unconstrained, no anchor", ORTHSR_FREE, 1, 0},
-    {"unconstrained, no anchor, rate x 30", ORTHSR_FREE, 30, 0},
+    {.name = "CoOp", .method = ORTHSR_METHOD_COOP},
+    {"OrthSR", ORTHSR_METHOD_ORTHSR, ORTHSR_CAYLEY, 1, 1},
+    {"OrthSR, learning rate x 30", ORTHSR_METHOD_ORTHSR, ORTHSR_CAYLEY, 30, 1},
+    {"unconstrained, no anchor", ORTHSR_METHOD_ORTHSR, ORTHSR_FREE, 1, 0},
+    {"unconstrained, no anchor, rate x 30", ORTHSR_METHOD_ORTHSR, ORTHSR_FREE, 30, 0},
 };
+
+/* What is tuned: one of the two, the other is NULL; or neither, the model as it was. */
+typedef struct tuned {
+    orthsr_adapter *adapter;
+    orthsr_prompt *prompt;
+} tuned;
 
 /* ---- command line ---- */
 typedef struct arguments {
@@ -113,7 +123,7 @@ typedef struct demo {
     table table;
     progress bar;
     size_t images_before; /* measured in earlier parts that share the bar */
-    size_t batch;         /* images of a training step */
+    size_t images;        /* of all training steps */
 } demo;
 
 static orthsr_status open_all(demo *d, orthsr_error *error) {
@@ -163,13 +173,14 @@ static orthsr_status accuracy(double *out, tally *answers, size_t first, demo *d
 }
 
 /* Base images are classified among the base classes, new ones among the new. answers: NULL, or what receives them. */
-static orthsr_status measure(row *out, tally *answers, demo *d, const orthsr_adapter *adapter, orthsr_error *error) {
+static orthsr_status measure(row *out, tally *answers, demo *d, const tuned *what, orthsr_error *error) {
     orthsr_session *session;
-    orthsr_status status = orthsr_session_new(&session, d->model, adapter, error);
+    orthsr_status status = orthsr_session_new(&session, d->model, what->adapter, error);
     if (status != ORTHSR_OK) return status;
     d->images_before = 0;
     progress_begin(&d->bar, "  measuring", "images", orthsr_dataset_count(d->test));
-    status = accuracy(&out->base, answers, 0, d, session, d->test_base, error);
+    status = orthsr_session_set_prompt(session, what->prompt, error);
+    if (status == ORTHSR_OK) status = accuracy(&out->base, answers, 0, d, session, d->test_base, error);
     if (status == ORTHSR_OK) status = accuracy(&out->novel, answers, BASE_CLASSES, d, session, d->test_new, error);
     orthsr_session_free(session);
     if (status != ORTHSR_OK) return status;
@@ -186,27 +197,48 @@ static int on_step(const orthsr_trainer *trainer, void *payload) {
     demo *d = payload;
     char loss[64];
     snprintf(loss, sizeof loss, "loss %.3f", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
-    progress_show(&d->bar, d->batch * orthsr_trainer_step_count(trainer), loss);
+    progress_show(&d->bar, d->images * orthsr_trainer_step_count(trainer) / orthsr_trainer_step_total(trainer), loss);
     if (d->recording) record_step(&d->record, trainer);
     return terminal_interrupted();
 }
 
 static orthsr_status set_options(orthsr_trainer_options *options, const way *w, uint64_t seed, orthsr_error *error) {
-    orthsr_status status = orthsr_trainer_options_set_learning_rate(options, learning_rate * w->rate_factor, error);
+    orthsr_status status = orthsr_trainer_options_set_seed(options, seed, error);
+    if (status == ORTHSR_OK) status = orthsr_trainer_options_set_method(options, w->method, error);
+    if (w->method == ORTHSR_METHOD_COOP || status != ORTHSR_OK) return status;
+    status = orthsr_trainer_options_set_learning_rate(options, learning_rate * w->rate_factor, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_kl_weight(options, w->anchored ? kl_weight : 0, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_epochs(options, EPOCHS, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_batch_size(options, 0, error);
-    if (status == ORTHSR_OK) status = orthsr_trainer_options_set_templates(options, templates, 1, error);
-    return status == ORTHSR_OK ? orthsr_trainer_options_set_seed(options, seed, error) : status;
+    return status == ORTHSR_OK ? orthsr_trainer_options_set_templates(options, templates, 1, error) : status;
 }
 
-static orthsr_status train(demo *d, orthsr_adapter *adapter, const orthsr_dataset *shots, const orthsr_trainer_options *options, orthsr_error *error) {
+static orthsr_status new_adapter(demo *d, orthsr_adapter **out, const way *w, orthsr_error *error) {
+    orthsr_adapter_options *options;
+    orthsr_status status = orthsr_adapter_options_new(&options, error);
+    if (status == ORTHSR_OK) status = orthsr_adapter_options_set_parametrization(options, w->parametrization, error);
+    if (status == ORTHSR_OK) status = orthsr_adapter_options_set_block_size(options, BLOCK_SIZE, error);
+    if (status == ORTHSR_OK) status = orthsr_model_adapter(d->model, out, options, error);
+    orthsr_adapter_options_free(options);
+    return status;
+}
+
+static orthsr_status new_prompt(demo *d, orthsr_prompt **out, orthsr_error *error) {
+    orthsr_prompt_options *options;
+    orthsr_status status = orthsr_prompt_options_new(&options, error);
+    if (status == ORTHSR_OK) status = orthsr_prompt_options_set_init(options, context, error);
+    if (status == ORTHSR_OK) status = orthsr_prompt_new(out, d->model, options, error);
+    orthsr_prompt_options_free(options);
+    return status;
+}
+
+static orthsr_status train(demo *d, const tuned *what, const orthsr_dataset *shots, const orthsr_trainer_options *options, orthsr_error *error) {
     orthsr_trainer *trainer;
-    orthsr_status status = orthsr_trainer_new(&trainer, d->model, adapter, shots, options, error);
+    orthsr_status status = orthsr_trainer_new_with_prompt(&trainer, d->model, what->adapter, what->prompt, shots, options, error);
     if (status != ORTHSR_OK) return status;
     char loss[64];
-    d->batch = orthsr_dataset_count(shots);
-    progress_begin(&d->bar, "  training ", "images", d->batch * orthsr_trainer_step_total(trainer));
+    d->images = orthsr_dataset_count(shots) * orthsr_trainer_epoch_total(trainer);
+    progress_begin(&d->bar, "  training ", "images", d->images);
     status = orthsr_trainer_run(trainer, on_step, d, error);
     snprintf(loss, sizeof loss, "loss %.3f", orthsr_trainer_metric(trainer, ORTHSR_METRIC_LOSS));
     if (status == ORTHSR_OK) progress_end(&d->bar, loss);
@@ -231,26 +263,22 @@ static orthsr_status keep(demo *d, const orthsr_adapter *adapter, const orthsr_d
 
 /* Trains in one way on one seed's shots and measures. */
 static orthsr_status tune(demo *d, size_t seed, size_t w, const orthsr_dataset *shots, orthsr_error *error) {
-    orthsr_adapter_options *adapter_options;
     orthsr_trainer_options *options = NULL;
-    orthsr_adapter *adapter = NULL;
+    tuned what = {NULL, NULL};
     double start = 0, seconds = 0;
-    d->recording = seed == 0 && w == 0;
-    orthsr_status status = orthsr_adapter_options_new(&adapter_options, error);
-    if (status == ORTHSR_OK) status = orthsr_adapter_options_set_parametrization(adapter_options, ways[w].parametrization, error);
-    if (status == ORTHSR_OK) status = orthsr_adapter_options_set_block_size(adapter_options, BLOCK_SIZE, error);
-    if (status == ORTHSR_OK) status = orthsr_model_adapter(d->model, &adapter, adapter_options, error);
+    d->recording = seed == 0 && w == RECORDED;
+    orthsr_status status = ways[w].method == ORTHSR_METHOD_COOP ? new_prompt(d, &what.prompt, error) : new_adapter(d, &what.adapter, &ways[w], error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_new(&options, error);
     if (status == ORTHSR_OK) status = set_options(options, &ways[w], d->arguments.seeds[seed], error);
     if (status == ORTHSR_OK && d->recording) status = record_begin(&d->record, d->arguments.out, error);
     start = terminal_seconds();
-    if (status == ORTHSR_OK) status = train(d, adapter, shots, options, error);
+    if (status == ORTHSR_OK) status = train(d, &what, shots, options, error);
     seconds = terminal_seconds() - start;
-    if (status == ORTHSR_OK) status = measure(&d->table.rows[seed][w + 1], d->recording ? &d->record.after : NULL, d, adapter, error);
-    if (status == ORTHSR_OK && d->recording) status = keep(d, adapter, shots, seconds, error);
+    if (status == ORTHSR_OK) status = measure(&d->table.rows[seed][w + 1], d->recording ? &d->record.after : NULL, d, &what, error);
+    if (status == ORTHSR_OK && d->recording) status = keep(d, what.adapter, shots, seconds, error);
     orthsr_trainer_options_free(options);
-    orthsr_adapter_options_free(adapter_options);
-    orthsr_adapter_free(adapter);
+    orthsr_adapter_free(what.adapter);
+    orthsr_prompt_free(what.prompt);
     return status;
 }
 
@@ -275,12 +303,12 @@ static orthsr_status run(demo *d, orthsr_error *error) {
     if (status != ORTHSR_OK) return status;
     terminal_say("Fashion-MNIST under another camera: " CAMERA_TEXT);
     terminal_say("%s, %zu test images", zero_shot, orthsr_dataset_count(d->test));
-    status = measure(&before, &d->record.before, d, NULL, error);
+    status = measure(&before, &d->record.before, d, &(tuned){NULL, NULL}, error);
     for (size_t seed = 0; seed < d->table.n_seeds && status == ORTHSR_OK; seed++) {
         d->table.rows[seed][0] = before;
         status = run_seed(d, seed, error);
     }
-    return status == ORTHSR_OK ? record_write(&d->record, &d->table, error) : status;
+    return status == ORTHSR_OK ? record_write(&d->record, &d->table, RECORDED + 1, error) : status;
 }
 
 static int report(const demo *d) {

@@ -74,7 +74,7 @@ orthsr_status record_end(record *r, const record_of *what, double seconds, orths
 }
 
 /* Scores are means over the seeds; what is told of classes, angles and steps is the first seed's. */
-static json_t *result_json(const record *r, const table *t) {
+static json_t *result_json(const record *r, const table *t, size_t own) {
     json_t *object = json_object(), *seeds = json_array(), *methods = json_array();
     for (size_t s = 0; s < t->n_seeds; s++) json_array_append_new(seeds, json_integer((json_int_t)t->seeds[s]));
     for (size_t m = 1; m < TABLE_ROWS; m++) json_array_append_new(methods, table_row_json(t, m));
@@ -92,14 +92,14 @@ static json_t *result_json(const record *r, const table *t) {
     put_number(object, "orthogonality", r->orthogonality);
     put_number(object, "seconds", r->seconds);
     json_object_set_new(object, "zeroshot", table_row_json(t, 0));
-    json_object_set_new(object, "tuned", table_row_json(t, 1));
+    json_object_set_new(object, "tuned", table_row_json(t, own));
     json_object_set_new(object, "methods", methods);
     json_object_update(object, r->details);
     return object;
 }
 
-orthsr_status record_write(record *r, const table *t, orthsr_error *error) {
-    json_t *object = result_json(r, t);
+orthsr_status record_write(record *r, const table *t, size_t own, orthsr_error *error) {
+    json_t *object = result_json(r, t, own);
     char *text = report_line(object), *path = join_path(r->directory, "result.json");
     orthsr_status status = text && path ? output_write(path, text, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for result.json");
     json_decref(object);

@@ -38,7 +38,7 @@ orthsr_status record_begin(record *r, const char *directory, orthsr_error *error
 void record_step(record *r, const orthsr_trainer *trainer);
 orthsr_status record_end(record *r, const record_of *what, double seconds, orthsr_error *error);
 
-/* When everything is measured. */
-orthsr_status record_write(record *r, const table *t, orthsr_error *error);
+/* When everything is measured. own: the row of what was recorded; the first is the frozen model's. */
+orthsr_status record_write(record *r, const table *t, size_t own, orthsr_error *error);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TABLE_ROWS = 5, TABLE_SEEDS = 16 };
+enum { TABLE_ROWS = 6, TABLE_SEEDS = 16 };
 
 typedef struct row {
     double base, novel, h; /* 0..1 */

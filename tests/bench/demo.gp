@@ -2,11 +2,11 @@
 #
 # usage: gnuplot -e "csv='demo.csv'; svg='out.svg'" tests/bench/demo.gp
 set datafile separator ','
-set terminal svg size 640,300 font "sans-serif,12" background rgb "white"
+set terminal svg size 640,330 font "sans-serif,12" background rgb "white"
 set output svg
 set xlabel "percent correct, mean of three seeds"
 set xrange [45:82]
-set yrange [4.6:-0.6]
+set yrange [5.6:-0.6]
 set ytics scale 0
 set xtics nomirror
 set border 1
