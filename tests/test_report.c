@@ -594,6 +594,10 @@ START_TEST(explanations) {
         ck_assert_str_eq(cell(table, r, 0), text_in(row, "class"));
         expect_number(cell(table, r, 1), 100 * number_in(row, "frozen"), "%.2f", "before");
         expect_number(cell(table, r, 2), 100 * number_in(row, "tuned"), "%.2f", "after");
+        char alt[128];
+        snprintf(alt, sizeof alt, "<img alt=\"The image under the map of %s\" src=\"data:image/jpeg;base64,", text_in(row, "class"));
+        ck_assert_ptr_nonnull(strstr(page, alt));
+        ck_assert_int_eq(json_equal(json_object_get(row, "map"), json_object_get(printed, "map")), r == 0); /* the picture's is the likeliest class's */
     }
     ck_assert_ptr_nonnull(strstr(page, "src=\"data:image/png;base64,iVBOR"));
     ck_assert_ptr_nonnull(strstr(page, "<p>7 x 7 patches, from "));

@@ -35,11 +35,14 @@ typedef struct explanation {
     size_t *order;         /* (classes) likeliest first */
     size_t shown;          /* the class of the map */
     size_t grid;
-    float *map; /* (grid, grid) */
+    float *map;        /* (grid, grid) of the class shown, from which regions are cut */
+    float *class_maps; /* (likeliest, grid, grid) of each of the likeliest classes */
     orthsr_region regions[MOST_HOLES];
     size_t holes;
     char *page; /* the path of the page: --out with .html in the place of .png */
 } explanation;
+
+static size_t likeliest(const explanation *e) { return e->classes < SHOWN ? e->classes : SHOWN; }
 
 static int is_tuned(const explanation *e) { return e->settings->adapters.count > 0; }
 
@@ -110,8 +113,9 @@ static orthsr_status open_all(explanation *e, orthsr_error *error) {
     if (status != ORTHSR_OK) return status;
     e->grid = orthsr_model_image_size(e->model) / orthsr_model_patch_size(e->model);
     e->map = calloc(e->grid * e->grid, sizeof *e->map);
+    e->class_maps = calloc(likeliest(e) * e->grid * e->grid, sizeof *e->class_maps);
     e->order = calloc(e->classes, sizeof *e->order);
-    return e->map && e->order ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a map");
+    return e->map && e->class_maps && e->order ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a map");
 }
 
 /* ---- what the model says ---- */
@@ -163,23 +167,32 @@ static orthsr_status locate(explanation *e, orthsr_error *error) {
     const float *feature = e->frozen.classes + e->shown * orthsr_model_embed_dim(e->model);
     orthsr_status status = cut.source == ORTHSR_CUTOUT_ATTENTION ? orthsr_session_attention(e->frozen.session, e->map, e->pixels, error)
                                                                  : orthsr_session_similarity(e->frozen.session, e->map, e->pixels, feature, error);
+    for (size_t i = 0; i < likeliest(e) && status == ORTHSR_OK; i++)
+        status = orthsr_session_similarity(e->frozen.session, e->class_maps + i * e->grid * e->grid, e->pixels,
+                                           e->frozen.classes + e->order[i] * orthsr_model_embed_dim(e->model), error);
     return status == ORTHSR_OK ? orthsr_cutout_regions(e->regions, &e->holes, cut.holes, e->map, e->grid, cut.size, error) : status;
 }
 
 /* ---- reporting ---- */
 
+static json_t *map_json(const explanation *e, const float *map) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < e->grid * e->grid; i++) {
+        if (i % e->grid == 0) json_array_append_new(rows, json_array());
+        json_array_append_new(json_array_get(rows, i / e->grid), json_real((double)map[i]));
+    }
+    return rows;
+}
+
 static json_t *result_json(const explanation *e) {
-    json_t *object = json_object(), *classes = json_array(), *map = json_array(), *regions = json_array();
-    for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
+    json_t *object = json_object(), *classes = json_array(), *regions = json_array();
+    for (size_t i = 0; i < likeliest(e); i++) {
         json_t *row = json_object();
         put_text(row, "class", e->names[e->order[i]]);
         put_number(row, "frozen", (double)e->frozen.probability[e->order[i]]);
         if (is_tuned(e)) put_number(row, "tuned", (double)e->tuned.probability[e->order[i]]);
+        json_object_set_new(row, "map", map_json(e, e->class_maps + i * e->grid * e->grid));
         json_array_append_new(classes, row);
-    }
-    for (size_t i = 0; i < e->grid * e->grid; i++) {
-        if (i % e->grid == 0) json_array_append_new(map, json_array());
-        json_array_append_new(json_array_get(map, i / e->grid), json_real((double)e->map[i]));
     }
     for (size_t i = 0; i < e->holes; i++) {
         json_t *region = json_object();
@@ -195,7 +208,7 @@ static json_t *result_json(const explanation *e) {
     json_object_set_new(object, "classes", classes);
     put_text(object, "class", e->names[e->shown]);
     put_count(object, "patch_size", orthsr_model_patch_size(e->model));
-    json_object_set_new(object, "map", map);
+    json_object_set_new(object, "map", map_json(e, e->map));
     json_object_set_new(object, "regions", regions);
     return object;
 }
@@ -204,7 +217,7 @@ static int report(const explanation *e) {
     char name[1024];
     if (e->settings->json) return report_print(e->settings, result_json(e));
     printf(is_tuned(e) ? "%-32s %8s %8s\n" : "%-32s %8s\n", "percent", "frozen", "tuned");
-    for (size_t i = 0; i < e->classes && i < SHOWN; i++) {
+    for (size_t i = 0; i < likeliest(e); i++) {
         size_t c = e->order[i];
         printf("%s %8.2f", report_column(name, sizeof name, e->names[c], 32), 100 * (double)e->frozen.probability[c]);
         if (is_tuned(e)) printf(" %8.2f", 100 * (double)e->tuned.probability[c]);
@@ -224,19 +237,28 @@ static orthsr_status name_page(explanation *e, orthsr_error *error) {
     return output_check(e->page, error);
 }
 
+static orthsr_status write_page(const explanation *e, orthsr_error *error) {
+    enum { SIDE = 224 }; /* pixels of a class's picture */
+    picture maps[SHOWN] = {{0}};
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < likeliest(e) && status == ORTHSR_OK; i++)
+        status = picture_make_map(&maps[i], SIDE, e->view, e->class_maps + i * e->grid * e->grid, e->grid, orthsr_model_patch_size(e->model), error);
+    json_t *result = result_json(e);
+    put_command(result, e->settings);
+    put_text(result, "model", e->settings->model);
+    if (status == ORTHSR_OK) status = explain_page_write(e->page, e->settings->out, maps, result, error);
+    json_decref(result);
+    for (size_t i = 0; i < SHOWN; i++) picture_free(&maps[i]);
+    return status;
+}
+
 static orthsr_status write_files(const explanation *e, orthsr_error *error) {
     picture p;
     orthsr_status status =
         picture_make(&p, picture_large(orthsr_image_width(e->view)), e->view, e->map, e->grid, orthsr_model_patch_size(e->model), e->regions, e->holes, error);
     if (status == ORTHSR_OK) status = picture_write_png(e->settings->out, &p, error);
     picture_free(&p);
-    if (status != ORTHSR_OK) return status;
-    json_t *result = result_json(e);
-    put_command(result, e->settings);
-    put_text(result, "model", e->settings->model);
-    status = explain_page_write(e->page, e->settings->out, result, error);
-    json_decref(result);
-    return status;
+    return status == ORTHSR_OK ? write_page(e, error) : status;
 }
 
 static void close_opinion(opinion *o) {
@@ -254,6 +276,7 @@ static void close_all(explanation *e) {
     free(e->pixels);
     free(e->order);
     free(e->map);
+    free(e->class_maps);
     orthsr_image_free(e->view);
     orthsr_dataset_free(e->dataset);
     free_tuned(&e->with);

@@ -11,9 +11,9 @@
 
 enum { MOST_BYTES = 1 << 24, MOST_GRID = 40 }; /* of the picture; of a map that is written as a table */
 
-static void write_picture(FILE *f, const char *picture, const json_t *result) {
+static void write_picture(FILE *f, const char *path, const json_t *result) {
     size_t n;
-    unsigned char *bytes = page_read_bytes(picture, MOST_BYTES, &n);
+    unsigned char *bytes = page_read_bytes(path, MOST_BYTES, &n);
     if (!bytes) return;
     fputs("<figure>\n<img class=\"picture\" alt=\"The image as the network sees it, and the same under the map of ", f);
     html_text(f, string_of(result, "class"));
@@ -49,6 +49,32 @@ static void write_classes(FILE *f, const json_t *classes) {
     fputs("</tbody></table></div>\n</section>\n", f);
 }
 
+/* Where the model sees each of the classes. */
+static orthsr_status write_class_maps(FILE *f, const json_t *classes, const picture *maps, orthsr_error *error) {
+    size_t i;
+    json_t *row;
+    orthsr_status status = ORTHSR_OK;
+    page_section(f, "maps", "Where each of them is seen",
+                 "How much each patch speaks for the class, by the frozen model: yellow most, blue least, each on a scale of its own.");
+    fputs("<div class=\"shots\">\n", f);
+    json_array_foreach(classes, i, row) {
+        unsigned char *bytes = NULL;
+        size_t n = 0;
+        if (status == ORTHSR_OK) status = picture_jpeg(&bytes, &n, &maps[i], error);
+        if (status != ORTHSR_OK) break;
+        fputs("<figure><img alt=\"The image under the map of ", f);
+        html_text(f, string_of(row, "class"));
+        fputs("\" src=\"", f);
+        html_data_uri(f, "image/jpeg", bytes, n);
+        fputs("\"><figcaption><b>", f);
+        html_name(f, string_of(row, "class"));
+        fputs("</b></figcaption></figure>\n", f);
+        free(bytes);
+    }
+    fputs("</div>\n</section>\n", f);
+    return status;
+}
+
 static void write_map(FILE *f, const json_t *map, const json_t *regions) {
     size_t i, j, grid = json_array_size(map);
     json_t *row, *value, *region;
@@ -59,7 +85,7 @@ static void write_map(FILE *f, const json_t *map, const json_t *regions) {
             high = fmax(high, json_number_value(value));
         }
     }
-    page_section(f, "map", "The map", NULL);
+    page_section(f, "map", "What is cut", NULL);
     fprintf(f, "<p>%zu x %zu patches, from ", grid, grid);
     html_number(f, low, 1, 4);
     fputs(" to ", f);
@@ -86,7 +112,7 @@ static void write_map(FILE *f, const json_t *map, const json_t *regions) {
     fputs("</section>\n", f);
 }
 
-orthsr_status explain_page_write(const char *path, const char *picture, const json_t *result, orthsr_error *error) {
+orthsr_status explain_page_write(const char *path, const char *picture_path, const picture *maps, const json_t *result, orthsr_error *error) {
     output_file out;
     orthsr_status status = output_open(&out, path, error);
     if (status != ORTHSR_OK) return status;
@@ -97,13 +123,16 @@ orthsr_status explain_page_write(const char *path, const char *picture, const js
     fputs("</h1>\n<p class=\"lead\">", f);
     html_name(f, string_of(result, "image"));
     fputs("</p>\n</header>\n<main>\n", f);
-    write_picture(f, picture, result);
+    write_picture(f, picture_path, result);
     write_classes(f, json_object_get(result, "classes"));
+    status = write_class_maps(f, json_object_get(result, "classes"), maps, error);
     write_map(f, json_object_get(result, "map"), json_object_get(result, "regions"));
     page_section(f, "run", "This page", NULL);
     fputs("<h3>Command</h3>\n<pre>", f);
     html_name(f, string_of(result, "command"));
     fputs("</pre>\n</section>\n", f);
     html_end(f);
-    return output_commit(&out, error);
+    if (status == ORTHSR_OK) return output_commit(&out, error);
+    output_abandon(&out);
+    return status;
 }

@@ -6,7 +6,9 @@
 
 #include <orthsr/orthsr.h>
 
-/* Writes the page at path with the picture in it; result: what `orthsr explain --json` prints. */
-orthsr_status explain_page_write(const char *path, const char *picture, const json_t *result, orthsr_error *error);
+#include "picture.h"
+
+/* Writes the page at path with the picture in it; result: what `orthsr explain --json` prints; maps: a picture for each of its "classes". */
+orthsr_status explain_page_write(const char *path, const char *picture_path, const picture *maps, const json_t *result, orthsr_error *error);
 
 #endif

@@ -35,7 +35,7 @@ const command commands[] = {
      "each, their mean and their standard deviation. With --out the model itself is measured too, and a page written.",
      "orthsr evaluate --model my-clip --adapter run1/adapter --adapter run2/adapter --data my-images"},
     {"explain", EXPLAIN, command_explain, NULL, "what the model sees in an image: likely classes, and where, as a picture",
-     "Prints the likeliest classes, with an adapter before and after it, and writes a PNG, and a page with it beside that: on the left what the network sees of the image, on the right how much "
+     "Prints the likeliest classes, with an adapter before and after it, and writes a PNG, and beside it a page with that and a map of each class: on the left what the network sees of the image, on the right how much "
      "each patch speaks for the class, by the frozen model; framed is what attentive CutOut cuts. Classes are those of --data or --classes-file.",
      "orthsr explain --model my-clip --data my-images --image cat.jpg --out cat-explained.png"},
     {"report", REPORT, command_report, "RUN...", "a run's page, written anew, or several runs compared on one page",

@@ -104,6 +104,14 @@ orthsr_status picture_make(picture *out, size_t panel, const orthsr_image *image
     return status;
 }
 
+orthsr_status picture_make_map(picture *out, size_t panel, const orthsr_image *image, const float *map, size_t grid, size_t patch, orthsr_error *error) {
+    orthsr_status status = picture_make(out, panel, image, map, grid, patch, NULL, 0, error);
+    if (status != ORTHSR_OK) return status;
+    for (size_t y = 0; y < panel; y++) memmove(out->rgb + 3 * y * panel, out->rgb + 3 * ((y + 1) * out->width - panel), 3 * panel);
+    out->width = panel;
+    return ORTHSR_OK;
+}
+
 void picture_free(picture *p) {
     free(p->rgb);
     *p = (picture){0};
@@ -134,26 +142,22 @@ static void on_jpeg_error(j_common_ptr info) {
     longjmp(failure->back, 1);
 }
 
-orthsr_status picture_write_jpeg(const char *path, const picture *p, orthsr_error *error) {
+/* failure->message says why when it returns 0. */
+static int encode_jpeg(FILE *f, const picture *p, jpeg_failure *failure) {
     enum { QUALITY = 82 };
     struct jpeg_compress_struct jpeg;
-    jpeg_failure failure;
-    output_file f;
-    orthsr_status status = output_open(&f, path, error);
-    if (status != ORTHSR_OK) return status;
-    jpeg.err = jpeg_std_error(&failure.manager);
-    failure.manager.error_exit = on_jpeg_error;
+    jpeg.err = jpeg_std_error(&failure->manager);
+    failure->manager.error_exit = on_jpeg_error;
     jpeg_create_compress(&jpeg);
-    if (setjmp(failure.back)) {
+    if (setjmp(failure->back)) {
         jpeg_destroy_compress(&jpeg);
-        output_abandon(&f);
-        return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, failure.message);
+        return 0;
     }
     jpeg.image_width = (JDIMENSION)p->width;
     jpeg.image_height = (JDIMENSION)p->height;
     jpeg.input_components = 3;
     jpeg.in_color_space = JCS_RGB;
-    jpeg_stdio_dest(&jpeg, f.stream);
+    jpeg_stdio_dest(&jpeg, f);
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, QUALITY, TRUE);
     jpeg_start_compress(&jpeg, TRUE);
@@ -163,5 +167,29 @@ orthsr_status picture_write_jpeg(const char *path, const picture *p, orthsr_erro
     }
     jpeg_finish_compress(&jpeg);
     jpeg_destroy_compress(&jpeg);
-    return output_commit(&f, error);
+    return 1;
+}
+
+orthsr_status picture_write_jpeg(const char *path, const picture *p, orthsr_error *error) {
+    output_file f;
+    jpeg_failure failure;
+    orthsr_status status = output_open(&f, path, error);
+    if (status != ORTHSR_OK) return status;
+    if (encode_jpeg(f.stream, p, &failure)) return output_commit(&f, error);
+    output_abandon(&f);
+    return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, failure.message);
+}
+
+orthsr_status picture_jpeg(unsigned char **out, size_t *n, const picture *p, orthsr_error *error) {
+    jpeg_failure failure;
+    char *bytes = NULL;
+    FILE *f = open_memstream(&bytes, n);
+    int good = f && encode_jpeg(f, p, &failure);
+    good &= f && fclose(f) == 0;
+    if (!good) {
+        free(bytes);
+        bytes = NULL;
+    }
+    *out = (unsigned char *)bytes;
+    return good ? ORTHSR_OK : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a picture");
 }
