@@ -413,6 +413,15 @@ START_TEST(several_runs) {
     expect_valid("compared.html", page);
     free(page);
     json_decref(printed);
+    ck_assert_int_eq(
+        run("train --model " MODEL " --data @/data --shots 3 --epochs 4 --classes base --lr 2e-3 --seed 2 --kl-confidence --resume --out @/run6").code, 0);
+    o = run("report @/run1 @/run2 @/run6 --out @/flags.html"); /* a flag tells ways of training apart, too */
+    ck_assert_msg(o.code == 0, "%s", o.err);
+    page = read_text(scratch_file("flags.html"));
+    table = table_of(page, "Percent correct on test images");
+    ck_assert_str_eq(cell(table, 1, 0), "defaults");
+    ck_assert_str_eq(cell(table, 2, 0), "kl-confidence");
+    free(page);
     o = run("report @/run4");
     page = read_text(scratch_file("run4/report.html"));
     ck_assert_ptr_nonnull(strstr(page, "<h1>unconstrained on"));

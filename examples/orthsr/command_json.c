@@ -1,5 +1,6 @@
 /* command_json.c - the command line as JSON: the options that were given, and the line itself. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "report.h"
 
@@ -8,6 +9,9 @@ static json_t *list_json(const list *l) {
     for (size_t i = 0; i < l->count; i++) json_array_append_new(array, report_text(l->items[i]));
     return array;
 }
+
+/* Of a flag that says how a command is to be carried out, not what: a run gone on with has the options of the one that was begun. */
+static int is_silent(const option_row *row) { return strcmp(row->name, "resume") == 0 || strcmp(row->name, "json") == 0 || strcmp(row->name, "help") == 0; }
 
 static void put_option(json_t *object, const option_row *row, const void *member) {
     char name[32];
@@ -32,7 +36,9 @@ static void put_option(json_t *object, const option_row *row, const void *member
     case OPTION_CHOICE:
         if (*(const int *)member >= 0) put_text(object, row->name, choice_name(row, *(const int *)member, name, sizeof name));
         break;
-    case OPTION_FLAG: break;
+    case OPTION_FLAG:
+        if (*(const int *)member && !is_silent(row)) json_object_set_new(object, row->name, json_true());
+        break;
     }
 }
 

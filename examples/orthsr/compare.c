@@ -38,7 +38,7 @@ typedef struct comparison {
 
 /* What tells one way of training from another: options without those that say where, how fast and with which seed. */
 static json_t *telling_options(const json_t *result) {
-    static const char *const silent[] = {"seed", "out", "threads", "memory-budget", "strict", "adapter"};
+    static const char *const silent[] = {"seed", "out", "threads", "memory-budget", "strict", "no-map", "max-pixels", "checkpoint-every", "adapter"};
     json_t *options = json_deep_copy(json_object_get(result, "options"));
     if (!options) options = json_object();
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) json_object_del(options, silent[i]);
@@ -98,7 +98,8 @@ static int is_common(const comparison *c, const char *key) {
 
 static void write_option(FILE *f, const char *key, const json_t *value) {
     char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-    if (json_is_real(value)) fprintf(f, "%s %g", key, json_real_value(value));
+    if (json_is_true(value)) fputs(key, f);
+    else if (json_is_real(value)) fprintf(f, "%s %g", key, json_real_value(value));
     else fprintf(f, "%s %s", key, json_is_string(value) ? json_string_value(value) : text ? text : "");
     free(text);
 }
