@@ -422,6 +422,22 @@ START_TEST(several_runs) {
     ck_assert_str_eq(cell(table, 1, 0), "defaults");
     ck_assert_str_eq(cell(table, 2, 0), "kl-confidence");
     free(page);
+    o = run("train --model " MODEL " --data @/data --shots 3 --epochs 4 --classes base --lr 2e-3 --seed 1 --against @/run4/ --out @/run5");
+    ck_assert_msg(o.code == 0 && strstr(o.out, "unconstrained (run4)  "), "%s%s", o.out, o.err);
+    page = read_text(scratch_file("run5/report.html"));
+    table = table_of(page, "Percent correct on test images");
+    ck_assert_str_eq(cell(table, 0, 0), "zero-shot");
+    ck_assert_str_eq(cell(table, 1, 0), "unconstrained (run4)");
+    ck_assert_str_eq(cell(table, 2, 0), "OrthSR");
+    for (size_t m = 0; m < 3; m++) {
+        expect_number(cell(table, 1, 1 + m), scores[3][m], "%.2f", "the other run");
+        expect_number(cell(table, 2, 1 + m), scores[0][m], "%.2f", "the run itself");
+    }
+    expect_valid("run5/report.html", page);
+    free(page);
+    expect_failure(run("train --model " MODEL " --data @/data --against @/run1 --out @/none"), 1,
+                   "was not measured among all classes; train it with the same --classes");
+    expect_failure(run("train --model " MODEL " --data @/data --against @/data --out @/none"), 1, "holds no result.json");
     o = run("report @/run4");
     page = read_text(scratch_file("run4/report.html"));
     ck_assert_ptr_nonnull(strstr(page, "<h1>unconstrained on"));

@@ -38,7 +38,7 @@ typedef struct comparison {
 
 /* What tells one way of training from another: options without those that say where, how fast and with which seed. */
 static json_t *telling_options(const json_t *result) {
-    static const char *const silent[] = {"seed", "out", "threads", "memory-budget", "strict", "no-map", "max-pixels", "checkpoint-every", "adapter"};
+    static const char *const silent[] = {"seed", "out", "threads", "memory-budget", "strict", "no-map", "max-pixels", "checkpoint-every", "adapter", "against"};
     json_t *options = json_deep_copy(json_object_get(result, "options"));
     if (!options) options = json_object();
     for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) json_object_del(options, silent[i]);

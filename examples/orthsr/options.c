@@ -128,6 +128,7 @@ const option_row option_rows[] = {
     {"butterfly-factors", "M", OPTION_WHOLE, AT(butterfly_factors), TRAIN, 0, "and its factors: S 2^(M-1) divides the block size (default: 2)"},
     {"coft", "EPS", OPTION_REAL, AT(coft), TRAIN, 0,
      "cayley, expm, free: the generator's norm is at most EPS / sqrt(blocks) in every block, or EPS in a shared one; 0 = no bound (default: 0)"},
+    {"against", "RUN", OPTION_LIST, AT(against), TRAIN, 0, "scores of this run too, a directory that train wrote, are shown and put on the page; repeatable"},
     {"resume", NULL, OPTION_FLAG, AT(resume), TRAIN, 0,
      "go on from PATH/checkpoint, or from the one before it when that is damaged: the result is that of a run that was never stopped"},
     {"checkpoint-every", "N", OPTION_WHOLE, AT(checkpoint_every), TRAIN, 0,

@@ -47,7 +47,7 @@ typedef struct command command;
 /* Everything a command line can say; strings are borrowed from argv. A choice is the index of its value in the table's row, -1 when not given. */
 typedef struct settings {
     const command *command;
-    list positional, adapters, images, templates, frozen_templates, datasets;
+    list positional, adapters, images, templates, frozen_templates, datasets, against;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
         context_words, cutout_holes, memory_budget, checkpoint_every, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */

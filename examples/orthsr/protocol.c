@@ -95,6 +95,8 @@ void print_scores_header(int split) {
 }
 
 void print_scores(const char *name, const scores *s) {
-    if (s->split) printf("%-32s %7.2f %7.2f %7.2f\n", name, 100 * s->base, 100 * s->novel, 100 * s->h);
-    else printf("%-32s %8.2f\n", name, 100 * s->accuracy);
+    char visible[1024];
+    report_column(visible, sizeof visible, name, 32);
+    if (s->split) printf("%s %7.2f %7.2f %7.2f\n", visible, 100 * s->base, 100 * s->novel, 100 * s->h);
+    else printf("%s %8.2f\n", visible, 100 * s->accuracy);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "against.h"
 #include "checkpoint.h"
 #include "commands.h"
 #include "details.h"
@@ -41,6 +42,7 @@ typedef struct training {
     double seconds;
     int saved;               /* the state that training was left in */
     double started, trained; /* terminal_seconds, when that began or was done */
+    json_t *against;         /* what --against names */
     json_t *details;         /* members of result.json */
 } training;
 
@@ -92,6 +94,7 @@ static orthsr_status make_prompt(training *t, orthsr_error *error) {
 static orthsr_status open_all(training *t, orthsr_error *error) {
     orthsr_status status = open_model(&t->model, t->settings->model, t->settings, error);
     if (status == ORTHSR_OK) status = shots_open(&t->shots, t->settings, &t->setup, error);
+    if (status == ORTHSR_OK) status = against_read(&t->against, &t->settings->against, t->model, t->shots.test, t->setup.classes != CLASSES_ALL, error);
     if (status == ORTHSR_OK && t->setup.method != METHOD_COOP) status = orthsr_model_adapter(t->model, &t->tuned.adapter, t->setup.adapter, error);
     if (status == ORTHSR_OK && t->setup.method != METHOD_ORTHSR) status = make_prompt(t, error);
     if (status == ORTHSR_OK) status = open_output(t, error);
@@ -239,6 +242,16 @@ static orthsr_status describe(training *t, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
+/* With --against: the others, and this run as the last. */
+static void put_methods(json_t *object, const training *t) {
+    if (json_array_size(t->against) == 0) return;
+    json_t *methods = json_copy(t->against), *own = json_object();
+    put_text(own, "name", page_method(object));
+    put_scores(own, &t->after);
+    json_array_append_new(methods, own);
+    json_object_set_new(object, "methods", methods);
+}
+
 static json_t *result_json(const training *t) {
     json_t *object = json_object();
     put_text(object, "version", orthsr_version_string());
@@ -261,6 +274,7 @@ static json_t *result_json(const training *t) {
     put_measured(object, "tuned", t, &t->after);
     put_shots(object, t);
     json_object_update(object, t->details);
+    put_methods(object, t);
     return object;
 }
 
@@ -291,6 +305,7 @@ static int report(const training *t) {
     if (t->shots.test) {
         print_scores_header(t->after.split);
         print_scores("zero-shot", &t->before);
+        against_print(t->against, t->after.split);
         print_scores("tuned", &t->after);
     }
     print_written(t);
@@ -308,6 +323,7 @@ static void close_all(training *t) {
     scores_free(&t->before);
     scores_free(&t->after);
     json_decref(t->details);
+    json_decref(t->against);
     free_tuned(&t->tuned);
     shots_close(&t->shots);
     orthsr_model_free(t->model);
