@@ -464,12 +464,18 @@ START_TEST(evaluations) {
     json_decref(printed);
     json_decref(result);
     json_decref(trained);
-    o = run("evaluate --model " MODEL " --protocol cross --source @/data --data @/data --out @/crossed");
+    o = run("evaluate --model " MODEL " --protocol cross --source @/data --data @/data --adapter @/run1/adapter --out @/crossed");
     ck_assert_msg(o.code == 0, "%s", o.err);
     result = load("crossed/result.json");
     page = read_text(scratch_file("crossed/report.html"));
-    const json_t *first = json_array_get(json_object_get(json_array_get(json_object_get(result, "results"), 0), "accuracy"), 0);
-    expect_number(cell(table_of(page, "Percent correct;"), 0, 1), 100 * json_number_value(first), "%.2f", "accuracy on the source");
+    table = table_of(page, "Percent correct;");
+    const json_t *lines[2] = {json_object_get(result, "zeroshot"), json_array_get(json_object_get(result, "results"), 0)};
+    for (size_t r = 0; r < 2; r++) { /* the source, the target, and the average, which is of the targets */
+        const json_t *accuracy = json_object_get(lines[r], "accuracy");
+        ck_assert_uint_eq(json_array_size(accuracy), 2);
+        for (size_t c = 0; c < 2; c++) expect_number(cell(table, r, 1 + c), 100 * json_number_value(json_array_get(accuracy, c)), "%.2f", "accuracy");
+        ck_assert_str_eq(cell(table, r, 3), cell(table, r, 2));
+    }
     expect_valid("crossed/report.html", page);
     free(page);
     json_decref(result);

@@ -333,6 +333,6 @@ void chart_write_change(FILE *f, double before, double after) {
 
 void chart_write_key(FILE *f, colour which, const char *name) {
     fprintf(f, "<li style=\"--k:%s\">", colours[which]);
-    html_text(f, name);
+    html_name(f, name);
     fputs("</li>", f);
 }

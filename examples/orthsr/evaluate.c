@@ -25,6 +25,7 @@ typedef struct evaluation_run {
     orthsr_dataset **tests, **whole; /* whole: with what cannot be read; NULL where all can */
     json_t *unreadable;
     scores before, after; /* with --out, of the first test: of the model itself, of the first adapter */
+    double *frozen;       /* (columns of the table) with --out and adapters, of the model itself */
     json_t *details;      /* members of result.json */
     double started;       /* terminal_seconds */
     int made_directory;
@@ -176,24 +177,36 @@ static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *erro
 
 /* What the adapters are compared with on the page. */
 static orthsr_status measure_frozen(evaluation_run *run, orthsr_error *error) {
-    orthsr_session *session;
-    double *ignored = calloc(run->table.n_columns, sizeof *ignored);
-    orthsr_status status = ignored ? open_session(&session, run->model, &(tuned){NULL, NULL}, run->settings, error)
-                                   : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
-    if (status == ORTHSR_OK) {
-        status = measure_test(ignored, &run->before, run, session, 0, "zero-shot", error);
-        orthsr_session_free(session);
+    orthsr_session *session = NULL;
+    run->frozen = calloc(run->table.n_columns, sizeof *run->frozen);
+    orthsr_status status = run->frozen ? open_session(&session, run->model, &(tuned){NULL, NULL}, run->settings, error)
+                                       : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
+    for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
+        scores result;
+        status = measure_test(run->frozen, &result, run, session, i, "zero-shot", error);
+        if (i == 0) run->before = result;
+        else scores_free(&result);
     }
-    free(ignored);
+    orthsr_session_free(session);
     return status;
 }
 
 /* ---- reporting ---- */
 
-static json_t *line_json(const evaluation_run *run, line which, size_t row) {
+static json_t *table_json(const evaluation_run *run, const table *t, line which, size_t row) {
     static const char *const halves[] = {"base", "new"}, *const all[] = {"accuracy"};
-    if (run->protocol == PROTOCOL_BASE_NEW) return table_line_json(&run->table, which, row, halves, "h");
-    return table_line_json(&run->table, which, row, run->protocol == PROTOCOL_ALL ? all : NULL, "average");
+    if (run->protocol == PROTOCOL_BASE_NEW) return table_line_json(t, which, row, halves, "h");
+    return table_line_json(t, which, row, run->protocol == PROTOCOL_ALL ? all : NULL, "average");
+}
+
+static json_t *line_json(const evaluation_run *run, line which, size_t row) { return table_json(run, &run->table, which, row); }
+
+/* The model's own line, in the same columns. */
+static json_t *frozen_json(const evaluation_run *run) {
+    table t = run->table;
+    t.values = run->frozen;
+    t.n_rows = 1;
+    return table_json(run, &t, LINE_ROW, 0);
 }
 
 static json_t *tests_json(const evaluation_run *run) {
@@ -246,15 +259,13 @@ static orthsr_status describe(evaluation_run *run, orthsr_error *error) {
                        .after = &run->after.tally};
     orthsr_status status = details_json(&run->details, &d, error);
     if (status != ORTHSR_OK) return status;
-    json_t *before = json_object(), *timing = json_object();
+    json_t *timing = json_object();
     put_command(run->details, s);
     put_text(run->details, "version", orthsr_version_string());
     put_text(run->details, "fingerprint", orthsr_model_fingerprint(run->model));
     json_object_set_new(run->details, "options", report_options(s));
     if (run->n_tests == 1) put_text(run->details, "data", test_path(s, 0));
-    put_scores(before, &run->before);
-    if (run->n_adapters > 0) json_object_set(run->details, "zeroshot", before);
-    json_decref(before);
+    if (run->n_adapters > 0) json_object_set_new(run->details, "zeroshot", frozen_json(run));
     put_number(timing, "measuring", terminal_seconds() - run->started);
     json_object_set_new(run->details, "timing", timing);
     return ORTHSR_OK;
@@ -290,6 +301,7 @@ static void close_all(evaluation_run *run) {
     json_decref(run->unreadable);
     json_decref(run->details);
     free(run->whole);
+    free(run->frozen);
     free(run->adapters);
     free(run->tests);
     table_free(&run->table);

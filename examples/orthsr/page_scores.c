@@ -143,7 +143,7 @@ static void draw(const page *p, const score_row *rows, size_t n) {
                          50 + (double)count * fmax(34, 11 * (double)dots + 12), x, y);
     fputs("<figure>\n<ul class=\"key\">", p->f);
     for (size_t i = 0; i < n; i++)
-        if (!rows[i].is_summary) chart_write_key(p->f, colour_of(i), html_file_name(rows[i].name));
+        if (!rows[i].is_summary) chart_write_key(p->f, colour_of(i), rows[i].name);
     fputs("</ul>\n", p->f);
     for (size_t i = 0; i < n; i++) {
         if (rows[i].is_summary) continue;
