@@ -1,6 +1,7 @@
 /* page.c - reading a run's files, the head of its page, and the facts at its end. */
 #include "page.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,11 +237,13 @@ orthsr_status page_read_result(json_t **out, const char *directory, orthsr_error
     FILE *file = fopen(path, "rb");
     orthsr_status status = ORTHSR_OK;
     *out = NULL;
-    if (!file)
+    if (!file && errno != ENOENT && errno != ENOTDIR) status = failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
+    else if (!file)
         status = failed(error, ORTHSR_ERROR_IO, "'%s' holds no result.json: it is no directory that train or evaluate --out wrote, or the run has not ended",
                         directory);
     if (file) *out = json_loadf(file, 0, &where);
-    if (file && !json_is_object(*out))
+    if (file && ferror(file)) status = failed(error, ORTHSR_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
+    else if (file && !json_is_object(*out))
         status =
             failed(error, ORTHSR_ERROR_FORMAT, "'%s' is not what a run writes: %s at line %d", path, *out ? "no object" : where.text, *out ? 1 : where.line);
     if (file) fclose(file);

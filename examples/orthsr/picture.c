@@ -124,7 +124,7 @@ orthsr_status picture_write_png(const char *path, const picture *p, orthsr_error
     output_file f;
     orthsr_status status = output_open(&f, path, error);
     if (status != ORTHSR_OK) return status;
-    if (png_image_write_to_stdio(&png, f.stream, 0, p->rgb, 0, NULL)) return output_commit(&f, error);
+    if (png_image_write_to_stdio(&png, f.stream, 0, p->rgb, 0, NULL) || ferror(f.stream)) return output_commit(&f, error); /* it knows the system's reason */
     output_abandon(&f);
     return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, png.message);
 }
@@ -175,7 +175,7 @@ orthsr_status picture_write_jpeg(const char *path, const picture *p, orthsr_erro
     jpeg_failure failure;
     orthsr_status status = output_open(&f, path, error);
     if (status != ORTHSR_OK) return status;
-    if (encode_jpeg(f.stream, p, &failure)) return output_commit(&f, error);
+    if (encode_jpeg(f.stream, p, &failure) || ferror(f.stream)) return output_commit(&f, error); /* it knows the system's reason */
     output_abandon(&f);
     return failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, failure.message);
 }

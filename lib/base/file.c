@@ -98,6 +98,13 @@ static bool mode_is(const char *path, mode_t kind) {
 bool orthsr__is_directory(const char *path) { return mode_is(path, S_IFDIR); }
 bool orthsr__is_file(const char *path) { return mode_is(path, S_IFREG); }
 
+orthsr_status orthsr__look_for(bool *there, const char *path, orthsr_error *error) {
+    struct stat info;
+    bool known = stat(path, &info) == 0;
+    *there = known && S_ISREG(info.st_mode);
+    return known || errno == ENOENT || errno == ENOTDIR ? ORTHSR_OK : orthsr__fail_errno(error, "inspect", path);
+}
+
 static bool has(const char *directory, const char *name, mode_t kind) {
     char path[PATH_MAX]; /* the system takes no longer one */
     int length = snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -209,13 +216,24 @@ static void sync_directory_of(const char *path) {
     free(directory);
 }
 
-/* A regular file at path is called previous too, in place of what was called so; where the file system has no second names, instead. */
-static bool keep(const char *path, const char *previous) {
+/* No second names there. */
+static bool has_no_links(int number) { return number == EPERM || number == EOPNOTSUPP || number == ENOSYS || number == EMLINK; }
+
+/* A regular file at path is called previous too, in place of what was called so until that very moment; where the file system has no second names, instead. */
+static orthsr_status keep(const orthsr__writer *writer, orthsr_error *error) {
     struct stat info;
-    if (lstat(path, &info) != 0) return errno == ENOENT;
-    if (!S_ISREG(info.st_mode)) return true;
-    if (unlink(previous) != 0 && errno != ENOENT) return false;
-    return link(path, previous) == 0 || rename(path, previous) == 0;
+    const char *path = writer->path, *previous = writer->previous;
+    if (!previous) return ORTHSR_OK;
+    if (lstat(path, &info) != 0) return errno == ENOENT ? ORTHSR_OK : orthsr__fail_errno(error, "keep a file as", previous);
+    if (!S_ISREG(info.st_mode)) return ORTHSR_OK;
+    char *second = orthsr__format("%s.old", writer->temporary);
+    if (!second) return orthsr__fail_memory(error, "a file name");
+    bool linked = link(path, second) == 0;
+    bool kept = linked ? rename(second, previous) == 0 : has_no_links(errno) && rename(path, previous) == 0;
+    orthsr_status status = kept ? ORTHSR_OK : orthsr__fail_errno(error, "keep a file as", previous);
+    if (linked) unlink(second); /* still there where the two were one file already */
+    free(second);
+    return status;
 }
 
 /* All bytes are on the disk, under the temporary name. */
@@ -236,7 +254,7 @@ static orthsr_status take_name(orthsr__writer *writer, orthsr_error *error) {
 
 orthsr_status orthsr__writer_commit(orthsr__writer *writer, orthsr_error *error) {
     orthsr_status status = finish(writer, error);
-    if (!status && writer->previous && !keep(writer->path, writer->previous)) status = orthsr__fail_errno(error, "keep a file as", writer->previous);
+    if (!status) status = keep(writer, error);
     if (!status) status = take_name(writer, error);
     if (!status) sync_directory_of(writer->path);
     orthsr__writer_discard(writer);
@@ -276,7 +294,7 @@ static orthsr_status keep_earlier(earlier *out, char *second, const orthsr__writ
     *out = KEPT;
     if (link(writer->path, second) == 0) return ORTHSR_OK;
     *out = errno == ENOENT ? NONE : REPLACED;
-    if (errno == ENOENT || errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return ORTHSR_OK; /* no hard links there */
+    if (errno == ENOENT || has_no_links(errno)) return ORTHSR_OK;
     return orthsr__fail_errno(error, "keep the earlier", writer->path);
 }
 

@@ -37,6 +37,8 @@ void orthsr__unmap(orthsr__mapping *mapping); /* of any kind */
 
 bool orthsr__is_directory(const char *path);
 bool orthsr__is_file(const char *path);
+/* The same of a file whose want must not be taken for granted: where the system does not say, it is an error. */
+orthsr_status orthsr__look_for(bool *there, const char *path, orthsr_error *error);
 
 /* Whether directory has such a thing of this name. No memory is allocated for it. */
 bool orthsr__has_folder(const char *directory, const char *name);

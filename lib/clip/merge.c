@@ -119,8 +119,9 @@ static orthsr_status copy_file(merge *m, const char *from, const char *to, orths
 
 static orthsr_status copy_companion(merge *m, const char *name, orthsr_error *error) {
     char *from = orthsr__join(m->model->directory, name), *to = orthsr__join(m->directory, name);
-    orthsr_status status = from && to ? ORTHSR_OK : orthsr__fail_memory(error, "a file name");
-    if (!status && orthsr__is_file(from)) status = copy_file(m, from, to, error);
+    bool there = false;
+    orthsr_status status = from && to ? orthsr__look_for(&there, from, error) : orthsr__fail_memory(error, "a file name");
+    if (!status && there) status = copy_file(m, from, to, error);
     free(from);
     free(to);
     return status;

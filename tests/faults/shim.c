@@ -28,7 +28,7 @@ static struct {
 } state;
 static shim_report report;
 
-static const int ERRORS[FAULTS] = {ENOSPC, ENOSPC, EIO, EROFS, EMFILE, EACCES, EINTR, 0, 0};
+static const int ERRORS[FAULTS] = {ENOSPC, ENOSPC, EIO, EROFS, EMFILE, EACCES, EINTR, EPERM, 0, 0};
 
 #define BIT(fault) (1u << (fault))
 enum {
@@ -38,7 +38,9 @@ enum {
     READING = ALWAYS | 1 << FAULT_IO | 1 << FAULT_SIGNAL | 1 << FAULT_SHORT,
     WRITING = READING | 1 << FAULT_FULL | 1 << FAULT_IS_FULL,
     SYNCING = ALWAYS | 1 << FAULT_IO | 1 << FAULT_FULL | 1 << FAULT_IS_FULL,
+    CUTTING = ALWAYS | 1 << FAULT_IO,
     NAMING = SYNCING | 1 << FAULT_READONLY,
+    LINKING = NAMING | 1 << FAULT_LINKS,
     REMOVING = ALWAYS | 1 << FAULT_IO | 1 << FAULT_READONLY,
     ASKING = ALWAYS | 1 << FAULT_IO, /* what is open */
     LOOKING = ALWAYS | 1 << FAULT_ASK
@@ -55,7 +57,7 @@ static fault meet(unsigned could) {
     if (!atomic_load(&state.armed)) return FAULTS;
     long n = atomic_fetch_add(&state.calls, 1) + 1;
     if (n <= MOST_CALLS) report.could[n - 1] = (uint16_t)could;
-    bool lasts = state.kind == FAULT_IS_FULL || state.kind == FAULT_READONLY;
+    bool lasts = state.kind == FAULT_IS_FULL || state.kind == FAULT_READONLY || state.kind == FAULT_LINKS;
     if (state.at == 0 || n < state.at || (n > state.at && !lasts) || !(could & BIT(state.kind))) return FAULTS;
     report.hits++;
     if (state.kind == FAULT_VANISH) {
@@ -120,6 +122,15 @@ ssize_t read(int fd, void *to, size_t n) {
     return syscall(SYS_read, fd, to, met == FAULT_SHORT && n > 1 ? n / 2 : n);
 }
 
+#define DEFINE_PREAD(name, offset_type)                                                                                                                        \
+    ssize_t name(int fd, void *to, size_t n, offset_type offset) {                                                                                             \
+        fault met = is_our_file(fd) ? meet(READING) : FAULTS;                                                                                                  \
+        if (met != FAULTS && met != FAULT_SHORT) return -1;                                                                                                    \
+        return syscall(SYS_pread64, fd, to, met == FAULT_SHORT && n > 1 ? n / 2 : n, offset);                                                                  \
+    }
+DEFINE_PREAD(pread, off_t)
+DEFINE_PREAD(pread64, off64_t)
+
 ssize_t write(int fd, const void *from, size_t n) {
     fault met = is_our_file(fd) ? meet(WRITING) : FAULTS;
     if (met != FAULTS && met != FAULT_SHORT) return -1;
@@ -129,6 +140,11 @@ ssize_t write(int fd, const void *from, size_t n) {
 /* Nothing is really synced: a test need not wait for a disk. */
 int fsync(int fd) { return fails_on(fd, SYNCING) ? -1 : 0; }
 int fdatasync(int fd) { return fails_on(fd, SYNCING) ? -1 : 0; }
+
+#define DEFINE_FTRUNCATE(name, offset_type)                                                                                                                    \
+    int name(int fd, offset_type size) { return fails_on(fd, CUTTING) ? -1 : (int)syscall(SYS_ftruncate, fd, size); }
+DEFINE_FTRUNCATE(ftruncate, off_t)
+DEFINE_FTRUNCATE(ftruncate64, off64_t)
 
 int close(int fd) {
     bool fails = fails_on(fd, SYNCING); /* it is closed all the same */
@@ -145,7 +161,7 @@ int rename(const char *from, const char *to) {
     return -1;
 }
 
-int link(const char *from, const char *to) { return fails_at(from, NAMING) ? -1 : (int)syscall(SYS_link, from, to); }
+int link(const char *from, const char *to) { return fails_at(from, LINKING) ? -1 : (int)syscall(SYS_link, from, to); }
 int mkdir(const char *path, mode_t mode) { return fails_at(path, NAMING) ? -1 : (int)syscall(SYS_mkdir, path, mode); }
 
 static int remove_it(long number, const char *path) {
@@ -174,7 +190,23 @@ static void *map_it(void *at, size_t size, int protection, int flags, int fd, of
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) { return map_it(at, size, protection, flags, fd, offset); }
 void *mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset) { return map_it(at, size, protection, flags, fd, offset); }
 
-DIR *opendir(const char *path) { return fails_at(path, OPENING) ? NULL : REAL(opendir)(path); }
+DIR *opendir(const char *path) {
+    DIR *stream = fails_at(path, OPENING) ? NULL : REAL(opendir)(path);
+    int fd = stream ? dirfd(stream) : -1;
+    if (fd >= 0 && fd < 1024) state.ours[fd] = is_ours(path) && atomic_load(&state.armed);
+    return stream;
+}
+
+#define DEFINE_READDIR(name, type)                                                                                                                             \
+    type *name(DIR *stream) { return fails_on(dirfd(stream), ASKING) ? NULL : REAL(name)(stream); }
+DEFINE_READDIR(readdir, struct dirent)
+DEFINE_READDIR(readdir64, struct dirent64)
+
+int closedir(DIR *stream) {
+    int fd = dirfd(stream);
+    if (fd >= 0 && fd < 1024) state.ours[fd] = false;
+    return REAL(closedir)(stream);
+}
 
 #define DEFINE_MKSTEMP(name)                                                                                                                                   \
     int name(char *template) {                                                                                                                                 \

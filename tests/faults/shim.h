@@ -17,6 +17,7 @@ typedef enum fault {
     FAULT_FILES,    /* EMFILE, once */
     FAULT_ASK,      /* EACCES, once, to a question (stat, access), for whose answer "no" may be taken */
     FAULT_SIGNAL,   /* EINTR, once */
+    FAULT_LINKS,    /* EPERM from here on to a second name for a file: the file system has no such */
     FAULT_SHORT,    /* half of what was asked for, once */
     FAULT_VANISH,   /* the directory is renamed to <directory>.gone before the call */
     FAULTS
