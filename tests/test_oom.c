@@ -25,6 +25,7 @@ int main(void) {
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "util/adapters.h"
 #include "util/allocations.h"
 #include "util/tiny.h"
@@ -62,6 +63,16 @@ static void note_file(const char *path) {
     ck_ok(orthsr__map(&file, path, &error));
     note(file.data, file.size);
     orthsr__unmap(&file);
+}
+
+/* A larger file by FNV-1a. */
+static void note_hash(const char *path) {
+    orthsr__mapping file;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    ck_ok(orthsr__map(&file, path, &error));
+    for (size_t i = 0; i < file.size; i++) hash = (hash ^ file.data[i]) * UINT64_C(0x100000001b3);
+    orthsr__unmap(&file);
+    note(&hash, sizeof hash);
 }
 
 static void problem(const char *call, const char *what, const char *detail) {
@@ -143,6 +154,15 @@ static void open_model_with(const char *path, const orthsr_model_options *option
 
 static void open_model(const char *path) { open_model_with(path, NULL); }
 
+/* Its weights are read, and not mapped. */
+static void open_unmapped(const char *path) {
+    orthsr_model_options *options;
+    NEW(options, orthsr_model_options_new(&options, &error));
+    TRY(orthsr_model_options_set_map(options, 0, &error));
+    open_model_with(path, options);
+    orthsr_model_options_free(options);
+}
+
 static void open_larger(const char *path) {
     orthsr_model_options *options;
     NEW(options, orthsr_model_options_new(&options, &error));
@@ -200,6 +220,48 @@ static void encode(const char *threads) {
     orthsr_prompt_free(prompt);
     orthsr_adapter_free(adapter);
     free(map);
+    free(features);
+    free(pixels);
+}
+
+/* An adapter of one of the model's maps; turned. */
+static orthsr_adapter *one_of_stack(orthsr_parametrization parametrization, orthsr_side side) {
+    orthsr_adapter *adapter;
+    orthsr_adapter_options *options = small_options(parametrization, side, 4, false, 1);
+    ck_ok(orthsr_adapter_options_set_layers(options, "image:0", &error));
+    ck_ok(orthsr_model_adapter(tiny, &adapter, options, &error));
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = floats(n, 0.1, 7);
+    ck_ok(orthsr_adapter_set_parameters(adapter, parameters, n, &error));
+    free(parameters);
+    orthsr_adapter_options_free(options);
+    return adapter;
+}
+
+/* Stacks of 0 to 3 adapters on a session, exchanged while another session on the model has its own. */
+static void stacks(const char *threads) {
+    size_t side = orthsr_model_image_size(tiny), embed = orthsr_model_embed_dim(tiny);
+    float *pixels = floats(2 * 3 * side * side, 1, 2), *features = floats(2 * embed, 0, 1);
+    orthsr_adapter *a = one_of_stack(ORTHSR_CAYLEY, ORTHSR_SIDE_INPUT), *b = one_of_stack(ORTHSR_EXPM, ORTHSR_SIDE_OUTPUT),
+                   *c = one_of_stack(ORTHSR_FREE, ORTHSR_SIDE_INPUT);
+    const orthsr_adapter *stack[] = {a, b, c, a};
+    orthsr_session *session, *other;
+    NEW(session, orthsr_session_new(&session, tiny, NULL, &error));
+    NEW(other, orthsr_session_new(&other, tiny, c, &error));
+    TRY(orthsr_session_set_threads(session, (size_t)atoi(threads), &error));
+    TRY(orthsr_session_set_threads(other, 1, &error));
+    for (size_t n = 0; n <= 4; n++) {
+        TRY(orthsr_session_set_adapters(session, n ? stack : NULL, n, &error));
+        TRY(orthsr_session_encode_pixels(session, features, pixels, 2, &error));
+        note_floats(features, 2 * embed);
+        TRY(orthsr_session_encode_pixels(other, features, pixels, 1, &error));
+        note_floats(features, embed);
+    }
+    orthsr_session_free(other);
+    orthsr_session_free(session);
+    orthsr_adapter_free(c);
+    orthsr_adapter_free(b);
+    orthsr_adapter_free(a);
     free(features);
     free(pixels);
 }
@@ -301,6 +363,66 @@ static void adapters(const char *which) {
     free(x);
 }
 
+/* A caller's weight of every dtype, in either order, in a matrix that is wider than it. */
+static void merge_buffers(const char *which) {
+    static const size_t sizes[] = {[ORTHSR_DTYPE_F32] = 4, [ORTHSR_DTYPE_F16] = 2, [ORTHSR_DTYPE_BF16] = 2, [ORTHSR_DTYPE_F64] = 8};
+    enum { LD = 26, ENTRIES = LD * LD };
+    orthsr_adapter *adapter = make_adapter((orthsr_parametrization)(which[0] - '0'), which[1] == 'o' ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT, which[2] == 's');
+    turn(adapter);
+    float scale[18];
+    for (int i = 0; i < 18; i++) scale[i] = 1 + 0.01f * (float)i;
+    TRY(orthsr_adapter_set_scale(adapter, 0, scale, &error));
+    for (int c = 0; c < 2 * (ORTHSR_DTYPE_F64 + 1) * 2; c++) {
+        size_t target = (size_t)c & 1;
+        orthsr_order order = c & 2 ? ORTHSR_ORDER_COLUMN_MAJOR : ORTHSR_ORDER_ROW_MAJOR;
+        orthsr_dtype dtype = (orthsr_dtype)(c / 4);
+        uint8_t W[ENTRIES * 8];
+        unsigned long state = 4;
+        for (size_t i = 0; i < ENTRIES; i++) {
+            double value = noise(&state);
+            float single = (float)value;
+            uint16_t half = dtype == ORTHSR_DTYPE_F16 ? orthsr__to_f16(value) : orthsr__to_bf16(value);
+            memcpy(W + i * sizes[dtype],
+                   dtype == ORTHSR_DTYPE_F64   ? (void *)&value
+                   : dtype == ORTHSR_DTYPE_F32 ? (void *)&single
+                                               : (void *)&half,
+                   sizes[dtype]);
+        }
+        TRY(orthsr_adapter_merge(adapter, target, W, dtype, order, LD, &error));
+        note(W, ENTRIES * sizes[dtype]);
+        TRY(orthsr_adapter_unmerge(adapter, target, W, dtype, order, LD, &error));
+        note(W, ENTRIES * sizes[dtype]);
+    }
+    orthsr_adapter_free(adapter);
+}
+
+/* Adapters at other strengths, in a chain, and the angles of each. */
+static void strengths(const char *which) {
+    static const float at[] = {0, 0.5f, 1, -1, 2};
+    orthsr_adapter *adapter = make_adapter((orthsr_parametrization)(which[0] - '0'), which[1] == 'o' ? ORTHSR_SIDE_OUTPUT : ORTHSR_SIDE_INPUT, which[2] == 's'),
+                   *next;
+    turn(adapter);
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = floats(n, 0, 1), scale[18];
+    for (int i = 0; i < 18; i++) scale[i] = 1 + 0.01f * (float)i;
+    TRY(orthsr_adapter_set_scale(adapter, 0, scale, &error));
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        NEW(next, orthsr_adapter_scaled(&next, adapter, at[i], &error));
+        TRY(orthsr_adapter_get_parameters(next, parameters, n, &error));
+        note_floats(parameters, n);
+        for (size_t t = 0; t < 2 && orthsr_adapter_parametrization(next) != ORTHSR_FREE; t++) {
+            double angles[24] = {0};
+            TRY(orthsr_adapter_angles(next, t, angles, &error));
+            note(angles, sizeof angles);
+            angles[0] = orthsr_adapter_distance(next, t);
+            note(angles, sizeof *angles);
+        }
+        orthsr_adapter_free(next);
+    }
+    orthsr_adapter_free(adapter);
+    free(parameters);
+}
+
 static void peft(const char *directory) {
     orthsr_adapter *adapter;
     NEW(adapter, orthsr_model_adapter_load(tiny, &adapter, directory, &error));
@@ -342,6 +464,22 @@ static void merge(const char *model_path) {
     TRY(orthsr_model_unmerge(model, adapter, scratch_file("unmerged"), &deviation, &error));
     note(&deviation, sizeof deviation);
     free(parameters);
+    orthsr_adapter_free(adapter);
+    orthsr_model_free(model);
+}
+
+/* Both types, with an adapter and without one. */
+static void export_gguf(const char *model_path) {
+    orthsr_model *model;
+    orthsr_adapter *adapter = NULL;
+    double deviation;
+    ck_ok(orthsr_model_open(&model, model_path, &error));
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) ck_ok(orthsr_model_adapter(model, &adapter, NULL, &error));
+        TRY(orthsr_model_export_gguf(model, adapter, i & 1 ? ORTHSR_GGUF_F16 : ORTHSR_GGUF_F32, scratch_file("m.gguf"), &deviation, &error));
+        note(&deviation, sizeof deviation);
+        note_hash(scratch_file("m.gguf"));
+    }
     orthsr_adapter_free(adapter);
     orthsr_model_free(model);
 }
@@ -478,6 +616,50 @@ static void train(const char *which) {
     orthsr_adapter_free(adapter);
 }
 
+static int count_steps(const orthsr_trainer *trainer, void *payload) {
+    (void)trainer;
+    return ++*(int *)payload < 0;
+}
+
+/* A whole run by threads and with a bound on its memory: saved over an earlier checkpoint, and gone on with from either in a trainer that is new. */
+static void checkpoints(const char *threads) {
+    orthsr_trainer_options *options;
+    orthsr_trainer *trainer, *second;
+    orthsr_adapter *adapter;
+    const char *newest = scratch_file("run.checkpoint"), *older = scratch_file("run.checkpoint.previous");
+    ck_ok(orthsr_model_adapter(tiny, &adapter, NULL, &error));
+    NEW(options, orthsr_trainer_options_new(&options, &error));
+    TRY(orthsr_trainer_options_set_threads(options, (size_t)atoi(threads), &error));
+    TRY(orthsr_trainer_options_set_epochs(options, 1, &error));
+    TRY(orthsr_trainer_options_set_batch_size(options, 4, &error));
+    TRY(orthsr_trainer_options_set_memory_budget(options, (size_t)64 << 20, &error));
+    NEW(trainer, orthsr_trainer_new(&trainer, tiny, adapter, items, options, &error));
+    TRY(orthsr_trainer_save(trainer, newest, NULL, &error));
+    TRY(orthsr_trainer_step(trainer, &error));
+    TRY(orthsr_trainer_save(trainer, newest, "one step", &error));
+    orthsr_trainer_free(trainer);
+    size_t n = orthsr_adapter_parameter_count(adapter);
+    float *parameters = floats(n, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        int steps = 0;
+        char *text;
+        NEW(second, orthsr_trainer_new(&second, tiny, adapter, items, options, &error));
+        TRY(orthsr_trainer_load(second, i ? newest : older, i ? &text : NULL, &error));
+        note_size(orthsr_trainer_step_count(second));
+        if (i) note_text(text), orthsr_free(text);
+        TRY(orthsr_trainer_run(second, count_steps, &steps, &error));
+        note_size(orthsr_trainer_step_count(second));
+        ck_ok(orthsr_adapter_get_parameters(adapter, parameters, n, &error));
+        note_floats(parameters, n);
+        orthsr_trainer_free(second);
+    }
+    ck_assert_int_eq(remove(newest), 0);
+    ck_assert_int_eq(remove(older), 0);
+    free(parameters);
+    orthsr_trainer_options_free(options);
+    orthsr_adapter_free(adapter);
+}
+
 static void evaluate(const char *arg) {
     (void)arg;
     static const char *const templates[] = {"a photo of a {}."};
@@ -587,6 +769,34 @@ static void data(const char *which) {
     orthsr_dataset_free(dataset);
 }
 
+/* Views of views, in memory and of files. */
+static void views(const char *name) {
+    static const size_t chosen[] = {1, 0, 1};
+    orthsr_dataset *dataset, *part, *inner, *drawn, *rest;
+    NEW(dataset, orthsr_dataset_open(&dataset, scratch_file(name), "train", &error));
+    TRY(orthsr_dataset_set_max_pixels(dataset, 1 << 20, &error));
+    NEW(part, orthsr_dataset_subset(&part, dataset, chosen, 3, &error));
+    note_dataset(part);
+    NEW(inner, orthsr_dataset_select(&inner, part, orthsr_dataset_label(part, 0), 1, &error));
+    note_dataset(inner);
+    NEW(drawn, orthsr_dataset_draw(&drawn, &rest, inner, 1, 4, &error));
+    note_dataset(drawn);
+    note_dataset(rest);
+    size_t n = 3 * orthsr_model_image_size(tiny) * orthsr_model_image_size(tiny);
+    float *pixels = floats(n, 0, 1);
+    TRY(orthsr_dataset_pixels(drawn, 0, tiny, pixels, &error));
+    note_floats(pixels, n);
+    free(pixels);
+    orthsr_dataset_free(rest);
+    orthsr_dataset_free(drawn);
+    NEW(rest, orthsr_dataset_subset(&rest, inner, NULL, 0, &error));
+    note_dataset(rest);
+    orthsr_dataset_free(rest);
+    orthsr_dataset_free(inner);
+    orthsr_dataset_free(part);
+    orthsr_dataset_free(dataset);
+}
+
 static void memory(const char *arg) {
     (void)arg;
     const uint8_t pixels[2 * 4] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -646,6 +856,8 @@ static const struct scenario {
     {open_model, "open", "examples/data/mini"},
     {open_scratch, "open", "sharded"},
     {open_scratch, "open", "renamed"},
+    {open_unmapped, "open, read", TINY_MODEL},
+    {open_unmapped, "open, read", "tests/data/clip/openclip"},
     {open_larger, "open larger", TINY_MODEL},
     {open_larger, "open larger", "tests/data/clip/openclip"},
     {tokenize, "tokenizer", "tests/data/tokens/hf"},
@@ -654,6 +866,8 @@ static const struct scenario {
     {tokenize, "tokenizer", "tests/data/tokens/simple"},
     {encode, "session, threads", "1"},
     {encode, "session, threads", "3"},
+    {stacks, "stacks of adapters", "1"},
+    {stacks, "stacks of adapters", "3"},
     {prompts, "prompt", "0"},
     {prompts, "prompt", "1"},
     {adapters, "adapter", "0i"},
@@ -663,6 +877,21 @@ static const struct scenario {
     {adapters, "adapter", "3o"},
     {adapters, "adapter", "4i"},
     {adapters, "adapter", "5is"},
+    {merge_buffers, "merge a weight", "0i"},
+    {merge_buffers, "merge a weight", "0os"},
+    {merge_buffers, "merge a weight", "1os"},
+    {merge_buffers, "merge a weight", "2i"},
+    {merge_buffers, "merge a weight", "3i"},
+    {merge_buffers, "merge a weight", "4o"},
+    {merge_buffers, "merge a weight", "5i"},
+    {merge_buffers, "merge a weight", "5os"},
+    {strengths, "scaled, angles", "0i"},
+    {strengths, "scaled, angles", "1os"},
+    {strengths, "scaled, angles", "2i"},
+    {strengths, "scaled, angles", "3is"},
+    {strengths, "scaled, angles", "4o"},
+    {strengths, "scaled, angles", "5i"},
+    {strengths, "scaled, angles", "5os"},
     {peft, "PEFT", "tests/data/peft/exact"},
     {peft, "PEFT", "tests/data/peft/regex"},
     {peft, "PEFT", "tests/data/peft/neumann-5"},
@@ -671,6 +900,7 @@ static const struct scenario {
     {peft_alone, "PEFT without a model", "tests/data/peft/exported-hf"},
     {merge, "merge", TINY_MODEL},
     {merge, "merge", "tests/data/clip/openclip"},
+    {export_gguf, "GGUF", TINY_MODEL},
     {matrices, "matrices", ""},
     {optimizers, "optimizers", ""},
     {train, "train", "01-"},
@@ -683,6 +913,8 @@ static const struct scenario {
     {train, "train", "53-"},
     {train, "train", "p0-"},
     {train, "train", "b1c"},
+    {checkpoints, "checkpoints", "1"},
+    {checkpoints, "checkpoints", "3"},
     {evaluate, "evaluate", ""},
     {data, "data", "folders:train"},
     {data, "data", "folders/train:"},
@@ -691,6 +923,9 @@ static const struct scenario {
     {data, "data", "imagenet:train"},
     {data, "data", "variant:test"},
     {data, "data", "tests/data/split/split_zhou_Synthetic.json:train"},
+    {views, "views", "folders"},
+    {views, "views", "idx"},
+    {views, "views", "aircraft"},
     {memory, "data in memory", ""},
     {decode, "image", "rgb8.png"},
     {decode, "image", "palette8-interlaced.png"},
