@@ -65,6 +65,8 @@ orthsr_status orthsr__tokenize_classes(int32_t **tokens, const orthsr_model *mod
                                        size_t n_templates, orthsr_error *error) {
     *tokens = NULL;
     ORTHSR__TRY(orthsr__check_templates(templates, n_templates, error));
+    for (size_t c = 0; c < n_classes; c++)
+        if (!names[c]) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "class name %zu is NULL", c);
     ORTHSR__TRY(allocate(tokens, model, n_classes * n_templates, error));
     orthsr_status status = ORTHSR_OK;
     for (size_t i = 0; i < n_classes * n_templates && !status; i++) {
