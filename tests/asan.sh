@@ -4,7 +4,7 @@
 set -u
 build=$1
 shift
-export CK_DEFAULT_TIMEOUT=0 ORTHSR_TEST_SHORT=1
+export CK_DEFAULT_TIMEOUT=0 CK_TIMEOUT_MULTIPLIER=10 ORTHSR_TEST_SHORT=1
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 
 # One program; what it said is shown when it failed.

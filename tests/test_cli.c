@@ -1049,7 +1049,7 @@ START_TEST(test_resume_is_offered) {
     ck_assert_int_eq(o.code, 1);
     o = run_and_stop("TERM", 1, GOING);
     ck_assert_msg(strstr(o.err, "is of a run that was not finished, and will be replaced; --resume would go on with it"), "%s", o.err);
-    o = run("help >@/unused; exec 9>>@/going/log.jsonl; flock 9; build/bin/orthsr " GOING "--resume");
+    o = run("help >@/unused; exec 9>>@/going/log.jsonl; flock 9; ${ORTHSR:-build/bin/orthsr} " GOING "--resume");
     ck_assert_msg(o.code == 1 && strstr(o.err, "another process is training into"), "%s", o.err);
     ck_assert_int_eq(run("help >@/unused; rm -r @/going").code, 0);
 }
