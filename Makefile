@@ -431,7 +431,7 @@ fmt:
 	clang-format -i $(SOURCES)
 # clang-tidy with .clang-tidy: the static analyzer, and what is likely to be a mistake. Silent when there is nothing.
 analyze: deps-analyze
-	printf '%s\n' $(LIB_SRC) $(wildcard examples/orthsr/*.c) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c11 -O2 $(CPPFLAGS) $(PC_CFLAGS) 2>/dev/null' clang-tidy
+	printf '%s\n' $(LIB_SRC) $(wildcard examples/orthsr/*.c) | xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c11 -O2 $(CPPFLAGS) $(PC_CFLAGS) $(shell pkg-config --cflags $(TOOL_MODULES)) 2>/dev/null' clang-tidy
 lint:
 	tests/layers.sh
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Iinclude -Ilib --suppress=missingInclude lib examples

@@ -163,7 +163,7 @@ static void format_tick(char *out, size_t size, double value) {
     if (!(e = strchr(digits, 'e'))) return;
     int power = atoi(e + 1);
     *e = '\0';
-    int n = snprintf(out, size, "%s10", strcmp(digits, "1") == 0 ? "" : strcat(digits, "·"));
+    int alone = strcmp(digits, "1") == 0, n = snprintf(out, size, "%s%s10", alone ? "" : digits, alone ? "" : "·");
     if (power < 0) n += snprintf(out + n, size - (size_t)n, "⁻");
     power = abs(power);
     if (power >= 10) n += snprintf(out + n, size - (size_t)n, "%s", raised[power / 10 % 10]);
@@ -203,8 +203,8 @@ static void tick(chart *c, int is_x, double value) {
 static void ticks(chart *c, int is_x) {
     const axis *a = is_x ? &c->x : &c->y;
     if (a->logarithmic) {
-        double every = ceil(log10(a->high / a->low) / 6 - 1e-9);
-        for (double power = log10(a->low); power <= log10(a->high) + 1e-9; power += every) tick(c, is_x, pow(10, round(power)));
+        double decades = log10(a->high / a->low), every = fmax(ceil(decades / 6 - 1e-9), 1);
+        for (int k = 0; k * every <= decades + 1e-9; k++) tick(c, is_x, pow(10, round(log10(a->low) + k * every)));
         return;
     }
     double step = round_step(a->high - a->low, 5);

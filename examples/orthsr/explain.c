@@ -54,12 +54,14 @@ static orthsr_status names_of_file(explanation *e, const char *path, orthsr_erro
     texts t;
     orthsr_status status = texts_read(&t, path, error);
     e->names = status == ORTHSR_OK ? calloc(t.count + 1, sizeof *e->names) : NULL;
-    for (size_t i = 0; e->names && i < t.count; i++) {
+    e->classes = 0;
+    int made = e->names != NULL;
+    for (size_t i = 0; made && i < t.count; i++) {
         if (t.lengths[i] == 0) continue;
-        e->names[e->classes] = strndup(t.bytes + t.starts[i], t.lengths[i]);
-        if (!e->names[e->classes++]) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of '%s'", path);
+        made = (e->names[e->classes] = strndup(t.bytes + t.starts[i], t.lengths[i])) != NULL;
+        e->classes += made != 0;
     }
-    if (status == ORTHSR_OK && !e->names) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of '%s'", path);
+    if (status == ORTHSR_OK && !made) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the names of '%s'", path);
     if (status == ORTHSR_OK && e->classes == 0) status = failed(error, ORTHSR_ERROR_FORMAT, "'%s' names no class; one name per line is expected", path);
     texts_free(&t);
     return status;

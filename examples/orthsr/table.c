@@ -95,7 +95,7 @@ static void fill_error(double *out, double *mean, const table *t) {
 }
 
 double *table_line(const table *t, line which, size_t row) {
-    double *out = calloc(line_length(t), sizeof *out), *scratch = calloc(line_length(t), sizeof *scratch);
+    double *out = calloc(line_length(t) + 1, sizeof *out), *scratch = calloc(line_length(t) + 1, sizeof *scratch); /* never of nothing */
     if (out && scratch) switch (which) {
         case LINE_ROW: fill_row(out, t, row); break;
         case LINE_MEAN: fill_mean(out, t); break;
