@@ -1,6 +1,8 @@
 /* model.c - opening a checkpoint, and what there is to know about it. */
 #include "clip/model.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "base/pool.h"
 #include "clip/preprocess.h"
 #include "clip/vocabulary.h"
 #include "io/json.h"
@@ -173,6 +176,42 @@ static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
     return ORTHSR_OK;
 }
 
+/* ---- what takes long: a look at every weight, and the vocabulary; side by side ------------------------------------------------------------------ */
+
+typedef struct opening {
+    orthsr_model *model;
+    _Atomic size_t not_finite; /* the first tensor that is not */
+    orthsr_status tokenizer;
+    orthsr_error why;
+} opening;
+
+static void open_part(void *context, size_t i) {
+    opening *o = context;
+    if (i == 0) o->tokenizer = open_tokenizer(o->model, &o->why);
+    else if (!orthsr__weights_are_finite(o->model, i - 1))
+        for (size_t before = atomic_load(&o->not_finite); i - 1 < before && !atomic_compare_exchange_weak(&o->not_finite, &before, i - 1);) {}
+}
+
+/* Threads for a model that is worth it, while it is opened; with none to be had it takes longer. */
+static orthsr__pool *opening_threads(const orthsr_model *model) {
+    enum { WORTH = 1 << 22, MOST = 8 };
+    size_t elements = 0, processors = orthsr__processors();
+    orthsr__pool *pool = NULL;
+    for (size_t i = 0; i < model->unchecked_count; i++) elements += model->unchecked[i].tensor->elements;
+    if (elements < WORTH || processors == 1) return NULL;
+    return orthsr__pool_new(&pool, processors < MOST ? processors : MOST, NULL) == ORTHSR_OK ? pool : NULL;
+}
+
+static orthsr_status open_parts(orthsr_model *model, orthsr_error *error) {
+    opening o = {.model = model, .not_finite = SIZE_MAX};
+    orthsr__pool *pool = opening_threads(model);
+    orthsr__pool_run(pool, 1 + model->unchecked_count, open_part, &o);
+    orthsr__pool_free(pool);
+    size_t not_finite = atomic_load(&o.not_finite);
+    if (not_finite != SIZE_MAX) return orthsr__weights_not_finite(model, not_finite, error);
+    return o.tokenizer ? orthsr__fail(error, o.tokenizer, "%s", o.why.message) : ORTHSR_OK;
+}
+
 orthsr_status orthsr_model_open(orthsr_model **out, const char *path, orthsr_error *error) { return orthsr_model_open_with(out, path, NULL, error); }
 
 orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const orthsr_model_options *options, orthsr_error *error) {
@@ -203,11 +242,13 @@ orthsr_status orthsr_model_open_with(orthsr_model **out, const char *path, const
         status = orthsr__weights_load(model, error);
     }
     if (!status) status = name_maps(model, error);
-    if (!status) status = open_tokenizer(model, error);
+    if (!status) status = open_parts(model, error);
     if (status) {
         orthsr_model_free(model);
         return status;
     }
+    free(model->unchecked);
+    model->unchecked = NULL;
     orthsr__preprocess_describe(model->preprocessing, sizeof model->preprocessing, &model->config);
     fingerprint(model);
     *out = model;
@@ -225,6 +266,7 @@ void orthsr_model_free(orthsr_model *model) {
     for (size_t f = 0; f < model->file_count; f++) orthsr__safetensors_close(&model->files[f]);
     free(model->files);
     orthsr_tokenizer_free(model->tokenizer);
+    free(model->unchecked);
     free(model->directory);
     free(model);
 }

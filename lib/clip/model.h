@@ -14,7 +14,7 @@
 #include "ops/ops.h"
 
 enum { ORTHSR__Q, ORTHSR__K, ORTHSR__V, ORTHSR__OUT, ORTHSR__FC1, ORTHSR__FC2, ORTHSR__MAPS };
-enum { ORTHSR__MAX_SIZE = 1 << 24 }; /* of any extent of the architecture: products of two fit easily */
+enum { ORTHSR__MAX_SIZE = 1 << 24 };                            /* of any extent of the architecture: products of two fit easily */
 enum { ORTHSR__MAX_GRID = 512, ORTHSR__MAX_CONTEXT = 1 << 16 }; /* patches a side; tokens */
 typedef enum orthsr__family { ORTHSR__OPEN_CLIP, ORTHSR__HUGGINGFACE, ORTHSR__OPENAI } orthsr__family;
 
@@ -84,13 +84,21 @@ struct orthsr_model_options {
     bool is_read; /* the weights are read, not mapped */
 };
 
+/* Weights that are still to be looked at, whether they are finite. */
+typedef struct orthsr__unchecked {
+    const orthsr__tensor *tensor;
+    const real *values; /* (tensor->elements) */
+} orthsr__unchecked;
+
 struct orthsr_model {
     orthsr_model_options options;
     orthsr__config config;
     char *directory;            /* where the checkpoint lies */
     orthsr__safetensors *files; /* (file_count): the checkpoint's shards */
     size_t file_count;
-    orthsr_tokenizer *tokenizer; /* or NULL */
+    orthsr_tokenizer *tokenizer;  /* or NULL */
+    orthsr__unchecked *unchecked; /* (unchecked_count): while it is opened */
+    size_t unchecked_count, unchecked_capacity;
     char fingerprint[32];
 
     orthsr__tower image, text;
@@ -114,8 +122,11 @@ struct orthsr_model {
 /* config.c: fills the config from the JSON beside the weights, or from the tensors' shapes when there is none. */
 orthsr_status orthsr__config_read(orthsr_model *model, orthsr_error *error);
 
-/* weights.c: finds, checks and converts every tensor the config asks for. */
+/* weights.c: finds, checks and converts every tensor the config asks for; that they are finite is not looked at yet. */
 orthsr_status orthsr__weights_load(orthsr_model *model, orthsr_error *error);
+/* Whether the i-th of model->unchecked is finite; and the failure, where it is not. */
+bool orthsr__weights_are_finite(const orthsr_model *model, size_t i);
+orthsr_status orthsr__weights_not_finite(const orthsr_model *model, size_t i, orthsr_error *error);
 
 /* Tensor by exact name in any of the files, or NULL; *index (may be NULL): its position in `expected`. */
 const orthsr__tensor *orthsr__model_find(const orthsr_model *model, const char *name, size_t *index);

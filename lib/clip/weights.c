@@ -114,10 +114,23 @@ static orthsr_status values_of(loader *load, const real **out, const orthsr__ten
         ORTHSR__TRY(orthsr__tensor_to_real(copy, tensor, path, load->error));
         *out = copy;
     }
-    if (orthsr__all_finite(*out, tensor->elements)) return ORTHSR_OK;
-    size_t i = 0;
-    while (isfinite((*out)[i])) i++;
-    return orthsr__fail(load->error, ORTHSR_ERROR_NUMERIC, "%s: tensor '%s' holds a value that is not finite (element %zu)", path, tensor->name, i);
+    orthsr_model *model = load->model;
+    if (!orthsr__reserve((void **)&model->unchecked, &model->unchecked_capacity, model->unchecked_count + 1, sizeof *model->unchecked))
+        return orthsr__fail_memory(load->error, "a model");
+    model->unchecked[model->unchecked_count++] = (orthsr__unchecked){tensor, *out};
+    return ORTHSR_OK;
+}
+
+bool orthsr__weights_are_finite(const orthsr_model *model, size_t i) {
+    return orthsr__all_finite(model->unchecked[i].values, model->unchecked[i].tensor->elements);
+}
+
+orthsr_status orthsr__weights_not_finite(const orthsr_model *model, size_t i, orthsr_error *error) {
+    const orthsr__unchecked *of = &model->unchecked[i];
+    size_t element = 0;
+    while (isfinite(of->values[element])) element++;
+    return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "%s: tensor '%s' holds a value that is not finite (element %zu)",
+                        orthsr__model_file_of(model, of->tensor)->path, of->tensor->name, element);
 }
 
 static orthsr_status take(loader *load, const real **out, const char *name, const size_t *shape, size_t rank) {
@@ -362,7 +375,7 @@ static orthsr_status load_logit_scale(loader *load) {
     if (!tensor || tensor->elements != 1) return ORTHSR_OK;
     ORTHSR__TRY(values_of(load, &scale, tensor));
     model->logit_scale = (real)exp((double)*scale);
-    if (!isfinite(model->logit_scale))
+    if (isfinite(*scale) && !isfinite(model->logit_scale))
         return orthsr__fail(load->error, ORTHSR_ERROR_NUMERIC, "%s: '%s' = %g is too large", model->files[0].path, name, (double)*scale);
     return ORTHSR_OK;
 }
