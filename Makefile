@@ -68,7 +68,7 @@ TESTS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 GRADS     := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/grad_*.c))
 FUZZ      := $(notdir $(wildcard tests/fuzz/corpus/*))
 REPLAYS   := $(FUZZ:%=$B/tests/fuzz/%)
-BENCHES   := $B/bench/open $B/bench/retraction
+BENCHES   := $B/bench/open $B/bench/retraction $B/bench/stream
 TEST_UTIL := $(wildcard tests/util/*.h)
 MAN1      := $(wildcard docs/man/*.1)
 MAN3      := $B/man/man3/.made

@@ -306,6 +306,7 @@ static void lose_an_image(worker *me, rank *at) {
     ck_ok(orthsr_dataset_open(&me->run.dataset, scratch_file("images"), NULL, &error));
     ck_ok(orthsr_trainer_options_set_augmentation(me->run.options, ORTHSR_AUGMENT_STANDARD, &error));
     ck_ok(orthsr_trainer_options_set_batch_size(me->run.options, 0, &error));
+    ck_ok(orthsr_trainer_options_set_readers(me->run.options, 0, &error)); /* or they would have been read long before */
     run_start(&me->run);
     steps(&me->run, 1);
     float *before = malloc(me->run.adapter->parameter_count * sizeof *before);

@@ -568,7 +568,7 @@ END_TEST
  */
 
 START_TEST(data) {
-    orthsr_dataset *made;
+    orthsr_dataset *made, *list;
     const char *layout, *folder = scratch_file("folder"), *lists = scratch_file("lists"), *digits = scratch_file("digits");
     const uint8_t pixel = 0;
     const int32_t label = 3;
@@ -597,6 +597,24 @@ START_TEST(data) {
     PROVOKE(orthsr_dataset_draw_validation, ARGUMENT, &made, dataset, NULL, 1, 1);
     PROVOKE(orthsr_dataset_select, ARGUMENT, &made, dataset, 1, TINY_CLASSES);
     PROVOKE(orthsr_dataset_subset, ARGUMENT, &made, dataset, (const size_t[]){SIZE_MAX}, 1);
+    char *name;
+    const size_t first = 0;
+    put_text(scratch_file("list.tsv"), "a.png\tcat\n");
+    ck_ok(orthsr_dataset_open(&list, scratch_file("list.tsv"), NULL, &error));
+    PROVOKE(orthsr_dataset_copy_item_name, ARGUMENT, list, 1, &name);
+    put_text(scratch_file("list.tsv"), "a.png\tdog\n"); /* another file than was opened */
+    PROVOKE(orthsr_dataset_copy_item_name, FORMAT, list, 0, &name);
+    PROVOKE(orthsr_dataset_draw, FORMAT, &made, NULL, list, 1, 1);
+    PROVOKE(orthsr_dataset_draw_validation, FORMAT, &made, dataset, list, 1, 1);
+    PROVOKE(orthsr_dataset_select, FORMAT, &made, list, 0, 1);
+    PROVOKE(orthsr_dataset_subset, FORMAT, &made, list, &first, 1);
+    put_text(scratch_file("list.tsv"), "");
+    PROVOKE(orthsr_dataset_copy_item_name, IO, list, 0, &name);
+    PROVOKE(orthsr_dataset_draw, IO, &made, NULL, list, 1, 1);
+    PROVOKE(orthsr_dataset_draw_validation, IO, &made, dataset, list, 1, 1);
+    PROVOKE(orthsr_dataset_select, IO, &made, list, 0, 1);
+    PROVOKE(orthsr_dataset_subset, IO, &made, list, &first, 1);
+    orthsr_dataset_free(list);
     ck_assert_ptr_null(made);
     float input[3 * TINY_SIZE * TINY_SIZE];
     orthsr_dataset *text = broken(ORTHSR_ERROR_UNSUPPORTED), *cut = broken(ORTHSR_ERROR_FORMAT), *gone = broken(ORTHSR_ERROR_IO);
@@ -624,6 +642,36 @@ static int stop_evaluation(size_t done, size_t total, void *payload) {
     (void)payload;
     return done <= total;
 }
+
+START_TEST(readers) {
+    orthsr_dataset *text = broken(ORTHSR_ERROR_UNSUPPORTED), *cut = broken(ORTHSR_ERROR_FORMAT), *gone = broken(ORTHSR_ERROR_IO);
+    orthsr_model *crops = model_that_crops_elsewhere();
+    size_t n, side = orthsr_model_image_size(model);
+    float *pixels = malloc(2 * 3 * side * side * sizeof *pixels);
+    orthsr_reader *reader = NULL;
+    PROVOKE(orthsr_reader_new, ARGUMENT, &reader, text, model, 1, 2);
+    ck_ok(orthsr_reader_new(&reader, text, model, 0, 2, &error));
+    PROVOKE(orthsr_reader_set_threads, ARGUMENT, reader, 65);
+    PROVOKE(orthsr_reader_next, ARGUMENT, reader, pixels, NULL, 0, &n);
+    PROVOKE(orthsr_reader_next, UNSUPPORTED, reader, pixels, NULL, 2, &n);
+    PROVOKE(orthsr_reader_set_skip, ARGUMENT, reader, 1);
+    orthsr_reader_free(reader);
+    ck_ok(orthsr_reader_new(&reader, cut, model, 0, 2, &error));
+    PROVOKE(orthsr_reader_next, FORMAT, reader, pixels, NULL, 2, &n);
+    orthsr_reader_free(reader);
+    ck_ok(orthsr_reader_new(&reader, gone, model, 0, 2, &error));
+    PROVOKE(orthsr_reader_next, IO, reader, pixels, NULL, 2, &n);
+    orthsr_reader_free(reader);
+    ck_ok(orthsr_reader_new(&reader, dataset, crops, 0, 2, &error));
+    PROVOKE(orthsr_reader_next, MISMATCH, reader, pixels, NULL, 2, &n);
+    orthsr_reader_free(reader);
+    free(pixels);
+    orthsr_model_free(crops);
+    orthsr_dataset_free(text);
+    orthsr_dataset_free(cut);
+    orthsr_dataset_free(gone);
+}
+END_TEST
 
 START_TEST(evaluations) {
     orthsr_evaluation *made;
@@ -689,6 +737,8 @@ START_TEST(trainer_options) {
     PROVOKE(orthsr_trainer_options_set_memory_budget, ARGUMENT, NULL, 1);
     PROVOKE(orthsr_trainer_options_set_collective, ARGUMENT, NULL, NULL);
     PROVOKE(orthsr_trainer_options_set_shards, ARGUMENT, options, 0);
+    PROVOKE(orthsr_trainer_options_set_readers, ARGUMENT, options, 65);
+    PROVOKE(orthsr_trainer_options_set_skip_unreadable, ARGUMENT, NULL, 1);
     PROVOKE(orthsr_trainer_options_set_templates, ARGUMENT, options, no_place, 1);
     PROVOKE(orthsr_trainer_options_set_frozen_templates, ARGUMENT, options, no_place, 1);
     orthsr_trainer_options_free(options);
@@ -849,6 +899,7 @@ static TCase *pairs_case(void) {
     tcase_add_test(tcase, prompts);
     tcase_add_test(tcase, sessions);
     tcase_add_test(tcase, data);
+    tcase_add_test(tcase, readers);
     tcase_add_test(tcase, evaluations);
     tcase_add_test(tcase, trainer_options);
     tcase_add_test(tcase, collectives);

@@ -197,6 +197,7 @@ static orthsr_status with_trainer(orthsr_status (*act)(orthsr_trainer *, const c
     orthsr_trainer_options *options;
     orthsr_status status = orthsr_trainer_options_new(&options, &error);
     if (!status) status = orthsr_trainer_options_set_threads(options, 1, &error);
+    if (!status) status = orthsr_trainer_options_set_readers(options, 0, &error); /* one after the other, so that the i-th is always the same */
     if (!status) status = orthsr_trainer_options_set_seed(options, seed, &error);
     if (!status) status = orthsr_trainer_new(&trainer, tiny, adapter, items, options, &error);
     if (!status) {

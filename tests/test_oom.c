@@ -578,6 +578,7 @@ static void train(const char *which) {
     if (which[0] == 'p') TRY(orthsr_trainer_options_set_method(options, ORTHSR_METHOD_COOP, &error));
     TRY(orthsr_trainer_options_set_optimizer(options, (orthsr_optimizer_kind)(which[1] - '0'), &error));
     TRY(orthsr_trainer_options_set_threads(options, 1, &error));
+    TRY(orthsr_trainer_options_set_readers(options, 0, &error)); /* one after the other, so that the i-th is always the same */
     static const char *const templates[] = {"a photo of a {}.", "a {}"};
     TRY(orthsr_trainer_options_set_templates(options, templates, 2, &error));
     TRY(orthsr_trainer_options_set_frozen_templates(options, templates, 1, &error));

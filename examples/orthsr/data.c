@@ -35,13 +35,34 @@ static void say(json_t *findings, const char *format, ...) {
 
 /* ---- parts and classes ---- */
 
+/* Names are compared one with another: those of a manifest, too, are wanted in memory. */
+static void read_list(data_part *part, check *c) {
+    orthsr_error error = {""};
+    size_t n = orthsr_dataset_count(part->images), *all = malloc((n + 1) * sizeof *all);
+    if (n == 0 || orthsr_dataset_item_name(part->images, 0)) {
+        free(all);
+        return;
+    }
+    for (size_t i = 0; i < n && all; i++) all[i] = i;
+    part->whole = part->images;
+    if (!all || orthsr_dataset_subset(&part->images, part->whole, all, n, &error) != ORTHSR_OK) {
+        say(c->problems, "%s", all ? error.message : "out of memory for the list of images");
+        part->images = part->whole;
+        part->whole = NULL;
+        c->n_parts--;
+        orthsr_dataset_free(part->images);
+    }
+    free(all);
+}
+
 static void open_part(check *c, const char *split) {
     orthsr_error error = {""};
     orthsr_dataset *images;
     orthsr_status status = orthsr_dataset_list(&images, c->path, split, &error);
     if (status == ORTHSR_OK) status = orthsr_dataset_set_max_pixels(images, (size_t)c->settings->max_pixels.value, &error);
-    if (status == ORTHSR_OK) c->parts[c->n_parts++] = (data_part){split ? split : "images", images};
+    if (status == ORTHSR_OK) c->parts[c->n_parts++] = (data_part){split ? split : "images", images, NULL};
     else say(c->problems, "%s", error.message);
+    if (status == ORTHSR_OK) read_list(&c->parts[c->n_parts - 1], c);
 }
 
 /* ImageNet's val is its test part. A directory with no part is opened for what it says. */
@@ -264,7 +285,10 @@ int command_data(const settings *s) {
     if (words->count == 1) return wrong_usage(s->command->name, "which data set is to be checked?");
     check c = {.settings = s, .path = words->items[1], .problems = json_array(), .notes = json_array()};
     int code = run(&c);
-    for (size_t p = 0; p < c.n_parts; p++) orthsr_dataset_free(c.parts[p].images);
+    for (size_t p = 0; p < c.n_parts; p++) {
+        orthsr_dataset_free(c.parts[p].images);
+        orthsr_dataset_free(c.parts[p].whole);
+    }
     json_decref(c.problems);
     json_decref(c.notes);
     return code;

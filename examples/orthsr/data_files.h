@@ -8,7 +8,7 @@
 
 typedef struct data_part {
     const char *name;
-    orthsr_dataset *images;
+    orthsr_dataset *images, *whole; /* whole: what images is a view of, or NULL */
 } data_part;
 
 /* Counts, and the first of each; the texts are borrowed from the parts. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "embed_stream.h"
 #include "inputs.h"
 #include "output.h"
 #include "report.h"
@@ -135,7 +136,9 @@ static int report(const source *src) {
 }
 
 int command_embed(const settings *s) {
-    if ((s->images.count > 0) + (s->text != NULL) + (s->pixels != NULL) != 1) return wrong_usage(s->command->name, "give one of --images, --text and --pixels");
+    if ((s->images.count > 0) + (s->text != NULL) + (s->pixels != NULL) + (s->data != NULL) != 1)
+        return wrong_usage(s->command->name, "give one of --images, --text, --pixels and --data");
+    if (s->data) return embed_stream(s);
     orthsr_error error = {""};
     inputs in = {0};
     source src = {.in = &in, .settings = s};

@@ -98,7 +98,9 @@ static orthsr_status write_item(json_t *out, gallery *g, size_t item, orthsr_err
     if (status == ORTHSR_OK) status = picture_write_jpeg(path, &p, error);
     if (status == ORTHSR_OK) {
         json_t *object = json_object(), *places = json_array();
-        put_text(object, "item", orthsr_dataset_item_name(g->shots, item));
+        char *called = item_name(g->shots, item);
+        put_text(object, "item", called);
+        orthsr_free(called);
         put_text(object, "class", orthsr_dataset_class_name(g->shots, orthsr_dataset_label(g->shots, item)));
         put_text(object, "file", name);
         for (size_t i = 0; i < found; i++)
@@ -170,8 +172,9 @@ orthsr_status gallery_write(json_t **out, const orthsr_model *model, const orths
     json_t *array = json_array();
     orthsr_status status = items ? prepare_directory(directory, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for pictures of the shots");
     if (status == ORTHSR_OK) status = open_gallery(&g, templates, n_templates, error);
-    if (items) qsort(items, n, sizeof *items, compare); /* as they are in the data set: class by class */
-    for (size_t i = 0; i < n && status == ORTHSR_OK; i++) status = write_item(array, &g, items[i], error);
+    if (items) qsort(items, n, sizeof *items, compare);   /* as they are in the data set: class by class */
+    for (size_t i = 0; i < n && status == ORTHSR_OK; i++) /* training has gone around what cannot be read */
+        if (orthsr_dataset_check_item(shots, items[i], 1, NULL) == ORTHSR_OK) status = write_item(array, &g, items[i], error);
     close_gallery(&g);
     free(items);
     if (status == ORTHSR_OK) *out = array;

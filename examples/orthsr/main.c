@@ -18,7 +18,8 @@ const command commands[] = {
     {"info", INFO, command_info, "MODEL", "what a checkpoint or an adapter holds",
      "MODEL is a directory or a .safetensors file: a CLIP (open_clip, Hugging Face, OpenAI names) or an adapter that train wrote.", "orthsr info my-clip"},
     {"embed", EMBED, command_embed, NULL, "features of images, texts or prepared pixels",
-     "Writes one row of float32 per input to a NumPy file, of unit length unless --raw. Give one of --images, --text and --pixels.",
+     "Writes one row of float32 per input to a NumPy file, of unit length unless --raw. Give one of --images, --text and --pixels. Or --data: the "
+     "images of a whole data set, in files of --rows rows in the directory --out, written as they become complete; the same command goes on where it was stopped.",
      "orthsr embed --model my-clip --images a.jpg b.png --out features.npy"},
     {"tokenize", TOKENIZE, command_tokenize, NULL, "token ids of texts",
      "With --json the rows are padded to the model's context: with 0, and for Hugging Face checkpoints with the end id. Without it, each line ends at the end id.",

@@ -29,6 +29,8 @@ const option_row option_rows[] = {
     {"dtype", "f32|f16", OPTION_CHOICE, AT(dtype), CONVERT, 0, "how matrices are stored in a GGUF file (default: f16)"},
     {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EXPLAIN, ZEROSHOT | TRAIN,
      "labelled images: D/train and D/test with a folder per class, class folders directly, IDX files, or a data set of the papers with its split file"},
+    {"data", "D", OPTION_TEXT, AT(data), EMBED, 0,
+     "images of a data set, a manifest or class folders, however many: --out is a directory of .npy files then, and a run that was stopped goes on"},
     {"data", "D", OPTION_LIST, AT(datasets), EVALUATE, EVALUATE, "labelled images, as for zeroshot; repeated for the targets of cross and domain"},
     {"source", "D", OPTION_TEXT, AT(source), EVALUATE, 0,
      "of cross and domain: what was trained on; measured first, and left out of the average. domain needs it for the names of its classes"},
@@ -42,6 +44,7 @@ const option_row option_rows[] = {
      "the .npy file of embed, the .png file of explain, the .gguf file of convert, else a directory"},
     {"out", "PATH", OPTION_TEXT, AT(out), EVALUATE, 0, "a directory for result.json and report.html; the model itself is measured too then"},
     {"out", "F.html", OPTION_TEXT, AT(out), REPORT, 0, "the page of several runs (default: report.html)"},
+    {"rows", "N", OPTION_WHOLE, AT(rows), EMBED, 0, "features in each of --data's .npy files (default: 10000)"},
     {"raw", NULL, OPTION_FLAG, AT(raw), EMBED, 0, "leave the features as the model gives them, not of unit length"},
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, 0,
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
@@ -62,7 +65,8 @@ const option_row option_rows[] = {
 
     {"max-pixels", "N", OPTION_WHOLE, AT(max_pixels), COMPUTING | DATA, 0, "refuse image files of more pixels before decoding them (default: 100000000)"},
 
-    {"strict", NULL, OPTION_FLAG, AT(strict), ZEROSHOT | TRAIN | EVALUATE, 0, "stop at an image that cannot be read (default: leave it out, and say so)"},
+    {"strict", NULL, OPTION_FLAG, AT(strict), EMBED | ZEROSHOT | TRAIN | EVALUATE, 0,
+     "stop at an image that cannot be read (default: leave it out, and say so)"},
 
     {"part", "features|texts|step", OPTION_CHOICE, AT(part), BENCH, 0, "what is measured (default: all three, one after the other)"},
     {"config", "out|ffn|all|coop", OPTION_CHOICE, AT(config), BENCH, 0, "what a step trains (default: ffn)"},
@@ -143,6 +147,10 @@ const option_row option_rows[] = {
 
     {"threads", "N", OPTION_WHOLE, AT(threads), COMPUTING | BENCH, 0,
      "threads that share the work; results do not depend on them (default: 0, one for every processor)"},
+    {"readers", "N", OPTION_WHOLE, AT(readers), EMBED | TRAIN, 0,
+     "threads that read and decode images ahead, beside those (default: 1); results do not depend on them"},
+    {"shards", "N", OPTION_WHOLE, AT(shards), TRAIN, 0,
+     "parts that a batch is cut into, as several ranks share it; they change results by rounding (default: 1)"},
     {"json", NULL, OPTION_FLAG, AT(json), ALL_COMMANDS, 0, "print one JSON object on stdout and nothing else there"},
     {"help", NULL, OPTION_FLAG, AT(help), ALL_COMMANDS, 0, "print this"},
 };

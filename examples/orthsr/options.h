@@ -50,7 +50,8 @@ typedef struct settings {
     list positional, adapters, images, templates, frozen_templates, datasets, against;
     const char *model, *data, *text, *pixels, *out, *predictions, *targets, *towers, *layers, *source, *csv, *context_init, *image, *classes_file, *class_name;
     whole shots, seed, epochs, batch_size, warmup_epochs, blocks, block_size, reflections, butterfly_block, butterfly_factors, threads, image_size, max_pixels,
-        context_words, cutout_holes, memory_budget, checkpoint_every, batch, class_count, repetitions; /* shots 0: all; block_size 0: narrow */
+        context_words, cutout_holes, memory_budget, checkpoint_every, batch, class_count, repetitions, readers, shards,
+        rows; /* shots 0: all; block_size 0: narrow */
     real lr, context_lr, momentum, weight_decay, coft, kl_weight, ce_cut_weight, kl_cut_weight, kl_temperature, cutout_size, cutout_probability;
     int method, classes, protocol, optimizer, retraction, schedule, augment, cutout, cutout_fill, cutout_source, kl_direction, kl_reduction, kl_schedule, side,
         parametrization, interpolation, to, dtype, context_position, part, config;

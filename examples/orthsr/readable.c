@@ -49,9 +49,11 @@ static orthsr_status reason(const orthsr_dataset *dataset, size_t item, orthsr_e
 
 static void tell(json_t *told, const orthsr_dataset *dataset, size_t item, const orthsr_error *why) {
     json_t *object = json_object();
-    put_text(object, "item", orthsr_dataset_item_name(dataset, item));
+    char *name = item_name(dataset, item);
+    put_text(object, "item", name);
     put_text(object, "reason", why->message);
     json_array_append_new(told, object);
+    orthsr_free(name);
 }
 
 static orthsr_status check_classes(const orthsr_dataset *left, const orthsr_dataset *all, const orthsr_error *first, orthsr_error *error) {
@@ -62,8 +64,12 @@ static orthsr_status check_classes(const orthsr_dataset *left, const orthsr_data
     return ORTHSR_OK;
 }
 
+/* Items that are not in memory may be too many to be looked at beforehand. */
+static int is_streamed(const orthsr_dataset *dataset) { return orthsr_dataset_count(dataset) > 0 && !orthsr_dataset_item_name(dataset, 0); }
+
 orthsr_status leave_unreadable(orthsr_dataset **io, orthsr_dataset **all, json_t *told, const settings *s, orthsr_error *error) {
     size_t items = orthsr_dataset_count(*io), kept = 0, gone = 0;
+    if (is_streamed(*io)) return ORTHSR_OK; /* training goes around what it meets; measuring stops there */
     size_t *keep = calloc(items + 1, sizeof *keep);
     unsigned char *bad = calloc(items + 1, 1);
     orthsr_error why, first = {""};

@@ -37,6 +37,11 @@ json_t *report_text(const char *value) {
 
 void put_text(json_t *object, const char *key, const char *value) { json_object_set_new(object, key, value ? report_text(value) : json_null()); }
 
+char *item_name(const orthsr_dataset *dataset, size_t item) {
+    char *name;
+    return orthsr_dataset_copy_item_name(dataset, item, &name, NULL) == ORTHSR_OK ? name : NULL;
+}
+
 void put_number(json_t *object, const char *key, double value) { json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null()); }
 
 void put_count(json_t *object, const char *key, size_t value) { json_object_set_new(object, key, json_integer((json_int_t)value)); }

@@ -30,6 +30,9 @@ const char *report_visible(char *buffer, size_t size, const char *text);
 /* The same with blanks behind it up to width characters. */
 const char *report_column(char *buffer, size_t size, const char *text, size_t width);
 
+/* What an item is called, also one of a manifest, in fresh memory (orthsr_free); NULL when there is no telling. */
+char *item_name(const orthsr_dataset *dataset, size_t item);
+
 /* The options of the command that were given, under their names. */
 json_t *report_options(const settings *s);
 

@@ -62,6 +62,7 @@ orthsr_status shots_open(shots *out, const settings *s, const train_setup *setup
     if (count < 2)
         return failed(error, ORTHSR_ERROR_ARGUMENT, "--classes leaves %zu of the %zu classes of '%s'; telling classes apart takes at least two", count, classes,
                       s->data);
+    if (count == classes) return orthsr_dataset_draw(&out->train, NULL, out->drawn, 0, 0, error); /* all of a manifest stays in its file */
     return orthsr_dataset_select(&out->train, out->drawn, first, count, error);
 }
 

@@ -191,10 +191,15 @@ static orthsr_status save(training *t, orthsr_error *error) {
 /* ---- reporting ---- */
 
 static void put_shots(json_t *object, const training *t) {
+    enum { MOST_LISTED = 100000 }; /* of a manifest there may be more than anybody reads */
     json_t *classes = json_array(), *items = json_array();
     for (size_t c = 0; c < orthsr_dataset_class_count(t->shots.train); c++)
         json_array_append_new(classes, report_text(orthsr_dataset_class_name(t->shots.train, c)));
-    for (size_t i = 0; i < orthsr_dataset_count(t->shots.train); i++) json_array_append_new(items, report_text(orthsr_dataset_item_name(t->shots.train, i)));
+    for (size_t i = 0; i < orthsr_dataset_count(t->shots.train) && i < MOST_LISTED; i++) {
+        char *name = item_name(t->shots.train, i);
+        json_array_append_new(items, report_text(name ? name : ""));
+        orthsr_free(name);
+    }
     json_object_set_new(object, "classes", classes);
     json_object_set_new(object, "short_classes", short_classes(&t->shots, t->setup.shots));
     json_object_set_new(object, "items", items);

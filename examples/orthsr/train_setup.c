@@ -179,6 +179,9 @@ int train_setup_new(train_setup *setup, const settings *s) {
     if (status == ORTHSR_OK) status = set_loss(setup->trainer, s, &error);
     if (status == ORTHSR_OK) status = set_cutout(setup->trainer, s, &error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_seed(setup->trainer, setup->seed, &error);
+    if (status == ORTHSR_OK) status = orthsr_trainer_options_set_skip_unreadable(setup->trainer, !s->strict, &error);
+    if (status == ORTHSR_OK && s->readers.given) status = orthsr_trainer_options_set_readers(setup->trainer, (size_t)s->readers.value, &error);
+    if (status == ORTHSR_OK && s->shards.given) status = orthsr_trainer_options_set_shards(setup->trainer, (size_t)s->shards.value, &error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_threads(setup->trainer, (size_t)s->threads.value, &error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_memory_budget(setup->trainer, budget_bytes(s), &error);
     if (status == ORTHSR_ERROR_ARGUMENT) return wrong_usage(s->command->name, "%s", error.message);

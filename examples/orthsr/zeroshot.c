@@ -15,7 +15,9 @@ static orthsr_status write_predictions(const char *path, const orthsr_dataset *t
     if (status != ORTHSR_OK) return status;
     fputs("item,class,prediction\n", f.stream);
     for (size_t i = 0; i < orthsr_dataset_count(test); i++) {
-        output_field(f.stream, orthsr_dataset_item_name(test, i), ',');
+        char *name = item_name(test, i);
+        output_field(f.stream, name ? name : "", ',');
+        orthsr_free(name);
         output_field(f.stream, orthsr_dataset_class_name(test, orthsr_dataset_label(test, i)), ',');
         output_field(f.stream, orthsr_dataset_class_name(test, orthsr_evaluation_prediction(evaluation, i)), '\n');
     }

@@ -15,9 +15,9 @@ typedef struct orthsr_evaluation orthsr_evaluation; /* What was predicted of eac
 /* Called now and then with items done and in all; a non-zero return stops with CANCELLED. Since 0.1. */
 typedef int (*orthsr_evaluation_callback)(size_t done, size_t total, void *payload);
 
-/* Classifies every item among the dataset's own classes by the largest cosine with the class features (orthsr_session_encode_classes).
- * templates may be NULL when the session has a learned prompt. Errors: ARGUMENT (also no item), those of orthsr_session_encode_classes, of
- * orthsr_session_encode_pixels and of orthsr_dataset_pixels, CANCELLED. Since 0.1. */
+/* A thread of its own reads images ahead. Classifies every item among the dataset's own classes by the largest cosine with the class features
+ * (orthsr_session_encode_classes). templates may be NULL when the session has a learned prompt. Errors: ARGUMENT (also no item), those of
+ * orthsr_session_encode_classes, of orthsr_session_encode_pixels and of orthsr_dataset_pixels, CANCELLED. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_evaluate(orthsr_evaluation **out, orthsr_session *session, const orthsr_dataset *dataset, const char *const *templates,
                                          size_t n_templates, orthsr_evaluation_callback callback, void *payload, orthsr_error *error);
 ORTHSR_API void orthsr_evaluation_free(orthsr_evaluation *evaluation); /* NULL is a no-op. Since 0.1. */

@@ -130,6 +130,12 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_tr
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 /* Threads that the work is shared out among, the caller's included; 0: one for every processor this process may run on. Results do not depend on it. */
 ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error); /* at most 4096 */
+/* Threads that read, decode and augment images ahead of the steps, beside those above: 0 (then a step does it, image by image) to 64, 1 by default. A few
+ * images are kept ready. Results do not depend on it. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_readers(orthsr_trainer_options *options, size_t readers, orthsr_error *error);
+/* skip != 0: in place of an image that cannot be read (IO, FORMAT, UNSUPPORTED) stands the next one of the dataset that can be, and orthsr_trainer_unreadable
+ * counts it; when there is none at all, that is the error. Default: 0, the first such image is an error. */
+ORTHSR_API orthsr_status orthsr_trainer_options_set_skip_unreadable(orthsr_trainer_options *options, int skip, orthsr_error *error);
 /* Bytes for activations, of the tuned and of the frozen model together; 0, the default: as many as tiles of a few images take. Images and class prompts are
  * taken in tiles that fit, which changes results by rounding only; nothing is computed twice for it, but prompts when they make several tiles. The model's
  * weights, the adapter and its optimizer are not in the budget. orthsr_trainer_new fails with ARGUMENT when a single image or prompt does not fit. */
@@ -212,6 +218,9 @@ ORTHSR_API size_t orthsr_trainer_memory(const orthsr_trainer *trainer);
 /* Whether the target of this index is merged into its map's weight in every step, rather than rotating what flows through the map: the one that takes fewer
  * operations (docs/performance.md). 0 for an index out of range. Since 0.1. */
 ORTHSR_API int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t target);
+
+/* How often this rank has met an image that cannot be read, before the first step and in steps, and taken another. Since 0.1. */
+ORTHSR_API size_t orthsr_trainer_unreadable(const orthsr_trainer *trainer);
 
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);                   /* steps made. Since 0.1. */
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);                   /* steps of the whole run. Since 0.1. */

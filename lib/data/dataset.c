@@ -6,11 +6,13 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "data/manifest.h"
 
 orthsr_dataset *orthsr__dataset_alloc(bool owner, size_t count, size_t n_classes) {
     orthsr_dataset *dataset = orthsr__calloc(1, sizeof *dataset);
     if (!dataset) return NULL;
     *dataset = (orthsr_dataset){.owner = owner,
+                                .owns_names = owner,
                                 .count = count,
                                 .items = orthsr__calloc(count, sizeof *dataset->items),
                                 .n_classes = n_classes,
@@ -26,8 +28,9 @@ orthsr_dataset *orthsr__dataset_alloc(bool owner, size_t count, size_t n_classes
 
 void orthsr_dataset_free(orthsr_dataset *dataset) {
     if (!dataset) return;
+    for (size_t i = 0; i < dataset->count && dataset->owns_names && !dataset->manifest; i++) free(dataset->items[i].name);
     if (dataset->owner) {
-        for (size_t i = 0; i < dataset->count; i++) free(dataset->items[i].name);
+        orthsr__manifest_free(dataset->manifest);
         orthsr__free_texts(dataset->class_names, dataset->n_classes);
         free(dataset->pixels);
     }
@@ -44,6 +47,7 @@ orthsr_dataset *orthsr__dataset_view(const orthsr_dataset *of, size_t count, siz
     view->width = of->width;
     view->channels = of->channels;
     view->max_pixels = of->max_pixels;
+    view->owns_names = of->manifest != NULL;
     return view;
 }
 
@@ -147,9 +151,57 @@ size_t orthsr_dataset_class_count(const orthsr_dataset *dataset) { return datase
 
 const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, size_t label) { return label < dataset->n_classes ? dataset->class_names[label] : NULL; }
 
-size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item) { return item < dataset->count ? dataset->items[item].label : (size_t)-1; }
+size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item) {
+    orthsr__item found;
+    char *own = NULL;
+    if (item >= dataset->count || orthsr__dataset_item(dataset, item, &found, &own, NULL)) return (size_t)-1;
+    free(own);
+    return found.label;
+}
 
-const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item) { return item < dataset->count ? dataset->items[item].name : NULL; }
+const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item) {
+    return item < dataset->count && !dataset->manifest ? dataset->items[item].name : NULL;
+}
+
+orthsr_status orthsr_dataset_copy_item_name(const orthsr_dataset *dataset, size_t item, char **name, orthsr_error *error) {
+    ORTHSR__REQUIRE(name, error, "name is NULL");
+    *name = NULL;
+    ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
+    if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
+    orthsr__item found;
+    char *own = NULL;
+    ORTHSR__TRY(orthsr__dataset_item(dataset, item, &found, &own, error));
+    if (found.size > 0) *name = orthsr__format("%s:%llu+%llu", found.name, (unsigned long long)found.offset, (unsigned long long)found.size);
+    else *name = orthsr__strdup(found.name);
+    free(own);
+    return *name ? ORTHSR_OK : orthsr__fail_memory(error, "the name of an item");
+}
+
+orthsr_status orthsr__dataset_item(const orthsr_dataset *dataset, size_t i, orthsr__item *item, char **own, orthsr_error *error) {
+    *own = NULL;
+    if (!dataset->manifest) {
+        *item = dataset->items[i];
+        return ORTHSR_OK;
+    }
+    ORTHSR__TRY(orthsr__manifest_item(dataset->manifest, i, item, error));
+    *own = item->name;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__dataset_take(orthsr_dataset *view, size_t at, const orthsr_dataset *dataset, size_t i, size_t first, orthsr_error *error) {
+    char *own; /* which the view keeps */
+    ORTHSR__TRY(orthsr__dataset_item(dataset, i, &view->items[at], &own, error));
+    view->items[at].label -= first;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__dataset_labels(size_t **labels, const orthsr_dataset *dataset, orthsr_error *error) {
+    *labels = orthsr__calloc(dataset->count, sizeof **labels);
+    if (!*labels) return orthsr__fail_memory(error, "labels");
+    if (dataset->manifest) return orthsr__manifest_labels(dataset->manifest, *labels, error);
+    for (size_t i = 0; i < dataset->count; i++) (*labels)[i] = dataset->items[i].label;
+    return ORTHSR_OK;
+}
 
 size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label) { return label < dataset->n_classes ? dataset->class_sizes[label] : 0; }
 
@@ -164,7 +216,12 @@ orthsr_status orthsr_dataset_subset(orthsr_dataset **out, const orthsr_dataset *
             return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu was asked for; there are %zu", __func__, items[i], dataset->count);
     orthsr_dataset *view = orthsr__dataset_view(dataset, n, 0, dataset->n_classes);
     if (!view) return orthsr__fail_memory(error, "a selection of items");
-    for (size_t i = 0; i < n; i++) view->items[i] = dataset->items[items[i]];
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < n && !status; i++) status = orthsr__dataset_take(view, i, dataset, items[i], 0, error);
+    if (status) {
+        orthsr_dataset_free(view);
+        return status;
+    }
     orthsr__dataset_count_classes(view);
     *out = view;
     return ORTHSR_OK;
@@ -179,14 +236,16 @@ orthsr_status orthsr_dataset_select(orthsr_dataset **out, const orthsr_dataset *
     if (count == 0 || first >= dataset->n_classes || count > dataset->n_classes - first)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: %zu classes from %zu on were asked for; there are %zu", __func__, count, first,
                             dataset->n_classes);
-    size_t items = 0;
+    size_t items = 0, *labels = NULL;
     for (size_t i = first; i < first + count; i++) items += dataset->class_sizes[i];
     orthsr_dataset *view = orthsr__dataset_view(dataset, items, first, count);
-    if (!view) return orthsr__fail_memory(error, "a selection of classes");
-    for (size_t i = 0, n = 0; i < dataset->count; i++) {
-        if (dataset->items[i].label < first || dataset->items[i].label >= first + count) continue;
-        view->items[n] = dataset->items[i];
-        view->items[n++].label -= first;
+    orthsr_status status = view ? orthsr__dataset_labels(&labels, dataset, error) : orthsr__fail_memory(error, "a selection of classes");
+    for (size_t i = 0, n = 0; i < dataset->count && !status; i++)
+        if (labels[i] >= first && labels[i] < first + count) status = orthsr__dataset_take(view, n++, dataset, i, first, error);
+    free(labels);
+    if (status) {
+        orthsr_dataset_free(view);
+        return status;
     }
     orthsr__dataset_count_classes(view);
     *out = view;

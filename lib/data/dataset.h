@@ -6,17 +6,22 @@
 
 #include <orthsr/dataset.h>
 
+typedef struct orthsr__manifest orthsr__manifest;
+
 typedef struct orthsr__item {
     size_t label;
     char *name;            /* path of an image file, or "index N" */
+    uint64_t offset, size; /* the part of the file that is the image; size 0: all of it */
     const uint8_t *pixels; /* (height, width, channels) in the owner's pixels; NULL: the image is the file called name */
 } orthsr__item;
 
 /* A view (owner false) has its own list of items and its own counts; the names, the class names and the pixels that it points at belong
- * to the dataset it was made from. */
+ * to the dataset it was made from. Items of a manifest are no list: they are read when they are asked for. A view of some of them has a list, with names of its
+ * own. */
 struct orthsr_dataset {
-    bool owner;
-    orthsr__item *items; /* (count) */
+    bool owner, owns_names;
+    orthsr__item *items;        /* (count); with a manifest NULL */
+    orthsr__manifest *manifest; /* the owner's; NULL: items are in memory */
     size_t count;
     char **class_names;  /* (n_classes); in a view a part of the owner's list */
     size_t *class_sizes; /* (n_classes) */
@@ -31,6 +36,15 @@ orthsr_dataset *orthsr__dataset_alloc(bool owner, size_t count, size_t n_classes
 
 /* A view of another dataset, for count of its items and its classes first, ..., first + n_classes - 1; the caller copies the items. */
 orthsr_dataset *orthsr__dataset_view(const orthsr_dataset *of, size_t count, size_t first, size_t n_classes);
+
+/* One item (below count). *own: memory of its name, the caller's, or NULL. Errors: those of orthsr__manifest_item. */
+orthsr_status orthsr__dataset_item(const orthsr_dataset *dataset, size_t i, orthsr__item *item, char **own, orthsr_error *error);
+
+/* Item i of another dataset, with its label less first, as item `at` of a view of it. The same errors. */
+orthsr_status orthsr__dataset_take(orthsr_dataset *view, size_t at, const orthsr_dataset *dataset, size_t i, size_t first, orthsr_error *error);
+
+/* The labels of all items, in fresh memory (count). The same errors. */
+orthsr_status orthsr__dataset_labels(size_t **labels, const orthsr_dataset *dataset, orthsr_error *error);
 
 /* Fills class_sizes from the items' labels. */
 void orthsr__dataset_count_classes(orthsr_dataset *dataset);

@@ -1,12 +1,19 @@
 /* pixels.c - an item of a dataset as an image and as a model's input, and whether it can become one. */
+#include <stdlib.h>
+
 #include "base/fail.h"
 #include "data/dataset.h"
 #include "io/image.h"
 
 orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error) {
-    const orthsr__item *source = &dataset->items[item];
-    if (source->pixels) return orthsr_image_new(out, source->pixels, dataset->height, dataset->width, dataset->channels, error);
-    return orthsr_image_open(out, source->name, dataset->max_pixels, error);
+    orthsr__item source;
+    char *own;
+    *out = NULL;
+    ORTHSR__TRY(orthsr__dataset_item(dataset, item, &source, &own, error));
+    orthsr_status status = source.pixels ? orthsr_image_new(out, source.pixels, dataset->height, dataset->width, dataset->channels, error)
+                                         : orthsr__image_open_part(out, source.name, source.offset, source.size, dataset->max_pixels, error);
+    free(own);
+    return status;
 }
 
 orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error) {
@@ -22,11 +29,17 @@ orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, 
 orthsr_status orthsr_dataset_check_item(const orthsr_dataset *dataset, size_t item, int decode, orthsr_error *error) {
     ORTHSR__REQUIRE(dataset, error, "dataset is NULL");
     if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
-    const orthsr__item *source = &dataset->items[item];
-    if (source->pixels) return ORTHSR_OK;
-    if (!decode) return orthsr__image_probe(source->name, dataset->max_pixels, error);
-    orthsr_image *image;
-    ORTHSR__TRY(orthsr_image_open(&image, source->name, dataset->max_pixels, error));
-    orthsr_image_free(image);
-    return ORTHSR_OK;
+    orthsr__item source;
+    char *own;
+    ORTHSR__TRY(orthsr__dataset_item(dataset, item, &source, &own, error));
+    orthsr_status status = ORTHSR_OK;
+    if (!source.pixels && !decode && source.size == 0) {
+        status = orthsr__image_probe(source.name, dataset->max_pixels, error);
+    } else if (!source.pixels) {
+        orthsr_image *image;
+        status = orthsr__image_open_part(&image, source.name, source.offset, source.size, dataset->max_pixels, error);
+        orthsr_image_free(image);
+    }
+    free(own);
+    return status;
 }

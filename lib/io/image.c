@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
@@ -34,13 +35,32 @@ static bool starts_with(const orthsr__mapping *file, const char *magic, size_t l
     return file->size >= length && memcmp(file->data, magic, length) == 0;
 }
 
-orthsr_status orthsr_image_open(orthsr_image **out, const char *path, size_t max_pixels, orthsr_error *error) {
-    ORTHSR__REQUIRE(out, error, "out is NULL");
+/* A part of a file, in memory; it must lie within the file. */
+static orthsr_status read_part(orthsr__mapping *out, const char *path, uint64_t offset, uint64_t size, orthsr_error *error) {
+    int fd;
+    off_t end;
+    ORTHSR__TRY(orthsr__open(&fd, &end, path, error));
+    orthsr_status status = ORTHSR_OK;
+    if (offset > (uint64_t)end || size > (uint64_t)end - offset)
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s' has %lld bytes; an image of %llu bytes was expected at byte %llu", path, (long long)end,
+                              (unsigned long long)size, (unsigned long long)offset);
+    else if (size > ORTHSR__MAX_IMAGE_BYTES)
+        status = orthsr__fail(error, ORTHSR_ERROR_FORMAT, "'%s': an image of %llu bytes at byte %llu; at most %d are read", path, (unsigned long long)size,
+                              (unsigned long long)offset, ORTHSR__MAX_IMAGE_BYTES);
+    if (!status) status = orthsr__make_room(out, (off_t)size, path, error);
+    if (!status) {
+        status = orthsr__read_at(fd, (void *)(uintptr_t)out->data, (size_t)size, (size_t)offset, path, error);
+        if (status) orthsr__unmap(out);
+    }
+    close(fd);
+    return status;
+}
+
+orthsr_status orthsr__image_open_part(orthsr_image **out, const char *path, uint64_t offset, uint64_t size, size_t max_pixels, orthsr_error *error) {
     *out = NULL;
-    ORTHSR__REQUIRE(path, error, "path is NULL");
     if (max_pixels == 0) max_pixels = ORTHSR__MAX_PIXELS;
     orthsr__mapping file;
-    ORTHSR__TRY(orthsr__read(&file, path, ORTHSR__MAX_IMAGE_BYTES, error));
+    ORTHSR__TRY(size > 0 ? read_part(&file, path, offset, size, error) : orthsr__read(&file, path, ORTHSR__MAX_IMAGE_BYTES, error));
     orthsr_status status;
     if (starts_with(&file, "\xff\xd8\xff", 3)) {
         status = orthsr__jpeg_decode(out, &file, path, max_pixels, error);
@@ -53,6 +73,13 @@ orthsr_status orthsr_image_open(orthsr_image **out, const char *path, size_t max
     }
     orthsr__unmap(&file);
     return status;
+}
+
+orthsr_status orthsr_image_open(orthsr_image **out, const char *path, size_t max_pixels, orthsr_error *error) {
+    ORTHSR__REQUIRE(out, error, "out is NULL");
+    *out = NULL;
+    ORTHSR__REQUIRE(path, error, "path is NULL");
+    return orthsr__image_open_part(out, path, 0, 0, max_pixels, error);
 }
 
 orthsr_status orthsr_image_new(orthsr_image **out, const uint8_t *pixels, size_t height, size_t width, size_t channels, orthsr_error *error) {

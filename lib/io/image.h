@@ -24,6 +24,9 @@ orthsr_status orthsr__image_check_size(const char *path, size_t width, size_t he
 enum { ORTHSR__MAX_PIXELS = 100000000 };    /* what a limit of 0 means */
 enum { ORTHSR__MAX_IMAGE_BYTES = 1 << 30 }; /* of a file, which is read into memory */
 
+/* orthsr_image_open of size bytes from offset on; of size 0, of the whole file. */
+orthsr_status orthsr__image_open_part(orthsr_image **out, const char *path, uint64_t offset, uint64_t size, size_t max_pixels, orthsr_error *error);
+
 /* Whether the file begins as an image of at most max_pixels (0: ORTHSR__MAX_PIXELS); its pixels are not decoded. */
 orthsr_status orthsr__image_probe(const char *path, size_t max_pixels, orthsr_error *error);
 

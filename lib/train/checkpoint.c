@@ -160,7 +160,6 @@ static orthsr_status load(orthsr_trainer *trainer, const orthsr__sections *file,
     trainer->step = (size_t)then.step;
     trainer->epoch = trainer->step > 0 ? (trainer->step - 1) / trainer->steps_per_epoch : 0;
     for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = trainer->step > 0 ? then.metric[i] : NAN;
-    orthsr__trainer_shuffle(trainer, trainer->step / trainer->steps_per_epoch);
     return ORTHSR_OK;
 }
 

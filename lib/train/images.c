@@ -10,26 +10,24 @@
 #include "base/memory.h"
 #include "clip/prompt.h"
 #include "clip/saliency.h"
-#include "data/augment.h"
 #include "data/cutout.h"
 
 static bool is_augmented(const orthsr__images *images) { return images->options->augmentation != ORTHSR_AUGMENT_NONE; }
+/* Nothing that is said of an image stands: it is another in every epoch, or they are too many. */
+static bool sees_anew(const orthsr__images *images) { return is_augmented(images) || images->dataset->manifest; }
 static bool is_attentive(const orthsr__images *images) { return images->options->cutout == ORTHSR_CUTOUT_ATTENTIVE; }
 
 /* The holes are the same in every epoch: nothing about them is drawn. */
 static bool cut_stays(const orthsr__images *images) {
-    return !is_augmented(images) && is_attentive(images) && images->options->cutout_probability >= 1 && images->options->cutout_fill != ORTHSR_CUTOUT_NOISE;
+    return !sees_anew(images) && is_attentive(images) && images->options->cutout_probability >= 1 && images->options->cutout_fill != ORTHSR_CUTOUT_NOISE;
 }
 
 /* ---- a tile ------------------------------------------------------------------------------------------------------------------------ */
 
-static orthsr_status load(orthsr__images *images, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
-    for (size_t i = 0; i < n; i++) {
-        float *pixels = images->pixels + i * images->pixel_count;
-        orthsr__draws draws = orthsr__draws_of(images->options->seed, epoch, items[i], ORTHSR__FOR_AUGMENTATION);
-        if (is_augmented(images)) ORTHSR__TRY(orthsr__dataset_augmented(images->dataset, items[i], images->model, pixels, &draws, error));
-        else ORTHSR__TRY(orthsr_dataset_pixels(images->dataset, items[i], images->model, pixels, error));
-    }
+/* The feed's next n. */
+static orthsr_status load(orthsr__images *images, orthsr__feed *feed, size_t n, orthsr_error *error) {
+    for (size_t i = 0; i < n; i++)
+        ORTHSR__TRY(orthsr__feed_take(feed, images->pixels + i * images->pixel_count, &images->at[i], &images->labels[i], NULL, error));
     return ORTHSR_OK;
 }
 
@@ -55,12 +53,12 @@ static orthsr_status map(orthsr__images *images, size_t n, orthsr_error *error) 
 }
 
 /* Holes in the tile's pixels, which depend on seed, epoch and item alone. */
-static orthsr_status cut(orthsr__images *images, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
+static orthsr_status cut(orthsr__images *images, size_t n, size_t epoch, orthsr_error *error) {
     const orthsr_trainer_options *options = images->options;
     size_t size = images->model->config.image_size, patch = images->model->config.patch_size, holes = options->cutout_holes;
     orthsr_region regions[ORTHSR__MAX_HOLES];
     for (size_t i = 0; i < n; i++) {
-        orthsr__draws draws = orthsr__draws_of(options->seed, epoch, items[i], ORTHSR__FOR_CUTOUT);
+        orthsr__draws draws = orthsr__draws_of(options->seed, epoch, images->at[i], ORTHSR__FOR_CUTOUT);
         size_t found = holes;
         if (!(orthsr__draw_uniform(&draws, 0, 1) < (double)options->cutout_probability)) continue;
         if (is_attentive(images)) {
@@ -82,42 +80,60 @@ static void copy_rows(void *to, size_t row, const void *from, size_t from_row, s
     if (to && from) memcpy((char *)to + row * bytes, (const char *)from + from_row * bytes, bytes);
 }
 
-/* What the frozen model said of the tile's items, from what it said of all; and the other way. */
-static void recall(orthsr__images *images, orthsr__part part, const size_t *items, size_t n) {
+/* What the frozen model said of the tile's items, from what it said of all; and the other way, as said of items first, first + 1, ... */
+static void recall(orthsr__images *images, orthsr__part part, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        copy_rows(images->features, i, images->seen[part].features, items[i], images->anchor.embed * sizeof(real));
-        copy_rows(images->log_p, i, images->seen[part].log_p, items[i], images->anchor.classes * sizeof(real));
-        copy_rows(images->maps, i, images->seen[part].maps, items[i], images->grid * images->grid * sizeof(float));
+        copy_rows(images->features, i, images->seen[part].features, images->at[i], images->anchor.embed * sizeof(real));
+        copy_rows(images->log_p, i, images->seen[part].log_p, images->at[i], images->anchor.classes * sizeof(real));
+        copy_rows(images->maps, i, images->seen[part].maps, images->at[i], images->grid * images->grid * sizeof(float));
     }
 }
 
-static orthsr_status remember(orthsr__images *images, orthsr__part part, const size_t *items, size_t n, orthsr_error *error) {
+static orthsr_status remember(orthsr__images *images, orthsr__part part, size_t first, size_t n, orthsr_error *error) {
     for (size_t i = 0; i < n; i++) {
         if (!orthsr__all_finite(images->log_p + i * images->anchor.classes, images->anchor.classes))
             return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the frozen model's logits of %s%s are not finite",
-                                orthsr_dataset_item_name(images->dataset, items[i]), part == ORTHSR__CUT ? " with holes" : "");
-        copy_rows(images->seen[part].features, items[i], images->features, i, images->anchor.embed * sizeof(real));
-        copy_rows(images->seen[part].log_p, items[i], images->log_p, i, images->anchor.classes * sizeof(real));
-        copy_rows(images->seen[part].maps, items[i], images->maps, i, images->grid * images->grid * sizeof(float));
+                                orthsr_dataset_item_name(images->dataset, images->at[i]), part == ORTHSR__CUT ? " with holes" : "");
+        copy_rows(images->seen[part].features, first + i, images->features, i, images->anchor.embed * sizeof(real));
+        copy_rows(images->seen[part].log_p, first + i, images->log_p, i, images->anchor.classes * sizeof(real));
+        copy_rows(images->seen[part].maps, first + i, images->maps, i, images->grid * images->grid * sizeof(float));
     }
     return ORTHSR_OK;
 }
 
-static void label(orthsr__images *images, const size_t *items, size_t n) {
-    for (size_t i = 0; i < n; i++) images->labels[i] = orthsr_dataset_label(images->dataset, items[i]);
+/* The tile's items, where no pixel of theirs is read. */
+static void name_items(orthsr__images *images, const size_t *items, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        images->at[i] = images->instead[items[i]];
+        images->labels[i] = images->dataset->items[images->at[i]].label;
+    }
 }
 
-static orthsr_status look_at_tile(orthsr__images *images, size_t first, size_t n, size_t *items, orthsr_error *error) {
-    for (size_t i = 0; i < n; i++) items[i] = first + i;
-    label(images, items, n);
-    ORTHSR__TRY(load(images, items, n, 0, error));
+static orthsr_status look_at_tile(orthsr__images *images, orthsr__feed *feed, size_t first, size_t n, orthsr_error *error) {
+    ORTHSR__TRY(load(images, feed, n, error));
+    for (size_t i = 0; i < n; i++) images->instead[first + i] = images->at[i];
     ORTHSR__TRY(look(images, n, true, error));
     ORTHSR__TRY(map(images, n, error));
-    ORTHSR__TRY(remember(images, ORTHSR__WHOLE, items, n, error));
+    ORTHSR__TRY(remember(images, ORTHSR__WHOLE, first, n, error));
     if (!cut_stays(images)) return ORTHSR_OK;
-    ORTHSR__TRY(cut(images, items, n, 0, error));
+    ORTHSR__TRY(cut(images, n, 0, error));
     ORTHSR__TRY(look(images, n, false, error));
-    return remember(images, ORTHSR__CUT, items, n, error);
+    return remember(images, ORTHSR__CUT, first, n, error);
+}
+
+/* Of a feed: the trainer's options, and a few images ready. */
+static orthsr_status make_feed(orthsr__feed **feed, const orthsr__images *images, bool augmented,
+                               bool (*request)(void *context, size_t k, size_t *item, size_t *epoch), void *context, orthsr_error *error) {
+    enum { READY = 8 };
+    const orthsr_trainer_options *options = images->options;
+    const orthsr__supply supply = {.dataset = images->dataset,
+                                   .model = images->model,
+                                   .augmented = augmented,
+                                   .seed = options->seed,
+                                   .unreadable = options->skip_unreadable ? ORTHSR__UNREADABLE_REPLACED : ORTHSR__UNREADABLE_FAILS,
+                                   .request = request,
+                                   .context = context};
+    return orthsr__feed_new(feed, &supply, options->readers, READY > options->readers ? READY : options->readers, error);
 }
 
 /* begins (ranks + 1) of n things, each rank's as many as another's. Freed by the caller. */
@@ -131,11 +147,13 @@ static orthsr_status share_out(size_t **begins, const orthsr__images *images, si
 
 static orthsr_status look_at_own(orthsr__images *images, const size_t *begins, orthsr_error *error) {
     size_t rank = orthsr_collective_rank(images->options->collective), end = begins[rank + 1];
-    size_t *items = orthsr__calloc(images->tile, sizeof *items);
-    orthsr_status status = items ? ORTHSR_OK : orthsr__fail_memory(error, "training");
-    for (size_t i = begins[rank]; i < end && !status; i += images->tile)
-        status = look_at_tile(images, i, end - i < images->tile ? end - i : images->tile, items, error);
-    free(items);
+    orthsr__range own = {begins[rank], end};
+    orthsr__feed *feed;
+    orthsr_status status = make_feed(&feed, images, false, orthsr__next_of_range, &own, error);
+    for (size_t i = own.first; i < end && !status; i += images->tile)
+        status = look_at_tile(images, feed, i, end - i < images->tile ? end - i : images->tile, error);
+    images->unreadable = orthsr__feed_unreadable(feed);
+    orthsr__feed_free(feed);
     return status;
 }
 
@@ -152,6 +170,7 @@ static orthsr_status look_at_all(orthsr__images *images, orthsr_error *error) {
     orthsr_status status = share_out(&begins, images, images->items, error);
     if (!status) status = look_at_own(images, begins, error);
     status = orthsr__agree(images->options->collective, status, error);
+    if (!status) status = orthsr__gather(images->options->collective, images->instead, sizeof *images->instead, begins, error);
     for (size_t part = 0; part < ORTHSR__PARTS && !status; part++) status = gather_seen(images, &images->seen[part], begins, error);
     free(begins);
     return status;
@@ -185,12 +204,14 @@ static orthsr_status encode_classes(orthsr__images *images, const char *const *t
 
 static orthsr_status allocate(orthsr__images *images, orthsr_error *error) {
     size_t tile = images->tile, patches = images->grid * images->grid, embed = images->anchor.embed, classes = images->anchor.classes;
-    size_t kept = is_augmented(images) ? 0 : images->items, mapped = is_attentive(images) ? tile : 0, kept_cut = cut_stays(images) ? images->items : 0;
+    size_t kept = sees_anew(images) ? 0 : images->items, mapped = is_attentive(images) ? tile : 0, kept_cut = cut_stays(images) ? images->items : 0;
     orthsr__seen *whole = &images->seen[ORTHSR__WHOLE], *holes = &images->seen[ORTHSR__CUT];
     const struct {
         void **array;
         size_t n, m, size;
     } parts[] = {
+        {(void **)&images->instead, kept, 1, sizeof(size_t)},
+        {(void **)&images->at, tile, 1, sizeof(size_t)},
         {(void **)&images->labels, tile, 1, sizeof(size_t)},
         {(void **)&images->pixels, tile, images->pixel_count, sizeof(float)},
         {(void **)&images->maps, mapped, patches, sizeof(float)},
@@ -233,18 +254,19 @@ orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *mod
     if (!status) status = orthsr__encoder_new(&images->frozen, model, NULL, false, pool, tile_rows, error);
     status = orthsr__agree(options->collective, status, error);
     if (!status) status = encode_classes(images, templates, n_templates, error);
-    if (!status && !is_augmented(images)) status = look_at_all(images, error);
+    if (!status && !sees_anew(images)) status = look_at_all(images, error);
     if (status) orthsr__images_free(images);
-    else if (!is_augmented(images) && (options->cutout == ORTHSR_CUTOUT_OFF || cut_stays(images))) orthsr__encoder_free(&images->frozen);
+    else if (!sees_anew(images) && (options->cutout == ORTHSR_CUTOUT_OFF || cut_stays(images))) orthsr__encoder_free(&images->frozen);
     return status;
 }
 
 void orthsr__images_free(orthsr__images *images) {
+    orthsr__feed_free(images->feed);
     orthsr__encoder_free(&images->frozen);
     orthsr__objective_free(&images->anchor);
     orthsr__seen *whole = &images->seen[ORTHSR__WHOLE], *holes = &images->seen[ORTHSR__CUT];
-    void *const arrays[] = {images->labels,  images->pixels, images->maps,    images->features, images->log_p, images->tuned,
-                            whole->features, whole->log_p,   holes->features, holes->log_p,     whole->maps};
+    void *const arrays[] = {images->instead, images->at,      images->labels, images->pixels,  images->maps, images->features, images->log_p,
+                            images->tuned,   whole->features, whole->log_p,   holes->features, holes->log_p, whole->maps};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
     *images = (orthsr__images){0};
 }
@@ -267,9 +289,18 @@ static orthsr_status add_part(orthsr__images *images, orthsr__encoder *encoder, 
 }
 
 /* Whether the frozen model sees images in every step. */
-static bool looks(const orthsr__images *images) { return is_augmented(images) || (images->options->cutout != ORTHSR_CUTOUT_OFF && !cut_stays(images)); }
+static bool looks(const orthsr__images *images) { return sees_anew(images) || (images->options->cutout != ORTHSR_CUTOUT_OFF && !cut_stays(images)); }
 
-orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, orthsr_error *error) {
+/* Whether a step reads pixels at all. */
+static bool reads(const orthsr__images *images, const orthsr__encoder *encoder) { return orthsr__image_adapted(encoder) || looks(images); }
+
+orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, bool (*request)(void *context, size_t k, size_t *item, size_t *epoch),
+                                  void *context, orthsr_error *error) {
+    return reads(images, encoder) ? make_feed(&images->feed, images, is_augmented(images), request, context, error) : ORTHSR_OK;
+}
+
+orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, size_t k, orthsr_error *error) {
+    if (reads(images, encoder)) orthsr__feed_begin(images->feed, k);
     if (!orthsr__image_adapted(encoder)) return ORTHSR_OK;
     if (looks(images)) ORTHSR__TRY(orthsr__encoder_follow(encoder, &images->frozen, error));
     orthsr__phase(images->phases, ORTHSR_PHASE_IMAGE);
@@ -280,24 +311,24 @@ orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *enco
 
 orthsr_status orthsr__images_gradient(orthsr__images *images, orthsr__encoder *encoder, orthsr__objective *objective, const size_t *items, size_t n,
                                       size_t batch, size_t epoch, real *grad_rotations, orthsr_error *error) {
-    bool augmented = is_augmented(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
+    bool anew = sees_anew(images), has_cut = images->options->cutout != ORTHSR_CUTOUT_OFF, stays = cut_stays(images);
     bool adapted = orthsr__image_adapted(encoder);
     if (n == 0) return ORTHSR_OK;
     size_t tile = orthsr__even_tile(n, images->tile);
     for (size_t i = 0; i < n; i += tile, items += tile) {
         size_t count = n - i < tile ? n - i : tile;
-        label(images, items, count);
-        if (adapted || looks(images)) ORTHSR__TRY(load(images, items, count, epoch, error));
-        if (augmented) {
+        if (reads(images, encoder)) ORTHSR__TRY(load(images, images->feed, count, error));
+        else name_items(images, items, count);
+        if (anew) {
             ORTHSR__TRY(look(images, count, true, error));
             ORTHSR__TRY(map(images, count, error));
         } else {
-            recall(images, ORTHSR__WHOLE, items, count);
+            recall(images, ORTHSR__WHOLE, count);
         }
-        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, augmented, count, batch, grad_rotations, error));
+        ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__WHOLE, anew, count, batch, grad_rotations, error));
         if (!has_cut) continue;
-        if (adapted || !stays) ORTHSR__TRY(cut(images, items, count, epoch, error));
-        if (stays) recall(images, ORTHSR__CUT, items, count);
+        if (adapted || !stays) ORTHSR__TRY(cut(images, count, epoch, error));
+        if (stays) recall(images, ORTHSR__CUT, count);
         else ORTHSR__TRY(look(images, count, false, error));
         ORTHSR__TRY(add_part(images, encoder, objective, ORTHSR__CUT, !stays, count, batch, grad_rotations, error));
     }

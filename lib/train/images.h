@@ -7,6 +7,7 @@
 #define ORTHSR_TRAIN_IMAGES_H
 
 #include "clip/encoder.h"
+#include "data/feed.h"
 #include "train/objective.h"
 #include "train/options.h"
 #include "train/phases.h"
@@ -25,7 +26,10 @@ typedef struct orthsr__images {
     size_t items, tile, grid, pixel_count; /* tile: images at once; grid: patches a side; pixel_count: floats of one input */
     orthsr__encoder frozen;                /* gone when it is not needed in a step */
     orthsr__objective anchor;              /* the frozen branch: its class features, from its own templates */
-    size_t *labels;                        /* (tile): these six of the tile at hand */
+    orthsr__feed *feed;                    /* of the steps' images */
+    size_t unreadable;                     /* met before the first step */
+    size_t *instead;                       /* (items): what stands in place of an item that cannot be read, else itself; NULL where the feed says it */
+    size_t *at, *labels;                   /* (tile): items and their labels, these seven of the tile at hand */
     float *pixels;                         /* (tile, 3, size, size) */
     float *maps;                           /* (tile, grid, grid) */
     real *features, *log_p;                /* (tile, embed), (tile, classes): the frozen model's */
@@ -37,10 +41,15 @@ typedef struct orthsr__images {
  * images, of encoding text, NUMERIC, MEMORY. */
 orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *model, const orthsr_dataset *dataset, const orthsr_trainer_options *options,
                                  orthsr__phases *phases, orthsr__pool *pool, size_t tile_rows, orthsr_error *error);
+
+/* Which image a rank looks at k-th, over all its steps; see orthsr__supply. Before the first batch;
+ * nothing is read where steps need no pixels. MEMORY. */
+orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, bool (*request)(void *context, size_t k, size_t *item, size_t *epoch),
+                                  void *context, orthsr_error *error);
 void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
 
-/* Before a batch's first shard. */
-orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, orthsr_error *error);
+/* Before a batch's first shard, whose first image is the k-th of the feed. */
+orthsr_status orthsr__images_begin(orthsr__images *images, orthsr__encoder *encoder, size_t k, orthsr_error *error);
 
 /* Between orthsr__objective_begin and _end: all terms of a shard's items (n), of a batch of `batch`, go into the objective's sums, and their gradient through
  * the image tower is ADDED to grad_rotations. */

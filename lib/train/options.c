@@ -24,6 +24,7 @@ static const orthsr_trainer_options orthsr = {.optimizer = ORTHSR_ADAMW,
                                               .cutout_probability = 1,
                                               .cutout_holes = 1,
                                               .seed = 1,
+                                              .readers = 1,
                                               .shards = 1};
 static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .optimizer_set = true,
@@ -40,6 +41,7 @@ static const orthsr_trainer_options coop = {.optimizer = ORTHSR_SGD,
                                             .cutout_probability = 1,
                                             .cutout_holes = 1,
                                             .seed = 1,
+                                            .readers = 1,
                                             .shards = 1};
 
 orthsr_status orthsr_trainer_options_new(orthsr_trainer_options **out, orthsr_error *error) {
@@ -111,6 +113,19 @@ orthsr_status orthsr_trainer_options_set_method(orthsr_trainer_options *options,
     fresh.collective = options->collective;
     fresh.shards = options->shards;
     *options = fresh;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_readers(orthsr_trainer_options *options, size_t readers, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    ORTHSR__REQUIRE(readers <= ORTHSR__MAX_READERS, error, "at most 64 threads read images");
+    options->readers = readers;
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr_trainer_options_set_skip_unreadable(orthsr_trainer_options *options, int skip, orthsr_error *error) {
+    ORTHSR__REQUIRE(options != NULL, error, "options is NULL");
+    options->skip_unreadable = skip != 0;
     return ORTHSR_OK;
 }
 

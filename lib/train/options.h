@@ -6,7 +6,7 @@
 
 #include <orthsr/trainer.h>
 
-enum { ORTHSR__MAX_HOLES = 64 };
+enum { ORTHSR__MAX_HOLES = 64, ORTHSR__MAX_READERS = 64 };
 
 struct orthsr_trainer_options {
     orthsr_optimizer_kind optimizer;
@@ -34,6 +34,8 @@ struct orthsr_trainer_options {
     uint64_t seed;
     size_t threads;       /* 0: one for every processor */
     size_t memory_budget; /* bytes of activations; 0: tiles are of ORTHSR__TILE_ROWS */
+    size_t readers;       /* threads that read images ahead */
+    bool skip_unreadable;
     size_t shards;
     orthsr_collective *collective; /* borrowed; NULL: one rank */
     char **templates;              /* (template_count) */

@@ -15,7 +15,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/manifest.h"
 #include "train/rates.h"
 #include "train/trainer.h"
 
@@ -143,6 +143,13 @@ static size_t common_directory(const orthsr_dataset *dataset) {
 }
 
 static orthsr_status add_items(writing *w, const orthsr_dataset *dataset, orthsr_error *error) {
+    if (dataset->manifest) {
+        char *value = orthsr__format("%zu lines, content %08x", dataset->count, dataset->manifest->checksum);
+        add_list(w, "classes", "class", dataset->class_names, dataset->n_classes);
+        add(w, "manifest", value);
+        free(value);
+        return ORTHSR_OK;
+    }
     size_t common = common_directory(dataset), pixels = dataset->height * dataset->width * dataset->channels;
     add_list(w, "classes", "class", dataset->class_names, dataset->n_classes);
     add_count(w, "items", dataset->count);
@@ -216,6 +223,7 @@ static orthsr_status add_options(writing *w, const orthsr_trainer *trainer, orth
     add(w, "CutOut's filling", FILLS[o->cutout_fill]);
     add_number(w, "CutOut's size", (double)orthsr__cutout_size(o), NULL);
     add_count(w, "CutOut's holes", o->cutout_holes);
+    add(w, "an unreadable image", o->skip_unreadable ? "is replaced" : "is an error");
     add_number(w, "CutOut's probability", (double)o->cutout_probability, NULL);
     add_list(w, "templates", "template", o->templates, o->template_count);
     add_list(w, "frozen templates", "frozen template", o->frozen_templates, o->frozen_template_count);

@@ -37,9 +37,9 @@ static void share_out(size_t *begins, size_t first, size_t count, size_t rank, s
     share_out(begins, first + half, count - half, rank + half_ranks, ranks - half_ranks);
 }
 
-orthsr_status orthsr__shards_new(orthsr__shards *shards, size_t count, orthsr_collective *ranks, size_t bytes, orthsr__pool *pool, orthsr_error *error) {
-    size_t n = orthsr_collective_ranks(ranks);
-    *shards = (orthsr__shards){.count = count, .ranks = ranks, .pool = pool, .room_size = (bytes + 63) & ~(size_t)63};
+orthsr_status orthsr__shards_new(orthsr__shards *shards, size_t count, const orthsr_collective *ranks, size_t bytes, orthsr__pool *pool, orthsr_error *error) {
+    size_t n = orthsr_collective_ranks(ranks), rank = orthsr_collective_rank(ranks);
+    *shards = (orthsr__shards){.count = count, .pool = pool, .room_size = (bytes + 63) & ~(size_t)63};
     if (n > count)
         return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%zu ranks for %zu shard%s: a batch must be cut into as many shards as there are ranks, or more", n,
                             count, count == 1 ? "" : "s");
@@ -47,7 +47,9 @@ orthsr_status orthsr__shards_new(orthsr__shards *shards, size_t count, orthsr_co
     if (!shards->begins) return orthsr__fail_memory(error, "shards");
     share_out(shards->begins, 0, count, 0, n);
     shards->begins[n] = count;
-    shards->room = orthsr__aligned(depth_of(orthsr__shards_own(shards)), shards->room_size);
+    shards->first = shards->begins[rank];
+    shards->own = shards->begins[rank + 1] - shards->first;
+    shards->room = orthsr__aligned(depth_of(shards->own), shards->room_size);
     return shards->room ? ORTHSR_OK : orthsr__fail_memory(error, "the gradients of shards");
 }
 
@@ -105,5 +107,5 @@ static orthsr_status add_branch(const tree *t, size_t first, size_t count, size_
 orthsr_status orthsr__shards_add(orthsr__shards *shards, const orthsr__summed *arrays, size_t count,
                                  orthsr_status (*work)(void *context, size_t shard, orthsr_error *error), void *context, orthsr_error *error) {
     const tree t = {shards, arrays, count, work, context};
-    return add_branch(&t, orthsr__shards_first(shards), orthsr__shards_own(shards), 0, error);
+    return add_branch(&t, shards->first, shards->own, 0, error);
 }

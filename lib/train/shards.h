@@ -12,10 +12,10 @@
 enum { ORTHSR__MAX_SHARDS = ORTHSR_MAX_RANKS };
 
 typedef struct orthsr__shards {
-    size_t count;             /* of all ranks */
-    orthsr_collective *ranks; /* borrowed; NULL: one */
-    size_t *begins;           /* (ranks + 1): those of rank r are begins[r] .. begins[r + 1] - 1 */
-    char *room;               /* (depth, room_size): branches that wait for their other half */
+    size_t count;      /* of all ranks */
+    size_t *begins;    /* (ranks + 1): those of rank r are begins[r] .. begins[r + 1] - 1 */
+    size_t first, own; /* this rank's: which is the first, and how many */
+    char *room;        /* (depth, room_size): branches that wait for their other half */
     size_t room_size;
     orthsr__pool *pool; /* borrowed */
 } orthsr__shards;
@@ -28,7 +28,7 @@ typedef struct orthsr__summed {
 } orthsr__summed;
 
 /* For at most so many bytes to add up. ARGUMENT: more ranks than shards. Free in any case. */
-orthsr_status orthsr__shards_new(orthsr__shards *shards, size_t count, orthsr_collective *ranks, size_t bytes, orthsr__pool *pool, orthsr_error *error);
+orthsr_status orthsr__shards_new(orthsr__shards *shards, size_t count, const orthsr_collective *ranks, size_t bytes, orthsr__pool *pool, orthsr_error *error);
 void orthsr__shards_free(orthsr__shards *shards); /* safe on a zeroed struct */
 
 /* Room that so many arrays take while they wait. */
@@ -37,12 +37,6 @@ size_t orthsr__summed_bytes(const orthsr__summed *arrays, size_t count);
 /* Where shard i begins among n things. */
 static inline size_t orthsr__shard_begin(const orthsr__shards *shards, size_t i, size_t n) {
     return n / shards->count * i + n % shards->count * i / shards->count;
-}
-
-/* This rank's. */
-static inline size_t orthsr__shards_first(const orthsr__shards *shards) { return shards->begins[orthsr_collective_rank(shards->ranks)]; }
-static inline size_t orthsr__shards_own(const orthsr__shards *shards) {
-    return shards->begins[orthsr_collective_rank(shards->ranks) + 1] - orthsr__shards_first(shards);
 }
 
 /* work(context, shard) for every shard of this rank, each ADDING its part to the arrays (count), which are 0 when the first begins: they become the branch's

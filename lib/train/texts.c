@@ -66,7 +66,7 @@ static orthsr_status encode_tile(orthsr__texts *texts, orthsr__encoder *encoder,
 }
 
 orthsr_status orthsr__texts_encode(orthsr__texts *texts, orthsr__encoder *encoder, const orthsr__shards *shards, orthsr_error *error) {
-    size_t context = texts->model->config.context_length, first = orthsr__shards_first(shards), own = orthsr__shards_own(shards);
+    size_t context = texts->model->config.context_length, first = shards->first, own = shards->own;
     ORTHSR__TRY(orthsr__text_step_begin(encoder, error));
     for (size_t shard = first; shard < first + own; shard++) {
         size_t end = orthsr__texts_begin(texts, shards, shard + 1);

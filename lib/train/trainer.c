@@ -11,7 +11,6 @@
 
 #include "base/fail.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "train/rates.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -115,7 +114,9 @@ static orthsr_status make_parts(orthsr_trainer *trainer, orthsr_prompt *prompt, 
     if (options->epochs == 0) options->epochs = orthsr__default_epochs(trainer->steps_per_epoch);
     ORTHSR__TRY(orthsr__pool_new(&trainer->pool, options->threads, error));
     ORTHSR__TRY(orthsr__texts_new(&trainer->texts, model, prompt, trainer->dataset, options, error));
-    if (!(trainer->order = orthsr__aligned(trainer->items, sizeof *trainer->order))) return orthsr__fail_memory(error, "training");
+    ORTHSR__TRY(orthsr__order_new(&trainer->order, trainer->dataset, trainer->batch, options->seed, error));
+    ORTHSR__TRY(orthsr__order_new(&trainer->feed_order, trainer->dataset, trainer->batch, options->seed, error));
+    if (!(trainer->at = orthsr__aligned(trainer->batch, sizeof *trainer->at))) return orthsr__fail_memory(error, "training");
     ORTHSR__TRY(make_encoder(trainer, prompt, error));
     ORTHSR__TRY(orthsr__objective_new(&trainer->objective, trainer->texts.classes, trainer->texts.templates, trainer->texts.embed,
                                       orthsr__image_tile(model, trainer->encoder.tile_rows), error));
@@ -125,13 +126,44 @@ static orthsr_status make_parts(orthsr_trainer *trainer, orthsr_prompt *prompt, 
     return make_shards(trainer, error);
 }
 
+/* ---- which images, and when ------------------------------------------------------------------------------------------------------------------ */
+
+/* Images of a step of an epoch. */
+static size_t batch_of(const orthsr_trainer *t, size_t within) {
+    size_t first = within * t->batch;
+    return t->items - first < t->batch ? t->items - first : t->batch;
+}
+
+/* Of a batch of n: where this rank's shards begin, and how many images they have. */
+static size_t own_begin(const orthsr_trainer *t, size_t n) { return orthsr__shard_begin(&t->shards, t->shards.first, n); }
+static size_t own_images(const orthsr_trainer *t, size_t n) { return orthsr__shard_begin(&t->shards, t->shards.first + t->shards.own, n) - own_begin(t, n); }
+
+/* This rank's images before a step, counted over all epochs. */
+static size_t images_before(const orthsr_trainer *t, size_t step) {
+    size_t whole = own_images(t, t->batch), last = own_images(t, batch_of(t, t->steps_per_epoch - 1)), epoch = step / t->steps_per_epoch;
+    return epoch * ((t->steps_per_epoch - 1) * whole + last) + step % t->steps_per_epoch * whole;
+}
+
+/* The feed's: where its k-th image stands. */
+static bool next_image(void *context, size_t k, size_t *item, size_t *epoch) {
+    orthsr_trainer *t = context;
+    size_t per_epoch = images_before(t, t->steps_per_epoch), whole = own_images(t, t->batch);
+    if (per_epoch == 0 || k / per_epoch >= t->options->epochs) return false;
+    size_t within = whole > 0 ? k % per_epoch / whole : t->steps_per_epoch - 1;
+    if (within >= t->steps_per_epoch) within = t->steps_per_epoch - 1; /* the last one is smaller, or as large */
+    *epoch = k / per_epoch;
+    *item = orthsr__order_item(&t->feed_order, *epoch, within * t->batch + own_begin(t, batch_of(t, within)) + k % per_epoch - within * whole);
+    return true;
+}
+
 static orthsr_status make(orthsr_trainer *trainer, orthsr_prompt *prompt, const orthsr_trainer_options *options, orthsr_error *error) {
     orthsr_status status = make_parts(trainer, prompt, options, error);
     ORTHSR__TRY(orthsr__agree(options ? options->collective : NULL, status, error));
     ORTHSR__TRY(orthsr__run_agree(trainer, error));
     if (!prompt && !orthsr__text_adapted(&trainer->encoder)) ORTHSR__TRY(encode_texts(trainer, error)); /* they stay as they are */
-    return orthsr__images_new(&trainer->images, trainer->model, trainer->dataset, trainer->options, &trainer->phases, trainer->pool, trainer->encoder.tile_rows,
-                              error);
+    ORTHSR__TRY(orthsr__images_new(&trainer->images, trainer->model, trainer->dataset, trainer->options, &trainer->phases, trainer->pool,
+                                   trainer->encoder.tile_rows, error));
+    return orthsr__agree(trainer->options->collective, orthsr__images_feed(&trainer->images, &trainer->encoder, next_image, trainer, error), error);
 }
 
 orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
@@ -176,20 +208,13 @@ void orthsr_trainer_free(orthsr_trainer *trainer) {
     orthsr__run_free(&trainer->run);
     orthsr_trainer_options_free(trainer->options);
     orthsr__pool_free(trainer->pool);
-    free(trainer->order);
+    orthsr__order_free(&trainer->order);
+    orthsr__order_free(&trainer->feed_order);
+    free(trainer->at);
     free(trainer);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------------------------------ */
-
-/* One batch of everything needs no order: its sums keep the dataset's. */
-void orthsr__trainer_shuffle(orthsr_trainer *trainer, size_t epoch) {
-    for (size_t i = 0; i < trainer->items; i++) trainer->order[i] = i;
-    if (trainer->batch == trainer->items) return;
-    orthsr__random random;
-    orthsr__random_seed(&random, trainer->options->seed * 1000003u + epoch);
-    orthsr__random_shuffle(&random, trainer->order, trainer->items);
-}
 
 typedef struct batch {
     orthsr_trainer *trainer;
@@ -244,7 +269,7 @@ static orthsr_status pass(batch *b, orthsr_error *error) {
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_OTHER);
     trainer->objective.kl_factor = orthsr__kl_factor(trainer->options, b->epoch);
     orthsr__objective_begin(&trainer->objective, texts->features);
-    orthsr_status status = orthsr__images_begin(&trainer->images, &trainer->encoder, error);
+    orthsr_status status = orthsr__images_begin(&trainer->images, &trainer->encoder, images_before(trainer, trainer->step), error);
     if (!status) status = orthsr__shards_add(&trainer->shards, trainer->image_sums, trainer->image_sum_count, image_shard, b, error);
     ORTHSR__TRY(share_loss(trainer, status, error));
     orthsr__objective_end(&trainer->objective, texts->grad_features);
@@ -290,15 +315,15 @@ orthsr_status orthsr_trainer_step(orthsr_trainer *trainer, orthsr_error *error) 
     ORTHSR__REQUIRE(trainer != NULL, error, "trainer is NULL");
     ORTHSR__REQUIRE(trainer->step < orthsr_trainer_step_total(trainer), error, "all steps of the run are done");
     size_t epoch = trainer->step / trainer->steps_per_epoch, within = trainer->step % trainer->steps_per_epoch;
-    size_t first = within * trainer->batch, n = trainer->items - first < trainer->batch ? trainer->items - first : trainer->batch;
+    size_t n = batch_of(trainer, within);
     double lr = orthsr__schedule(trainer->options, trainer->descent.learning_rate, epoch), defect;
     double context_lr = orthsr__schedule(trainer->options, trainer->texts.learning_rate, epoch);
-    if (within == 0) orthsr__trainer_shuffle(trainer, epoch);
+    for (size_t i = 0; i < n; i++) trainer->at[i] = orthsr__order_item(&trainer->order, epoch, within * trainer->batch + i);
 
     double work = orthsr__pool_work(trainer->pool);
     orthsr__phases_begin(&trainer->phases);
     orthsr_error why;
-    orthsr_status status = gradient(trainer, trainer->order + first, n, epoch, &why);
+    orthsr_status status = gradient(trainer, trainer->at, n, epoch, &why);
     if (!status) status = move(trainer, lr, context_lr, &defect, &why);
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_OTHER);
     trainer->work = orthsr__pool_work(trainer->pool) - work;
@@ -332,6 +357,7 @@ orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callbac
     return ORTHSR_OK;
 }
 
+size_t orthsr_trainer_unreadable(const orthsr_trainer *trainer) { return trainer->images.unreadable + orthsr__feed_unreadable(trainer->images.feed); }
 size_t orthsr_trainer_step_count(const orthsr_trainer *trainer) { return trainer->step; }
 size_t orthsr_trainer_step_total(const orthsr_trainer *trainer) { return trainer->options->epochs * trainer->steps_per_epoch; }
 size_t orthsr_trainer_epoch(const orthsr_trainer *trainer) { return trainer->epoch; }

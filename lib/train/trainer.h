@@ -10,6 +10,7 @@
 #include "train/images.h"
 #include "train/objective.h"
 #include "train/options.h"
+#include "train/order.h"
 #include "train/phases.h"
 #include "train/run.h"
 #include "train/shards.h"
@@ -35,14 +36,12 @@ struct orthsr_trainer {
     size_t *prompt_begins; /* (ranks + 1): each rank's class prompts */
     size_t items;
     size_t batch, steps_per_epoch, step, epoch;
-    size_t *order; /* (items): of the current epoch */
+    orthsr__order order, feed_order; /* of the step being made; of the images that are read ahead, by the feed's threads alone */
+    size_t *at;                      /* (batch): items of the step being made */
     double metric[ORTHSR__METRICS];
     orthsr__phases phases; /* of the last step */
     double work;           /* likewise */
     orthsr__run run;       /* what is trained and how, once a checkpoint has asked for it */
 };
-
-/* trainer->order of this epoch, which depends on the seed and the epoch only. */
-void orthsr__trainer_shuffle(orthsr_trainer *trainer, size_t epoch);
 
 #endif

@@ -20,6 +20,7 @@ ORTHSR_API const char *orthsr_dataset_class_name(const orthsr_dataset *dataset, 
 ORTHSR_API size_t orthsr_dataset_label(const orthsr_dataset *dataset, size_t item);
 ORTHSR_API const char *orthsr_dataset_item_name(const orthsr_dataset *dataset, size_t item);
 ORTHSR_API size_t orthsr_dataset_class_size(const orthsr_dataset *dataset, size_t label);
+ORTHSR_API orthsr_status orthsr_dataset_copy_item_name(const orthsr_dataset *dataset, size_t item, char **name, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_dataset_draw(orthsr_dataset **out, orthsr_dataset **rest, const orthsr_dataset *dataset, size_t shots, uint64_t seed,
                                              orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_dataset_draw_validation(orthsr_dataset **out, const orthsr_dataset *train, const orthsr_dataset *validation, size_t shots,

@@ -11,6 +11,7 @@
 #include <orthsr/optimizer.h>
 #include <orthsr/ortho.h>
 #include <orthsr/prompt.h>
+#include <orthsr/reader.h>
 #include <orthsr/session.h>
 #include <orthsr/status.h>
 #include <orthsr/tokenizer.h>

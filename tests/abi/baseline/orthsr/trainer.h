@@ -81,6 +81,8 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_holes(orthsr_trainer_
 ORTHSR_API orthsr_status orthsr_trainer_options_set_cutout_probability(orthsr_trainer_options *options, float probability, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_seed(orthsr_trainer_options *options, uint64_t seed, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_threads(orthsr_trainer_options *options, size_t threads, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_readers(orthsr_trainer_options *options, size_t readers, orthsr_error *error);
+ORTHSR_API orthsr_status orthsr_trainer_options_set_skip_unreadable(orthsr_trainer_options *options, int skip, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_memory_budget(orthsr_trainer_options *options, size_t bytes, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_collective(orthsr_trainer_options *options, orthsr_collective *collective, orthsr_error *error);
 ORTHSR_API orthsr_status orthsr_trainer_options_set_shards(orthsr_trainer_options *options, size_t shards, orthsr_error *error);
@@ -111,6 +113,7 @@ ORTHSR_API double orthsr_trainer_seconds(const orthsr_trainer *trainer, orthsr_p
 ORTHSR_API double orthsr_trainer_work(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_memory(const orthsr_trainer *trainer);
 ORTHSR_API int orthsr_trainer_merges(const orthsr_trainer *trainer, size_t target);
+ORTHSR_API size_t orthsr_trainer_unreadable(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_step_count(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_step_total(const orthsr_trainer *trainer);
 ORTHSR_API size_t orthsr_trainer_epoch(const orthsr_trainer *trainer);
