@@ -36,7 +36,7 @@ static const struct mistake {
     {"zeroshot --model " MODEL " --data @/nowhere", 1, "there is no directory '", "name the one that holds train and test"},
     {"zeroshot --model " MODEL " --data @/empty", 1, "/empty' holds no class folders", "images are looked for as"},
     {"zeroshot --model " MODEL " --data @/photos", 1, "/photos' holds no class folders", "<class>/<image>.png"},
-    {"zeroshot --model " MODEL " --data @/list.txt", 1, "it is a file", "split files (.json) are data sets"},
+    {"zeroshot --model " MODEL " --data @/list.txt", 1, "it is a file", "manifests (.tsv) are data sets"},
     {"zeroshot --model " MODEL " --data @/outer", 1, "/outer/flowers' holds no .png", "name it itself"},
     {"train --model " MODEL " --data @/ungiven --out @/none", 1, "class 'tulips' is in the test part", "which has 'tulip'; give both the same classes"},
     /* the wrong model */
