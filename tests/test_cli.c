@@ -141,7 +141,8 @@ START_TEST(test_usage) {
     expect_usage(run("zeroshot --model m --data d -x"), "unknown option '-x'");
     expect_usage(run("zeroshot --model m --data d extra"), "extra");
     expect_usage(run("zeroshot --model m --data d --template 'a photo'"), "has no {}");
-    expect_usage(run("zeroshot --model m --data d --adapter a --adapter b"), "one --adapter");
+    expect_usage(run("merge --model m --out o --adapter a --adapter b"), "one --adapter at a time; take the result as --model");
+    expect_usage(run("convert --to peft --out o --adapter a --adapter b"), "one --adapter at a time");
     expect_usage(run("zeroshot --model m --data d --threads 4097"), "--threads is at most 4096");
     expect_usage(run("zeroshot --model m --data d --threads -1"), "--threads");
     expect_usage(run("info"), "which MODEL");
@@ -1202,6 +1203,69 @@ START_TEST(test_prompts) {
 }
 END_TEST
 
+/* Features of one image as the tool writes them, and as a session with these adapters in this order computes them: the same bits. */
+static float *check_stack(const char *options, const char *const *directories, size_t n) {
+    orthsr_model *model;
+    orthsr_session *session;
+    orthsr_adapter *adapters[3] = {NULL};
+    orthsr_image *image;
+    static float pixels[3 * SIDE * SIDE];
+    ck_ok(orthsr_model_open(&model, MODEL, &error));
+    size_t dim = orthsr_model_embed_dim(model);
+    float *expected = calloc(dim, sizeof *expected);
+    for (size_t i = 0; i < n; i++) ck_ok(orthsr_adapter_load(&adapters[i], scratch_file(directories[i]), &error));
+    ck_ok(orthsr_session_new(&session, model, NULL, &error));
+    ck_ok(orthsr_session_set_adapters(session, (const orthsr_adapter *const *)adapters, n, &error));
+    ck_ok(orthsr_image_open(&image, scratch_file("flat/bag/0.png"), 0, &error));
+    ck_ok(orthsr_model_preprocess(model, pixels, image, &error));
+    ck_ok(orthsr_session_encode_pixels(session, expected, pixels, 1, &error));
+    ck_assert_int_eq(run("embed --model " MODEL " --images @/flat/bag/0.png --raw --out @/stack.npy %s", options).code, 0);
+    float *features = read_features("stack.npy", 1, dim);
+    ck_assert_mem_eq(features, expected, dim * sizeof *features);
+    orthsr_free(features);
+    orthsr_image_free(image);
+    orthsr_session_free(session);
+    for (size_t i = 0; i < n; i++) orthsr_adapter_free(adapters[i]);
+    orthsr_model_free(model);
+    return expected;
+}
+
+static void check_same_answers(const char *options, const char *others) {
+    json_t *a = expect_json(run("zeroshot --model " MODEL " --data @/split --predictions @/a.csv --json %s", options));
+    json_t *b = expect_json(run("zeroshot --model " MODEL " --data @/split --predictions @/b.csv --json %s", others));
+    char *csv[2] = {read_text(scratch_file("a.csv")), read_text(scratch_file("b.csv"))};
+    ck_assert(json_equal(a, b));
+    ck_assert_str_eq(csv[0], csv[1]);
+    for (int i = 0; i < 2; i++) free(csv[i]);
+    json_decref(a);
+    json_decref(b);
+}
+
+/* --adapter once more is on top of what is before it; the order is the given one, and the last learned prompt counts. */
+START_TEST(test_stack) {
+    static const char *const ab[] = {"run/adapter", "turned/adapter"}, *const ba[] = {"turned/adapter", "run/adapter"}, *const abb[] = {ab[0], ab[1], ab[1]};
+    ck_assert_int_eq(
+        run("train --model " MODEL " --data @/split --shots 3 --epochs 2 --lr 3e-3 --side output --seed 2 --method coop+orthsr --out @/turned").code, 0);
+    ck_assert_int_eq(run("train --model " MODEL " --data @/split --shots 2 --epochs 2 --lr 0.1 --seed 3 --method coop --out @/spoken").code, 0);
+    float *features[3] = {check_stack("--adapter @/run/adapter --adapter @/turned/adapter", ab, 2),
+                          check_stack("--adapter @/turned/adapter --adapter @/run/adapter", ba, 2),
+                          check_stack("--adapter @/run/adapter --adapter @/turned/adapter --adapter @/spoken/adapter --adapter @/turned/adapter", abb, 3)};
+    float *first = check_stack("--adapter @/run/adapter", ab, 1);
+    for (int i = 0; i < 3; i++) ck_assert_int_ne(memcmp(features[i], first, 128 * sizeof *first), 0);
+    ck_assert_int_ne(memcmp(features[0], features[2], 128 * sizeof *first), 0);
+    for (int i = 0; i < 3; i++) free(features[i]);
+    free(first);
+
+    check_same_answers("--adapter @/turned/adapter", "--adapter @/turned/adapter/adapter.safetensors --adapter @/turned/adapter/prompt.safetensors");
+    check_same_answers("--adapter @/turned/adapter --adapter @/spoken/adapter", "--adapter @/spoken/adapter --adapter @/turned/adapter/adapter.safetensors");
+    json_t *object = explain("--data @/flat --adapter @/run/adapter --adapter @/turned/adapter");
+    json_decref(object);
+    expect_failure(run("embed --model " MODEL " --images @/flat/bag/0.png --out @/none.npy --adapter @/run/adapter --adapter @/nothing"), 1, "nothing");
+    expect_failure(run("zeroshot --model tests/data/clip/hf --data @/split --adapter @/run/adapter --adapter @/turned/adapter"), 1, "the model's map 32 -> 64");
+    ck_assert(!exists("none.npy"));
+}
+END_TEST
+
 START_TEST(test_bad_prompts) {
     char command[1024];
     expect_failure(run("train --model " MODEL " --data @/split --method coop --context-words 21 --out @/none"), 1, "at most 20");
@@ -1370,6 +1434,7 @@ static TCase *commands(void) {
     tcase_add_test(tc, test_convert);
     tcase_add_test(tc, test_convert_gguf);
     tcase_add_test(tc, test_prompts);
+    tcase_add_test(tc, test_stack);
     tcase_add_test(tc, test_bad_prompts);
     tcase_add_test(tc, test_image_size);
     tcase_add_test(tc, test_output);

@@ -162,7 +162,7 @@ static orthsr_status measure_test(double *values, scores *result, const evaluati
 
 static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *error) {
     orthsr_session *session;
-    orthsr_status status = open_session(&session, run->model, &run->adapters[row], run->settings, error);
+    orthsr_status status = open_session(&session, run->model, &run->adapters[row], 1, run->settings, error);
     for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
         scores result;
         status = measure_test(run->table.values + row * run->table.n_columns, &result, run, session, i, run->table.names[row], error);
@@ -179,7 +179,7 @@ static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *erro
 static orthsr_status measure_frozen(evaluation_run *run, orthsr_error *error) {
     orthsr_session *session = NULL;
     run->frozen = calloc(run->table.n_columns, sizeof *run->frozen);
-    orthsr_status status = run->frozen ? open_session(&session, run->model, &(tuned){NULL, NULL}, run->settings, error)
+    orthsr_status status = run->frozen ? open_session(&session, run->model, NULL, 0, run->settings, error)
                                        : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
     for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
         scores result;

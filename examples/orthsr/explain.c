@@ -25,7 +25,7 @@ typedef struct opinion {
 typedef struct explanation {
     const settings *settings;
     orthsr_model *model;
-    tuned with;              /* what --adapter names */
+    tuned *stack;            /* (adapters of the settings) */
     orthsr_dataset *dataset; /* NULL with --classes-file */
     char **names;            /* (classes) */
     size_t classes;
@@ -108,7 +108,7 @@ static orthsr_status open_all(explanation *e, orthsr_error *error) {
     const settings *s = e->settings;
     orthsr_status status = output_check(s->out, error);
     if (status == ORTHSR_OK) status = open_model(&e->model, s->model, s, error);
-    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&e->with, s->adapters.items[0], e->model, error);
+    if (status == ORTHSR_OK) status = open_stack(&e->stack, e->model, s, error);
     if (status == ORTHSR_OK) status = s->classes_file ? names_of_file(e, s->classes_file, error) : names_of_data(e, error);
     if (status == ORTHSR_OK && s->class_name) status = find_class(e, s->class_name, error);
     if (status == ORTHSR_OK) status = open_image(e, error);
@@ -137,13 +137,14 @@ static void classify(const explanation *e, opinion *o, float *feature) {
     for (size_t c = 0; c < e->classes; c++) o->probability[c] = (float)(exp((double)o->probability[c] - most) / sum);
 }
 
-static orthsr_status ask(explanation *e, opinion *o, const tuned *with, orthsr_error *error) {
+/* n: how many of the stack's adapters are on. */
+static orthsr_status ask(explanation *e, opinion *o, size_t n, orthsr_error *error) {
     size_t n_templates, embed = orthsr_model_embed_dim(e->model);
     const char *const *templates = templates_of(e->settings, &n_templates);
     float *feature = calloc(embed, sizeof *feature);
     o->classes = calloc(e->classes * embed, sizeof *o->classes);
     o->probability = calloc(e->classes, sizeof *o->probability);
-    orthsr_status status = feature && o->classes && o->probability ? open_session(&o->session, e->model, with, e->settings, error)
+    orthsr_status status = feature && o->classes && o->probability ? open_session(&o->session, e->model, e->stack, n, e->settings, error)
                                                                    : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu classes", e->classes);
     if (status == ORTHSR_OK)
         status = orthsr_session_encode_classes(o->session, o->classes, (const char *const *)e->names, e->classes, templates, n_templates, error);
@@ -281,7 +282,7 @@ static void close_all(explanation *e) {
     free(e->class_maps);
     orthsr_image_free(e->view);
     orthsr_dataset_free(e->dataset);
-    free_tuned(&e->with);
+    free_stack(e->stack, e->settings->adapters.count);
     orthsr_model_free(e->model);
 }
 
@@ -296,8 +297,8 @@ int command_explain(const settings *s) {
         return wrong_usage(s->command->name, "--cutout-holes is 1 to %d", MOST_HOLES);
     orthsr_status status = name_page(&e, &error);
     if (status == ORTHSR_OK) status = open_all(&e, &error);
-    if (status == ORTHSR_OK) status = ask(&e, &e.frozen, &(tuned){NULL, NULL}, &error);
-    if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, &e.with, &error);
+    if (status == ORTHSR_OK) status = ask(&e, &e.frozen, 0, &error);
+    if (status == ORTHSR_OK && is_tuned(&e)) status = ask(&e, &e.tuned, s->adapters.count, &error);
     if (status == ORTHSR_OK) sort(&e);
     if (status == ORTHSR_OK && !s->class_name) e.shown = e.order[0];
     if (status == ORTHSR_OK) status = locate(&e, &error);

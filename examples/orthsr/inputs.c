@@ -78,10 +78,36 @@ void free_tuned(tuned *t) {
     orthsr_prompt_free(t->prompt);
 }
 
-orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error) {
-    orthsr_status status = orthsr_session_new(out, model, t->adapter, error);
+orthsr_status open_stack(tuned **out, const orthsr_model *model, const settings *s, orthsr_error *error) {
+    const list *paths = &s->adapters;
+    tuned *stack = *out = calloc(paths->count + 1, sizeof *stack);
+    if (!stack) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", paths->count);
+    orthsr_status status = ORTHSR_OK;
+    for (size_t i = 0; i < paths->count && status == ORTHSR_OK; i++) status = (i == 0 ? open_tuned : load_tuned)(&stack[i], paths->items[i], model, error);
+    return status;
+}
+
+void free_stack(tuned *stack, size_t n) {
+    for (size_t i = 0; stack && i < n; i++) free_tuned(&stack[i]);
+    free(stack);
+}
+
+orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *stack, size_t n, const settings *s, orthsr_error *error) {
+    const orthsr_adapter **adapters = calloc(n + 1, sizeof *adapters);
+    const orthsr_prompt *prompt = NULL;
+    size_t n_adapters = 0;
+    *out = NULL;
+    if (!adapters) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for %zu adapters", n);
+    for (size_t i = 0; i < n; i++) {
+        if (stack[i].adapter) adapters[n_adapters++] = stack[i].adapter;
+        if (stack[i].prompt) prompt = stack[i].prompt;
+    }
+    orthsr_status status = orthsr_session_new(out, model, NULL, error);
+    if (status == ORTHSR_OK) status = orthsr_session_set_adapters(*out, adapters, n_adapters, error);
     if (status == ORTHSR_OK) status = orthsr_session_set_threads(*out, (size_t)s->threads.value, error);
-    return status == ORTHSR_OK && s->templates.count == 0 ? orthsr_session_set_prompt(*out, t->prompt, error) : status;
+    if (status == ORTHSR_OK && s->templates.count == 0) status = orthsr_session_set_prompt(*out, prompt, error);
+    free(adapters);
+    return status;
 }
 
 const char *parametrization_name(const orthsr_adapter *adapter) {
@@ -111,16 +137,16 @@ orthsr_status open_model(orthsr_model **out, const char *path, const settings *s
 }
 
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error) {
-    *in = (inputs){.model = NULL};
+    *in = (inputs){.n_adapters = s->adapters.count};
     orthsr_status status = open_model(&in->model, s->model, s, error);
-    if (status == ORTHSR_OK && s->adapters.count > 0) status = open_tuned(&in->tuned, s->adapters.items[0], in->model, error);
-    if (status == ORTHSR_OK) status = open_session(&in->session, in->model, &in->tuned, s, error);
+    if (status == ORTHSR_OK) status = open_stack(&in->stack, in->model, s, error);
+    if (status == ORTHSR_OK) status = open_session(&in->session, in->model, in->stack, in->n_adapters, s, error);
     return status;
 }
 
 void inputs_close(inputs *in) {
     orthsr_session_free(in->session);
-    free_tuned(&in->tuned);
+    free_stack(in->stack, in->n_adapters);
     orthsr_model_free(in->model);
 }
 

@@ -23,19 +23,25 @@ orthsr_status load_tuned(tuned *out, const char *path, const orthsr_model *model
 orthsr_status open_tuned(tuned *out, const char *path, const orthsr_model *model, orthsr_error *error);
 void free_tuned(tuned *t);
 
-/* A session on the model with the adapter, --threads, and with the learned prompt unless templates are given. */
-orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *t, const settings *s, orthsr_error *error);
+/* All of --adapter, each on top of the model with those before it: (s->adapters.count). That another than the first was trained on other weights is no
+ * news. Free in any case. */
+orthsr_status open_stack(tuned **out, const orthsr_model *model, const settings *s, orthsr_error *error);
+void free_stack(tuned *stack, size_t n);
+
+/* A session on the model with a stack of n, --threads, and with the last learned prompt in it unless templates are given. */
+orthsr_status open_session(orthsr_session **out, const orthsr_model *model, const tuned *stack, size_t n, const settings *s, orthsr_error *error);
 
 /* Whether path is a learned prompt's file or a directory with one. */
 int has_prompt(const char *path);
 
 typedef struct inputs {
     orthsr_model *model;
-    tuned tuned; /* NULL and NULL: none */
+    tuned *stack; /* (n_adapters) */
+    size_t n_adapters;
     orthsr_session *session;
 } inputs;
 
-/* Opens s->model and, when given, its first --adapter, and a session on both. Close in any case. */
+/* Opens s->model, every --adapter, and a session on them. Close in any case. */
 orthsr_status inputs_open(inputs *in, const settings *s, orthsr_error *error);
 void inputs_close(inputs *in);
 

@@ -20,11 +20,14 @@ enum { MOST_CHOICES = 16 }; /* of an option; a test looks for more */
 #define COMPUTING (EMBED | ZEROSHOT | TRAIN | EVALUATE | EXPLAIN)
 #define WITH_MODEL (COMPUTING | BENCH | TOKENIZE | MERGE | UNMERGE)
 #define ONE_ADAPTER (MERGE | UNMERGE | CONVERT)
+#define ADAPTER "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"
 
 const option_row option_rows[] = {
     {"model", "M", OPTION_TEXT, AT(model), WITH_MODEL | INFO | CONVERT, WITH_MODEL, "the CLIP: a directory with a checkpoint, or a .safetensors file in it"},
-    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EVALUATE | EXPLAIN | ONE_ADAPTER, MERGE | UNMERGE,
-     "an adapter: DIR/adapter as train writes it, with the prompt that was learned; a file of it; or a directory that PEFT wrote"},
+    {"adapter", "A", OPTION_LIST, AT(adapters), EMBED | ZEROSHOT | EXPLAIN, 0,
+     ADAPTER "; repeated, each stands on top of the model with those before it, and the last learned prompt counts"},
+    {"adapter", "A", OPTION_LIST, AT(adapters), EVALUATE, 0, ADAPTER "; repeated, each is measured by itself"},
+    {"adapter", "A", OPTION_LIST, AT(adapters), ONE_ADAPTER, MERGE | UNMERGE, ADAPTER},
     {"to", "orthsr|peft|gguf", OPTION_CHOICE, AT(to), CONVERT, CONVERT, "the format to write; gguf: the whole model, for clip.cpp"},
     {"dtype", "f32|f16", OPTION_CHOICE, AT(dtype), CONVERT, 0, "how matrices are stored in a GGUF file (default: f16)"},
     {"data", "D", OPTION_TEXT, AT(data), ZEROSHOT | TRAIN | EXPLAIN, ZEROSHOT | TRAIN,
@@ -310,7 +313,8 @@ static int check_arguments(const settings *s, const command *c) {
     if (s->positional.count > 2 && c->bit == DATA) return wrong_usage(c->name, "one data set at a time, not also '%s'", s->positional.items[2]);
     if (s->positional.count > 1 && c->bit != DATA && c->bit != REPORT)
         return wrong_usage(c->name, "one %s at a time, not also '%s'", c->arguments, s->positional.items[1]);
-    if (s->adapters.count > 1 && c->bit != EVALUATE) return wrong_usage(c->name, "one --adapter at a time");
+    if (s->adapters.count > 1 && c->bit & ONE_ADAPTER)
+        return wrong_usage(c->name, "one --adapter at a time%s", c->bit == CONVERT ? "" : "; take the result as --model for the next one");
     for (size_t i = 0; i < s->templates.count; i++)
         if (s->templates.items[i][0] != '@' && !strstr(s->templates.items[i], "{}"))
             return wrong_usage(c->name, "--template '%s' has no {} for the class name", s->templates.items[i]);
