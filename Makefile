@@ -382,13 +382,15 @@ install: all $B/orthsr.pc $B/orthsr-config.cmake $B/orthsr-config-version.cmake 
 	$(INSTALL_DATA) README.md CHANGELOG.md LICENSE $(DESTDIR)$(docdir)
 	$(INSTALL_DATA) $(wildcard docs/*.md) $(DESTDIR)$(docdir)/docs
 
-# Directories that install makes go with it when they are empty; prefix itself, or with a DESTDIR that, stays.
+# What install writes, by name: nothing else goes that lies beside it. Directories that install makes go when they are empty; prefix itself, or with a DESTDIR
+# that, stays.
 uninstall: $(MAN3)
 	rm -f $(DESTDIR)$(bindir)/orthsr $(DESTDIR)$(libdir)/liborthsr.a $(DESTDIR)$(libdir)/liborthsr.so $(DESTDIR)$(libdir)/$(SO_NAME) $(DESTDIR)$(libdir)/$(SO_REAL)
 	rm -f $(DESTDIR)$(bashcompletiondir)/orthsr $(DESTDIR)$(zshcompletiondir)/_orthsr
 	rm -f $(DESTDIR)$(pkgconfigdir)/orthsr.pc $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	for page in $(dir $(MAN3))*.3; do rm -f $(DESTDIR)$(mandir)/man3/$${page##*/}; done
-	rm -rf $(DESTDIR)$(includedir)/orthsr $(DESTDIR)$(cmakedir) $(DESTDIR)$(docdir)
+	rm -f $(addprefix $(DESTDIR)$(includedir)/orthsr/,$(notdir $(HEADERS))) $(addprefix $(DESTDIR)$(cmakedir)/,orthsr-config.cmake orthsr-config-version.cmake)
+	rm -f $(addprefix $(DESTDIR)$(docdir)/,README.md CHANGELOG.md LICENSE $(wildcard docs/*.md))
 	@for d in $(addprefix $(DESTDIR),$(INSTALL_DIRS)); do \
 	  while [ "$$d" != "$(or $(DESTDIR),$(prefix))" ] && { [ ! -e "$$d" ] || rmdir "$$d" 2>/dev/null; }; do d=$${d%/*}; [ -n "$$d" ] || break; done; \
 	done
@@ -417,7 +419,7 @@ check-abi: lib
 	tests/abi/check.sh $B
 abi-baseline: lib
 	tests/abi/baseline.sh $B
-check-abi-breaks:
+check-abi-breaks: deps-check
 	tests/abi/breaks.sh $B
 check-headers:
 	tests/headers.sh $B

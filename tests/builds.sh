@@ -17,7 +17,7 @@ one() {
     *) modules="openblas $rest" pc=$libdir/openblas-$blas/pkgconfig places=$libdir/openblas-$blas cppflags= ;;
     esac
     programs=$(for t in $tests; do echo "$b/$t"; done)
-    PKG_CONFIG_PATH=$pc LIBRARY_PATH=$places ${MAKE:-make} -s B="$b" CC="$cc" MODULES="$modules" CPPFLAGS="$cppflags" CFLAGS='-Wall -Wextra -Wconversion -Werror' \
+    PKG_CONFIG_PATH=$pc LIBRARY_PATH=$places ${MAKE:-make} -j2 -s B="$b" CC="$cc" MODULES="$modules" CPPFLAGS="$cppflags" CFLAGS='-Wall -Wextra -Wconversion -Werror' \
         lib "$b/bin/orthsr" $programs || return 1
     export LD_LIBRARY_PATH="$places"
     # What is tried is what was asked for: every BLAS and LAPACK that the loader finds is of this place.

@@ -11,7 +11,7 @@ cp -rp Makefile include lib pkgconfig docs tests "$base"
 cp -rp examples/data/mini "$base/examples/data"
 
 # The library as it is, and its own baseline: what is tested here is the check, not the surface.
-build_and() { (cd "$1" && ${MAKE:-make} -s lib B=build CFLAGS=-O0 && "$2" build) >"$work/log" 2>&1; }
+build_and() { (cd "$1" && ${MAKE:-make} -j2 -s lib B=build CFLAGS=-O0 && "$2" build) >"$work/log" 2>&1; }
 build_and "$base" tests/abi/baseline.sh || { cat "$work/log"; exit 1; }
 
 # may WHAT EDIT and must_not WHAT FOUND_BY EDIT: EDIT, a function, changes the copy it is called in.
