@@ -31,7 +31,8 @@ DEMO_PACKAGES  := $(PACKAGES) dataset-fashion-mnist
 # gfortran: LAPACK's runtime library, which pkg-config --static asks for. python3: an example calls the library through its ctypes.
 CHECK_PACKAGES := $(DEMO_PACKAGES) check valgrind g++ gfortran abigail-tools cmake doxygen groff-base python3 tidy tmux zsh openmpi-bin libopenmpi-dev
 BUILD_PACKAGES := $(CHECK_PACKAGES) clang libopenblas-pthread-dev libopenblas-openmp-dev libopenblas-serial-dev libblas-dev liblapack-dev
-DEB_PACKAGES   := $(DEMO_PACKAGES) check groff-base tmux zsh build-essential debhelper lintian
+# What the packages are built with is said in one place, so that a fresh machine shows what is missing there.
+DEB_PACKAGES   := build-essential lintian $(shell sed -n '/^Build-Depends:/,/^Standards/{s/^Build-Depends://; /^Standards/d; s/-compat[^,]*//; s/<[^>]*>//g; s/,/ /g; p}' pkgconfig/debian/control)
 
 # ---- flags: ours first, the user's appended -------------------------------------------------------------------------
 # The first is the one with cblas.h, which the tool too asks for.
@@ -146,21 +147,22 @@ $(CORE64): $(DOUBLE_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
 
 # Programs find the library beside them; they lie anywhere in memory, and their tables are read-only once they are filled.
-RPATH := -Wl,-rpath,'$$ORIGIN/../lib' -pie -Wl,-z,relro -Wl,-z,now
+RPATH := -Wl,-rpath,'$$ORIGIN/../lib'
+PIE   := -pie -Wl,-z,relro -Wl,-z,now
 $B/bin/orthsr: $(TOOL_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES)) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$B/lib -lorthsr $(RPATH) $(PIE) $(shell pkg-config --libs $(TOOL_MODULES)) -lm
 
 $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs $(TOOL_MODULES) zlib) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(DEMO_OBJ) -L$B/lib -lorthsr $(RPATH) $(PIE) $(shell pkg-config --libs $(TOOL_MODULES) zlib) -lm
 
 $B/bin/%_mpi: examples/%_mpi.c $(SHARED)
 	@mkdir -p $(@D)
 	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib'
 $B/bin/%: $B/obj/examples/%.o $(SHARED)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$B/lib -lorthsr $(RPATH) $(shell pkg-config --libs zlib) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$B/lib -lorthsr $(RPATH) $(PIE) $(shell pkg-config --libs zlib) -lm
 
 # ---- tests ---------------------------------------------------------------------------------------------------------
 $B/tests/test_%: tests/test_%.c $(TEST_UTIL) $(CORE)
