@@ -17,7 +17,9 @@ one() {
     *) modules="openblas $rest" pc=$libdir/openblas-$blas/pkgconfig places=$libdir/openblas-$blas cppflags= ;;
     esac
     programs=$(for t in $tests; do echo "$b/$t"; done)
+    # LAPACKE's own BLAS and LAPACK are of this place too (rpath-link): the system's choice may want what this one lacks.
     PKG_CONFIG_PATH=$pc LIBRARY_PATH=$places ${MAKE:-make} -j2 -s B="$b" CC="$cc" MODULES="$modules" CPPFLAGS="$cppflags" CFLAGS='-Wall -Wextra -Wconversion -Werror' \
+        LDFLAGS="-Wl,-rpath-link,$places" \
         lib "$b/bin/orthsr" $programs || return 1
     export LD_LIBRARY_PATH="$places"
     # What is tried is what was asked for: every BLAS and LAPACK that the loader finds is of this place.

@@ -94,6 +94,7 @@ static inline const char *scratch_file(const char *name) {
 
 /* TEST_MAIN(tcase1, tcase2, ...) with functions `TCase *f(void)`. */
 static inline int run_cases(const char *name, TCase *(*const *cases)(void), size_t n) {
+    setenv("CK_DEFAULT_TIMEOUT", "120", 0); /* a hang ends a test, a busy machine does not: check's own limit is 4 seconds */
     Suite *suite = suite_create(name);
     for (size_t i = 0; i < n; i++) suite_add_tcase(suite, cases[i]());
     SRunner *runner = srunner_create(suite);
