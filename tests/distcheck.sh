@@ -13,7 +13,7 @@ mkdir build
 chmod -R a-w . && chmod u+w build
 tree() { find . -path ./build -prune -o -printf '%p %m %s %T@\n' | sort; }
 tree >"$work/before"
-${MAKE:-make} -j2 -s all
+${MAKE:-make} -j2 -s tests
 ${MAKE:-make} test
 ${MAKE:-make} installcheck
 ${MAKE:-make} -s dist >/dev/null
