@@ -41,10 +41,10 @@ add_an_enumerator() { sed -i 's/ORTHSR_CUTOUT_NOISE = 2/& , ORTHSR_CUTOUT_GRAY =
 add_in_a_new_node() { add_function && echo 'ORTHSR_0.2 { global: orthsr_zero; } ORTHSR_0.1;' >>lib/liborthsr.map; }
 
 type_of_a_field() { sed -i 's/    char message\[1024\];/    unsigned char message[1024];/' include/orthsr/status.h; }
-field_more() { sed -i 's/size_t top, left, height, width;/size_t top, left, height, width, depth;/' include/orthsr/cutout.h; }
+field_more() { sed -i 's|^    size_t width;  /\* columns \*/|&\n    size_t depth;|' include/orthsr/cutout.h; }
 enumerator_of_a_result() { sed -i 's/_IO = -3/_IO = -33/; s/_FORMAT = -4/_FORMAT = -3/; s/-33/-4/' include/orthsr/status.h; }
 enumerator_of_an_argument() { sed -i 's/RETRACTION_POLAR = 3/RETRACTION_POLAR = 4/' include/orthsr/ortho.h; }
-enumerator_gone() { sed -i 's/, ORTHSR_CUTOUT_NOISE = 2//' include/orthsr/cutout.h && sed -i 's/ORTHSR_CUTOUT_NOISE/2/' lib/*/*.c; }
+enumerator_gone() { sed -i '/ORTHSR_CUTOUT_NOISE = 2/d' include/orthsr/cutout.h && sed -i 's/ORTHSR_CUTOUT_NOISE/2/' lib/*/*.c; }
 type_of_a_parameter() { sed -i '/orthsr_optimizer_step(/,/;\|{/s/float lr/double lr/' include/orthsr/optimizer.h lib/train/*.c && sed -i '/orthsr_optimizer_step(/,/{/s/float lr/double lr/' lib/*/*.c; }
 type_of_a_size() { sed -i 's/orthsr_skew_size(size_t b)/orthsr_skew_size(unsigned b)/' include/orthsr/ortho.h lib/*/*.c; }
 type_of_a_return() { sed -i 's/^\(ORTHSR_API \)*int orthsr_version_number/\1long orthsr_version_number/' include/orthsr/version.h lib/*/*.c; }
