@@ -39,26 +39,34 @@ static const char *file_of(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* The words that a file's rows follow from. FNV-1a over the adapter's parameters tells one adapter from another. */
-static json_t *describe(const stream *t) {
-    const orthsr_adapter *adapter = t->in.tuned.adapter;
-    size_t n = orthsr_adapter_parameter_count(adapter);
+/* FNV-1a over the parameters of the adapters, in their order, tells one stack from another; "none" without one. 0: out of memory. */
+static int hash_adapters(char text[32], const inputs *in, orthsr_error *error) {
     uint64_t hash = 14695981039346656037u;
-    float *parameters = malloc((n + 1) * sizeof *parameters);
-    if (!parameters || (adapter && orthsr_adapter_get_parameters(adapter, parameters, n, NULL) != ORTHSR_OK)) {
+    for (size_t a = 0; a < in->n_adapters; a++) {
+        const orthsr_adapter *adapter = in->stack[a].adapter;
+        size_t n = adapter ? orthsr_adapter_parameter_count(adapter) : 0;
+        float *parameters = malloc((n + 1) * sizeof *parameters);
+        int got = parameters && (!adapter || orthsr_adapter_get_parameters(adapter, parameters, n, error) == ORTHSR_OK);
+        for (size_t i = 0; i < n * sizeof *parameters && got; i++) hash = (hash ^ ((unsigned char *)parameters)[i]) * 1099511628211u;
         free(parameters);
-        return NULL;
+        if (!got) return 0;
     }
-    for (size_t i = 0; i < n * sizeof *parameters; i++) hash = (hash ^ ((unsigned char *)parameters)[i]) * 1099511628211u;
-    free(parameters);
-    char text[32];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    snprintf(text, 32, "%016llx", (unsigned long long)hash);
+    if (in->n_adapters == 0) snprintf(text, 32, "none");
+    return 1;
+}
+
+/* The words that a file's rows follow from; NULL when out of memory. */
+static json_t *describe(const stream *t) {
+    char adapters[32];
+    orthsr_error error;
+    if (!hash_adapters(adapters, &t->in, &error)) return NULL;
     json_t *object = json_object();
     char *first = item_name(t->data, 0), *last = item_name(t->data, t->count - 1);
     put_text(object, "version", orthsr_version_string());
     put_text(object, "model", orthsr_model_fingerprint(t->in.model));
     put_count(object, "image_size", orthsr_model_image_size(t->in.model));
-    put_text(object, "adapter", adapter ? text : "none");
+    put_text(object, "adapters", adapters);
     put_count(object, "items", t->count);
     put_text(object, "first_item", file_of(first));
     put_text(object, "last_item", file_of(last));
