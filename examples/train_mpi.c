@@ -12,7 +12,8 @@
  * number changes results by rounding), --save-every 10 (steps between checkpoints), --timeout 600 (seconds without a sign of a rank), --resume, --test.
  *
  * What the library needs of MPI is one function, `exchange` below; the rest is few_shot.c's trainer. A rank that fails, dies or falls silent ends the job with
- * a message that names it and the step; --resume goes on from the last checkpoint, with as many ranks as there are then.
+ * a message that names it and the step; --resume goes on from the last checkpoint, with as many ranks as there are then. SIGUSR1 to mpirun stops after the step
+ * at hand with a checkpoint; so do SIGINT and SIGTERM, as far as the time goes that mpirun gives (--mca odls_base_sigkill_timeout SECONDS; 1).
  *
  * mpi-run: --shots 2 --epochs 2 --batch-size 8 --save-every 1 $model $images $out
  */
@@ -36,11 +37,12 @@ typedef struct connection {
     int rank, ranks;
     double timeout;        /* seconds */
     MPI_Request *requests; /* (2 ranks): what is received from each, what is sent to each */
-    int *done;             /* (2 ranks) */
+    int *done;             /* (2 ranks): those that are through */
+    MPI_Status *statuses;  /* (2 ranks): of these */
     int broken;            /* an exchange has failed: the others wait for this rank in vain */
 } connection;
 
-static volatile sig_atomic_t stop_signal; /* SIGINT or SIGTERM has come */
+static volatile sig_atomic_t stop_signal; /* SIGUSR1, SIGINT or SIGTERM has come */
 
 static double seconds(void) {
     struct timespec t;
@@ -67,6 +69,14 @@ static orthsr_status fail(connection *c, orthsr_error *error, const char *why, d
     return ORTHSR_ERROR_IO;
 }
 
+/* The first rank of n statuses from which other than the expected bytes came: it does something else. -1: none. */
+static int other_size(const connection *c, int n, const size_t *receive_sizes) {
+    for (int i = 0, bytes; i < n; i++)
+        if (c->done[i] < c->ranks && (MPI_Get_count(&c->statuses[i], MPI_BYTE, &bytes) != MPI_SUCCESS || (size_t)bytes != receive_sizes[c->done[i]]))
+            return c->done[i];
+    return -1;
+}
+
 /* All that the library asks for: bytes to and from every rank, and no waiting without end. */
 static orthsr_status exchange(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
                               orthsr_error *error) {
@@ -80,12 +90,17 @@ static orthsr_status exchange(void *payload, const void *const *send, const size
     }
     double since = seconds();
     for (;;) {
-        if (ok == MPI_SUCCESS) ok = MPI_Testsome(all, c->requests, &arrived, c->done, MPI_STATUSES_IGNORE);
-        if (ok != MPI_SUCCESS) return fail(c, error, "cannot be reached any more", 0);
+        if (ok == MPI_SUCCESS) ok = MPI_Testsome(all, c->requests, &arrived, c->done, c->statuses);
+        if (ok != MPI_SUCCESS) return fail(c, error, "cannot be reached", seconds() - since);
         if (arrived == MPI_UNDEFINED) return ORTHSR_OK; /* nothing is left to wait for */
+        int other = other_size(c, arrived, receive_sizes);
+        if (other >= 0) {
+            c->broken = 1;
+            snprintf(error->message, sizeof error->message, "rank %d sends something else than was expected: is it the same program?", other);
+            return ORTHSR_ERROR_IO;
+        }
         double now = seconds();
         if (arrived > 0) since = now;
-        else if (stop_signal == SIGTERM) return fail(c, error, "is not there, and the job was told to end", now - since);
         else if (now - since > c->timeout) return fail(c, error, "has not answered", now - since);
         else rest(now - since);
     }
@@ -112,14 +127,15 @@ typedef struct job {
 
 static volatile sig_atomic_t at_step, own_rank;
 
-/* SIGINT and the first SIGTERM let the step end, if the other ranks let it: a checkpoint is written. mpirun sends SIGTERM, too, when a rank has died, and kills
- * soon after: what is known is said at once. */
+/* The step may end, if the other ranks let it, and a checkpoint is written. mpirun sends SIGTERM, too, when a rank has died, and kills soon after: what is
+ * known is said at once. */
 static void on_signal(int number) {
     char line[] = "train_mpi: rank 0000: told to stop in step 000000\n";
     size_t rank_at = 19, step_at = sizeof line - 3, value;
     for (value = (size_t)own_rank; value > 0; value /= 10) line[rank_at--] = (char)('0' + value % 10);
     for (value = (size_t)at_step; value > 0; value /= 10) line[step_at--] = (char)('0' + value % 10);
     stop_signal = number;
+    if (number != SIGTERM) return;
     if (write(STDERR_FILENO, line, sizeof line - 1) < 0) return; /* nobody listens */
 }
 
@@ -127,7 +143,8 @@ static void on_signal(int number) {
  */
 static void check(job *j, orthsr_status status, const orthsr_error *error) {
     if (status == ORTHSR_OK) return;
-    if (j->connection.rank == 0 || j->connection.broken) fprintf(stderr, "train_mpi: rank %d: %s\n", j->connection.rank, error->message);
+    if (j->connection.rank == 0 || j->connection.broken)
+        fprintf(stderr, "train_mpi: rank %d: %s%s\n", j->connection.rank, at_step ? "" : "before the first step: ", error->message);
     if (j->connection.broken) MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
     MPI_Finalize();
     exit(EXIT_FAILURE);
@@ -141,7 +158,8 @@ static void usage(void) {
                     "           [--threads N] [--shards N] [--save-every STEPS] [--timeout SECONDS] [--resume] [--test] MODEL IMAGES OUT\n");
 }
 
-static int read_arguments(job *j, int argc, char **argv) {
+/* ARGUMENT with *error empty: the usage says what is wrong. */
+static orthsr_status read_arguments(job *j, int argc, char **argv, orthsr_error *error) {
     enum { SHOTS, EPOCHS, BATCH, MAPS, BLOCK, SEED, AUGMENT, THREADS, SHARDS, SAVE, TIMEOUT, RESUME, TEST };
     static const struct option options[] = {
         {"shots", required_argument, NULL, SHOTS},
@@ -161,12 +179,14 @@ static int read_arguments(job *j, int argc, char **argv) {
     };
     size_t *const counts[] = {[SHOTS] = &j->shots,     [EPOCHS] = &j->epochs, [BATCH] = &j->batch_size, [BLOCK] = &j->block_size,
                               [THREADS] = &j->threads, [SHARDS] = &j->shards, [SAVE] = &j->save_every};
-    opterr = j->connection.rank == 0;
+    opterr = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         char *end = NULL;
         errno = 0;
-        if (option == '?') return 0;
-        else if (option == MAPS) j->maps = optarg;
+        if (option == '?') {
+            snprintf(error->message, sizeof error->message, "'%.256s': no such option, or nothing behind it", argv[optind - 1]);
+            return ORTHSR_ERROR_ARGUMENT;
+        } else if (option == MAPS) j->maps = optarg;
         else if (option == AUGMENT) j->augment = 1;
         else if (option == RESUME) j->resume = 1;
         else if (option == TEST) j->test = 1;
@@ -174,16 +194,30 @@ static int read_arguments(job *j, int argc, char **argv) {
         else if (option == SEED) j->seed = strtoull(optarg, &end, 10);
         else *counts[option] = (size_t)strtoull(optarg, &end, 10);
         if (errno || (end && *end) || (optarg && (*optarg == '-' || !*optarg))) {
-            if (j->connection.rank == 0) fprintf(stderr, "train_mpi: --%s: '%s' is no number\n", options[option].name, optarg);
-            return 0;
+            snprintf(error->message, sizeof error->message, "--%s: '%.256s' is no number", options[option].name, optarg);
+            return ORTHSR_ERROR_ARGUMENT;
         }
     }
-    if (argc - optind != 3) return 0;
+    if (argc - optind != 3) {
+        snprintf(error->message, sizeof error->message, "%d arguments beside the options, not the 3 of MODEL IMAGES OUT", argc - optind);
+        return ORTHSR_ERROR_ARGUMENT;
+    }
+    if (j->save_every == 0) j->save_every = SIZE_MAX;
     j->model_path = argv[optind];
     j->images = argv[optind + 1];
     j->out = argv[optind + 2];
     snprintf(j->checkpoint, sizeof j->checkpoint, "%s/checkpoint", j->out);
-    return 1;
+    return ORTHSR_OK;
+}
+
+/* What the trainer does not know of, but all must do alike. */
+static orthsr_status same_intent(job *j, orthsr_error *error) {
+    const int own[] = {j->resume, j->test};
+    int first[] = {j->resume, j->test};
+    check(j, orthsr_collective_broadcast(j->ranks, first, sizeof first, 0, error), error);
+    if (memcmp(first, own, sizeof own) == 0) return ORTHSR_OK;
+    snprintf(error->message, sizeof error->message, "%s is given to rank 0 or to this one alone", first[0] != own[0] ? "--resume" : "--test");
+    return ORTHSR_ERROR_MISMATCH;
 }
 
 /* An equal part of the machine's processors. */
@@ -241,7 +275,7 @@ static void start(job *j) {
     together(j, status, &error);
     check(j, orthsr_trainer_new(&j->trainer, j->model, j->adapter, j->shots_of_train, options, &error),
           &error); /* ranks with other models, data or options: an error */
-    if (j->resume) together(j, orthsr_trainer_load(j->trainer, j->checkpoint, NULL, &error), &error);
+    if (j->resume) check(j, orthsr_trainer_load(j->trainer, j->checkpoint, NULL, &error), &error);
     orthsr_trainer_options_free(options);
     if (j->connection.rank == 0)
         printf("%d ranks of %zu threads, %zu shards; %zu images of %zu classes; %zu parameters; step %zu of %zu\n", j->connection.ranks, j->threads, j->shards,
@@ -330,24 +364,29 @@ static void measure(job *j) {
 int main(int argc, char **argv) {
     job j = {.shots = 16, .shards = 4, .save_every = 10, .seed = 1, .connection = {.timeout = 600}};
     orthsr_error error = {""};
-    MPI_Init(&argc, &argv);
+    int threads;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &threads); /* the trainer calls exchange from two threads, one at a time */
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &j.connection.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &j.connection.ranks);
     own_rank = j.connection.rank;
-    if (!read_arguments(&j, argc, argv) || j.save_every == 0) {
-        if (j.connection.rank == 0) usage();
-        MPI_Finalize();
-        return 2;
-    }
     const struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
     j.connection.requests = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.requests);
     j.connection.done = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.done);
-    if (!j.connection.requests || !j.connection.done) MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
-    if (j.threads == 0) j.threads = own_threads();
+    j.connection.statuses = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.statuses);
+    if (!j.connection.requests || !j.connection.done || !j.connection.statuses || threads < MPI_THREAD_SERIALIZED) {
+        fprintf(stderr, "train_mpi: rank %d: no memory, or an MPI that is for one thread only\n", j.connection.rank);
+        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
+    }
     check(&j, orthsr_collective_new(&j.ranks, (size_t)j.connection.rank, (size_t)j.connection.ranks, exchange, &j.connection, &error), &error);
+    orthsr_status status = orthsr_collective_agree(j.ranks, read_arguments(&j, argc, argv, &error), &error);
+    if (status && j.connection.rank == 0) usage();
+    check(&j, status, &error);
+    together(&j, same_intent(&j, &error), &error);
+    if (j.threads == 0) j.threads = own_threads();
 
     start(&j);
     j.began = seconds();
@@ -355,7 +394,7 @@ int main(int argc, char **argv) {
     if (j.connection.rank == 0) {
         char path[4200];
         snprintf(path, sizeof path, "%s/adapter.safetensors", j.out);
-        orthsr_status status = orthsr_adapter_save(j.adapter, path, orthsr_model_fingerprint(j.model), &error);
+        status = orthsr_adapter_save(j.adapter, path, orthsr_model_fingerprint(j.model), &error);
         if (!status) printf("adapter: %s; loss %a; %.1f s; ", path, orthsr_trainer_metric(j.trainer, ORTHSR_METRIC_LOSS), seconds() - j.began);
         if (!status) say_phases(&j);
         together(&j, status, &error);
@@ -372,6 +411,7 @@ int main(int argc, char **argv) {
     orthsr_collective_free(j.ranks);
     free(j.connection.requests);
     free(j.connection.done);
+    free(j.connection.statuses);
     MPI_Finalize();
     return EXIT_SUCCESS;
 }

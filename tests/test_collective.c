@@ -63,7 +63,7 @@ static void copy(rank *me) {
     for (size_t i = 0; i < begins[ranks]; i++) ck_assert_int_eq(pieces[i], (int)i);
     float owned[3 * MOST_RANKS];
     for (size_t i = 0; i < begins[ranks]; i++) owned[i] = value_of(me->index, i);
-    ck_ok(orthsr__sum_to_owners(me->collective, owned, begins, &error));
+    ck_ok(orthsr__sum_to_owners(me->collective, owned, begins, 0, begins[ranks], &error));
     for (size_t i = begins[me->index]; i < begins[me->index + 1]; i++) ck_assert(owned[i] == tree_sum(0, ranks, i));
     ck_ok(orthsr_collective_barrier(me->collective, &error));
     ck_assert(ranks == 1 ? orthsr_collective_bytes(me->collective) == 0 : orthsr_collective_bytes(me->collective) > 0);

@@ -19,7 +19,8 @@ typedef struct orthsr_collective orthsr_collective; /* One rank's end of the con
 /* Moves bytes among all ranks, who call it at the same time: send[r] (send_sizes[r] bytes) goes to rank r, and what rank r sends comes to receive[r]
  * (receive_sizes[r] bytes), for every r. Sizes agree on both ends, are at most 2^28, may be 0, and are 0 for the caller's own rank. Returns when all has
  * arrived and what is sent may be overwritten: ORTHSR_OK, or a status with its message in *error (never NULL), which ends the work of all ranks; it may be a
- * rank that is gone, or has not answered for so long. payload is the one of orthsr_collective_new. Since 0.1. */
+ * rank that is gone, or has not answered for so long. Calls come one at a time, and in the same order at every rank, but not all from the same thread: a
+ * trainer sends gradients while it computes others (MPI: MPI_THREAD_SERIALIZED). payload is the one of orthsr_collective_new. Since 0.1. */
 typedef orthsr_status (*orthsr_exchange)(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
                                          orthsr_error *error);
 

@@ -173,12 +173,6 @@ void orthsr__adapter_exchange(orthsr_adapter *adapter, orthsr__factors *next) {
     *next = before;
 }
 
-orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error) {
-    ORTHSR__TRY(orthsr__build_blocks(pool, adapter, 0, adapter->target_count, next, work, error));
-    orthsr__adapter_exchange(adapter, next);
-    return ORTHSR_OK;
-}
-
 orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parameters, orthsr_error *error) {
     orthsr__factors next;
     orthsr_status status = orthsr__factors_new(&next, adapter, error);
@@ -188,7 +182,8 @@ orthsr_status orthsr__adapter_update(orthsr_adapter *adapter, const real *parame
         memcpy(next.parameters, parameters, adapter->parameter_count * sizeof *parameters);
         orthsr__adapter_bound(adapter, next.parameters);
     }
-    if (!status) status = orthsr__adapter_restore(NULL, adapter, &next, work, error);
+    if (!status) status = orthsr__build_blocks(NULL, adapter, 0, adapter->target_count, &next, work, error);
+    if (!status) orthsr__adapter_exchange(adapter, &next);
     orthsr__factors_free(&next);
     free(work);
     return status;

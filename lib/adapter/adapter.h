@@ -99,10 +99,6 @@ void orthsr__adapter_bound(const orthsr_adapter *adapter, real *parameters);
 /* next becomes the adapter's, and what it had so far becomes next's. */
 void orthsr__adapter_exchange(orthsr_adapter *adapter, orthsr__factors *next);
 
-/* The same once every A of next->parameters was built, these as they are: what was within COFT's bound may be beyond it by rounding, and would be moved by a
- * bit. On failure the adapter is as it was. */
-orthsr_status orthsr__adapter_restore(orthsr__pool *pool, orthsr_adapter *adapter, orthsr__factors *next, real *work, orthsr_error *error);
-
 /* Room for the adapter's factors. Free in any case. */
 orthsr_status orthsr__factors_new(orthsr__factors *factors, const orthsr_adapter *adapter, orthsr_error *error);
 void orthsr__factors_free(orthsr__factors *factors);

@@ -5,6 +5,8 @@
  */
 #include "base/collective.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,13 @@ struct orthsr_collective {
     size_t *begins; /* (ranks + 1) */
     int32_t *statuses;
     void *room; /* what others send of a part: ROUND bytes */
+    /* what goes on beside the caller's work */
+    orthsr_status (*work)(void *context, orthsr_error *error);
+    void *context;
+    pthread_t thread;
+    bool has_thread;
+    orthsr_status worked;
+    orthsr_error why;
 };
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------------ */
@@ -199,8 +208,10 @@ orthsr_status orthsr__sum_over_ranks(orthsr_collective *c, real *values, size_t 
     return c ? sum(c, values, n, REALS, error) : ORTHSR_OK;
 }
 
-orthsr_status orthsr__sum_to_owners(orthsr_collective *c, real *values, const size_t *begins, orthsr_error *error) {
-    return c && c->ranks > 1 ? sum_parts(c, values, begins, REALS, error) : ORTHSR_OK;
+orthsr_status orthsr__sum_to_owners(orthsr_collective *c, real *values, const size_t *begins, size_t first, size_t end, orthsr_error *error) {
+    if (!c || c->ranks == 1) return ORTHSR_OK;
+    for (size_t r = 0; r <= c->ranks; r++) c->begins[r] = begins[r] < first ? first : begins[r] > end ? end : begins[r];
+    return sum_parts(c, values, c->begins, REALS, error);
 }
 
 orthsr_status orthsr__gather(orthsr_collective *c, void *values, size_t value_size, const size_t *begins, orthsr_error *error) {
@@ -248,6 +259,34 @@ orthsr_status orthsr_collective_barrier(orthsr_collective *c, orthsr_error *erro
         ORTHSR__TRY(move(c, error));
     }
     return ORTHSR_OK;
+}
+
+/* ---- beside the caller's work ----------------------------------------------------------------------------------------------------------------- */
+
+static void *work_beside(void *collective) {
+    orthsr_collective *c = collective;
+    c->worked = c->work(c->context, &c->why);
+    return NULL;
+}
+
+void orthsr__beside_begin(orthsr_collective *c, orthsr_status (*work)(void *context, orthsr_error *error), void *context) {
+    if (!c) return;
+    c->work = work;
+    c->context = context;
+    c->worked = ORTHSR_OK;
+    sigset_t every, before; /* the host's signals go to the host's threads */
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    c->has_thread = c->ranks > 1 && pthread_create(&c->thread, NULL, work_beside, c) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!c->has_thread) work_beside(c);
+}
+
+orthsr_status orthsr__beside_end(orthsr_collective *c, orthsr_error *error) {
+    if (!c) return ORTHSR_OK;
+    if (c->has_thread) pthread_join(c->thread, NULL);
+    c->has_thread = false;
+    return c->worked ? orthsr__fail(error, c->worked, "%s", c->why.message) : ORTHSR_OK;
 }
 
 /* ---- agreement --------------------------------------------------------------------------------------------------------------------------------- */

@@ -133,46 +133,62 @@ static orthsr_status read_text(char **text, const orthsr__sections *file, orthsr
     return *text ? orthsr__sections_read(*text, size, file, TEXT, error) : orthsr__fail_memory(error, "a checkpoint's text");
 }
 
-/* The last of what can fail: every A of the parameters that were read. */
+/* Every A of the parameters that were read, these as they are: what was within COFT's bound may be beyond it by rounding, and would be moved by a bit. */
 static orthsr_status build(orthsr_trainer *trainer, const orthsr__sections *file, orthsr_error *error) {
     orthsr__descent *descent = &trainer->descent;
     orthsr_error why;
-    orthsr_status status = orthsr__adapter_restore(trainer->pool, trainer->adapter, &descent->next, descent->work, &why);
+    orthsr_status status = orthsr__build_blocks(trainer->pool, trainer->adapter, 0, trainer->adapter->target_count, &descent->next, descent->work, &why);
     return status ? orthsr__fail(error, status == ORTHSR_ERROR_MEMORY ? status : ORTHSR_ERROR_FORMAT, "'%s': %s", file->path, why.message) : ORTHSR_OK;
 }
 
-static orthsr_status load(orthsr_trainer *trainer, const orthsr__sections *file, char **text, orthsr_error *error) {
+static orthsr_status read(orthsr_trainer *trainer, const orthsr__sections *file, state *then, char **text, orthsr_error *error) {
     orthsr__descent *descent = &trainer->descent;
     orthsr__texts *texts = &trainer->texts;
-    state then;
     ORTHSR__TRY(compare(trainer, file, error));
-    ORTHSR__TRY(read_state(&then, trainer, file, error));
+    ORTHSR__TRY(read_state(then, trainer, file, error));
     ORTHSR__TRY(read_reals(descent->next.parameters, trainer->adapter->parameter_count * sizeof(real), file, PARAMETERS, error));
     ORTHSR__TRY(read_moments(descent->optimizer, file, MOMENTS, error));
     ORTHSR__TRY(read_matrix_moments(descent->optimizer, file, error));
     ORTHSR__TRY(read_reals(texts->next_context, texts->prompt ? texts->prompt->count * sizeof(real) : 0, file, CONTEXT, error));
     ORTHSR__TRY(read_moments(texts->optimizer, file, CONTEXT_MOMENTS, error));
     ORTHSR__TRY(read_text(text, file, error));
-    ORTHSR__TRY(build(trainer, file, error));
-    if (descent->optimizer) orthsr__optimizer_adopt(descent->optimizer, (size_t)then.step);
-    if (texts->optimizer) orthsr__optimizer_adopt(texts->optimizer, (size_t)then.step);
+    return build(trainer, file, error);
+}
+
+static orthsr_status open_and_read(orthsr_trainer *trainer, const char *path, state *then, char **text, orthsr_error *error) {
+    orthsr__sections file;
+    ORTHSR__TRY(describe(trainer, error));
+    ORTHSR__TRY(orthsr__sections_open(&file, path, most_bytes(trainer), error));
+    orthsr_status status = read(trainer, &file, then, text, error);
+    orthsr__sections_close(&file);
+    return status;
+}
+
+static void adopt(orthsr_trainer *trainer, const state *then) {
+    orthsr__descent *descent = &trainer->descent;
+    orthsr__texts *texts = &trainer->texts;
+    orthsr__adapter_exchange(trainer->adapter, &descent->next);
+    if (descent->optimizer) orthsr__optimizer_adopt(descent->optimizer, (size_t)then->step);
+    if (texts->optimizer) orthsr__optimizer_adopt(texts->optimizer, (size_t)then->step);
     orthsr__texts_commit(texts);
-    trainer->step = (size_t)then.step;
+    trainer->step = (size_t)then->step;
     trainer->epoch = trainer->step > 0 ? (trainer->step - 1) / trainer->steps_per_epoch : 0;
-    for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = trainer->step > 0 ? then.metric[i] : NAN;
-    return ORTHSR_OK;
+    for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = trainer->step > 0 ? then->metric[i] : NAN;
 }
 
 orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char *path, char **text, orthsr_error *error) {
     if (text) *text = NULL;
     ORTHSR__REQUIRE(trainer && path, error, "trainer or path is NULL");
-    ORTHSR__TRY(describe(trainer, error));
-    orthsr__sections file;
+    state then;
     char *kept = NULL;
-    ORTHSR__TRY(orthsr__sections_open(&file, path, most_bytes(trainer), error));
-    orthsr_status status = load(trainer, &file, &kept, error);
-    orthsr__sections_close(&file);
+    orthsr_error why;
+    orthsr_status status = open_and_read(trainer, path, &then, &kept, &why);
+    status = orthsr__agree(trainer->options->collective, status, &why);
+    if (!status)
+        status = orthsr__run_same_state(trainer, (size_t)then.step, trainer->descent.next.parameters,
+                                        trainer->texts.prompt ? trainer->texts.next_context : NULL, &why);
+    if (!status) adopt(trainer, &then);
     if (status || !text) free(kept);
     else *text = kept;
-    return status;
+    return status ? orthsr__fail(error, status, "%s", why.message) : ORTHSR_OK;
 }

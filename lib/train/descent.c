@@ -105,11 +105,8 @@ static void cut_off_gradient(orthsr__descent *descent) {
 }
 
 /* To the ranks that see to the matrices, and from there to all. The sum comes first: it has the same bits for any number of ranks. */
-static orthsr_status sum_to_owners(orthsr__descent *descent, orthsr_error *error) {
-    orthsr_phase before = orthsr__phase(descent->phases, ORTHSR_PHASE_COMMUNICATION);
-    orthsr_status status = orthsr__sum_to_owners(descent->ranks, descent->grad_rotations, descent->rotations, error);
-    orthsr__phase(descent->phases, before);
-    return status;
+orthsr_status orthsr__descent_sum(orthsr__descent *descent, size_t first, size_t end, orthsr_error *error) {
+    return orthsr__sum_to_owners(descent->ranks, descent->grad_rotations, descent->rotations, first, end, error);
 }
 
 static orthsr_status gather(orthsr__descent *descent, void *values, size_t value_size, const size_t *begins, orthsr_error *error) {
@@ -121,7 +118,6 @@ static orthsr_status gather(orthsr__descent *descent, void *values, size_t value
 
 orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error) {
     size_t rank = orthsr_collective_rank(descent->ranks), parameters = descent->parameters[rank], rotations = descent->rotations[rank];
-    ORTHSR__TRY(sum_to_owners(descent, error));
     memset(descent->gradient, 0, descent->adapter->parameter_count * sizeof(real));
     orthsr__block_gradients(descent->pool, descent->adapter, descent->first, descent->targets, descent->gradient + parameters,
                             descent->grad_rotations + rotations, descent->work);

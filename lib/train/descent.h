@@ -34,7 +34,10 @@ void orthsr__descent_free(orthsr__descent *descent); /* safe on a zeroed struct 
 /* Sets grad_rotations to 0. */
 void orthsr__descent_begin(orthsr__descent *descent);
 
-/* The parameters' gradient from grad_rotations, of all ranks. NUMERIC when it is not finite: names the target. */
+/* Of values first .. end - 1 of grad_rotations the sums over ranks, each at the rank that sees to its target. */
+orthsr_status orthsr__descent_sum(orthsr__descent *descent, size_t first, size_t end, orthsr_error *error);
+
+/* The parameters' gradient, of all ranks, from grad_rotations that are summed over them. NUMERIC when it is not finite: names the target. */
 orthsr_status orthsr__descent_gradient(orthsr__descent *descent, orthsr_error *error);
 
 /* One step down the gradient, and the defect of A after it. A step that fails leaves adapter and optimizer as they were. */

@@ -12,6 +12,7 @@
 
 #include <orthsr/version.h>
 
+#include "base/collective.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -302,5 +303,33 @@ orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error) {
     if (!status) status = orthsr_collective_broadcast(ranks, text, (size_t)size, 0, error);
     if (!status) status = orthsr_collective_agree(ranks, compare_with_first(run, text, (size_t)size, error), error);
     if (!first) free(text);
+    return status;
+}
+
+/* What is compared: of 8 bytes each, and no gap between them. */
+typedef struct standing {
+    uint64_t step, parameters, context;
+} standing;
+
+orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error) {
+    orthsr_collective *collective = trainer->options->collective;
+    size_t ranks = orthsr_collective_ranks(collective), context_size = context ? trainer->texts.prompt->count * sizeof *context : 0;
+    if (ranks == 1) return ORTHSR_OK;
+    standing *all = orthsr__calloc(ranks, sizeof *all);
+    size_t *begins = orthsr__calloc(ranks + 1, sizeof *begins), r = 1;
+    orthsr_status status = orthsr__agree(collective, all && begins ? ORTHSR_OK : orthsr__fail_memory(error, "training"), error);
+    if (!status) {
+        orthsr__even_begins(begins, ranks, ranks);
+        all[orthsr_collective_rank(collective)] =
+            (standing){step, checksum(0, parameters, trainer->adapter->parameter_count * sizeof *parameters), context ? checksum(0, context, context_size) : 0};
+        status = orthsr__gather(collective, all, sizeof *all, begins, error);
+    }
+    while (!status && r < ranks && memcmp(&all[r], &all[0], sizeof *all) == 0) r++;
+    if (!status && r < ranks)
+        status = all[r].step != all[0].step ? orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from step %llu, rank 0 from step %llu", r,
+                                                           (unsigned long long)all[r].step, (unsigned long long)all[0].step)
+                                            : orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from other parameters than rank 0", r);
+    free(all);
+    free(begins);
     return status;
 }

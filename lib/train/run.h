@@ -4,6 +4,8 @@
 
 #include <orthsr/trainer.h>
 
+#include "base/real.h"
+
 /* Keys and values, "learning rate", "0.001", ..., each ending with a zero byte, one behind another. */
 typedef struct orthsr__run {
     char *text; /* (size) */
@@ -18,6 +20,10 @@ void orthsr__run_free(orthsr__run *run);
 /* That all ranks have the same run: MISMATCH names the first one that has another than rank 0, and the first thing that differs. Describes the trainer's run.
  * Nothing to do for one rank. */
 orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error);
+
+/* That all ranks go on from the same step with the same numbers, of the adapter and of the prompt's context (NULL: none): MISMATCH names the first one that
+ * differs from rank 0. */
+orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error);
 
 /* MISMATCH names the first thing in which the run text (size), of the file at path, differs; FORMAT: it is no such list. */
 orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error);

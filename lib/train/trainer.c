@@ -48,9 +48,9 @@ static orthsr_status make_descents(orthsr_trainer *trainer, orthsr_error *error)
     return orthsr__descent_new(&trainer->descent, trainer->adapter, kind, trainer->options, trainer->pool, &trainer->phases, error);
 }
 
-/* The gradients of one tower's matrices as stretches of grad_rotations, one behind another where targets stand so; then `more`. */
-static orthsr_status list_sums(orthsr__summed **out, size_t *count, const orthsr_trainer *trainer, const orthsr__tower *tower, const orthsr__summed *more,
-                               size_t more_count, orthsr_error *error) {
+/* The gradients of one tower's matrices as stretches of grad_rotations, one where targets stand behind each other; then `more`. */
+static orthsr_status list_sums(orthsr__summed **out, size_t *matrices, size_t *count, const orthsr_trainer *trainer, const orthsr__tower *tower,
+                               const orthsr__summed *more, size_t more_count, orthsr_error *error) {
     const orthsr_adapter *adapter = trainer->adapter;
     size_t n = 0, end = SIZE_MAX;
     orthsr__summed *sums = *out = orthsr__calloc(adapter->target_count + more_count, sizeof *sums);
@@ -63,6 +63,7 @@ static orthsr_status list_sums(orthsr__summed **out, size_t *count, const orthsr
         else sums[n++] = (orthsr__summed){trainer->descent.grad_rotations + target->rotation_offset, size, false};
         end = target->rotation_offset + size;
     }
+    *matrices = n;
     for (size_t i = 0; i < more_count; i++)
         if (more[i].n > 0) sums[n++] = more[i];
     *count = n;
@@ -74,8 +75,8 @@ static orthsr_status make_shards(orthsr_trainer *trainer, orthsr_error *error) {
     orthsr__texts *texts = &trainer->texts;
     const orthsr__summed loss[] = {{objective->grad_classes, objective->classes * objective->embed, false}, {objective->sums, ORTHSR__SUMS, true}},
                          context = {texts->grad_context, texts->prompt ? texts->prompt->count : 0, false};
-    ORTHSR__TRY(list_sums(&trainer->image_sums, &trainer->image_sum_count, trainer, &trainer->model->image, loss, 2, error));
-    ORTHSR__TRY(list_sums(&trainer->text_sums, &trainer->text_sum_count, trainer, &trainer->model->text, &context, 1, error));
+    ORTHSR__TRY(list_sums(&trainer->image_sums, &trainer->image_matrices, &trainer->image_sum_count, trainer, &trainer->model->image, loss, 2, error));
+    ORTHSR__TRY(list_sums(&trainer->text_sums, &trainer->text_matrices, &trainer->text_sum_count, trainer, &trainer->model->text, &context, 1, error));
     size_t images = orthsr__summed_bytes(trainer->image_sums, trainer->image_sum_count), ranks = orthsr_collective_ranks(trainer->options->collective),
            prompts = orthsr__summed_bytes(trainer->text_sums, trainer->text_sum_count);
     ORTHSR__TRY(orthsr__shards_new(&trainer->shards, trainer->options->shards, trainer->options->collective, images > prompts ? images : prompts, trainer->pool,
@@ -160,6 +161,7 @@ static orthsr_status make(orthsr_trainer *trainer, orthsr_prompt *prompt, const 
     orthsr_status status = make_parts(trainer, prompt, options, error);
     ORTHSR__TRY(orthsr__agree(options ? options->collective : NULL, status, error));
     ORTHSR__TRY(orthsr__run_agree(trainer, error));
+    ORTHSR__TRY(orthsr__run_same_state(trainer, 0, trainer->adapter->factors.parameters, prompt ? prompt->context : NULL, error));
     if (!prompt && !orthsr__text_adapted(&trainer->encoder)) ORTHSR__TRY(encode_texts(trainer, error)); /* they stay as they are */
     ORTHSR__TRY(orthsr__images_new(&trainer->images, trainer->model, trainer->dataset, trainer->options, &trainer->phases, trainer->pool,
                                    trainer->encoder.tile_rows, error));
@@ -234,10 +236,19 @@ static orthsr_status text_shard(void *context, size_t shard, orthsr_error *error
     return orthsr__texts_backward(&t->texts, &t->encoder, &t->shards, shard, t->descent.grad_rotations, error);
 }
 
+/* This rank's part of the sums. n: images of the batch. */
+static orthsr_status expect_finite(const orthsr__objective *objective, size_t n, orthsr_error *error) {
+    const orthsr__sums *whole = &objective->sums[ORTHSR__WHOLE], *cut = &objective->sums[ORTHSR__CUT];
+    if (isfinite(orthsr__objective_loss(objective, n))) return ORTHSR_OK;
+    return orthsr__fail(error, ORTHSR_ERROR_NUMERIC, "the loss is not finite (cross-entropy %g, KL %g; of the cut images %g, %g)", whole->ce / (double)n,
+                        whole->kl / (double)n, cut->ce / (double)n, cut->kl / (double)n);
+}
+
 /* Of all ranks: the sums of the loss's terms, and the gradients of the class features. */
-static orthsr_status share_loss(orthsr_trainer *trainer, orthsr_status status, orthsr_error *error) {
+static orthsr_status share_loss(orthsr_trainer *trainer, size_t n, orthsr_status status, orthsr_error *error) {
     orthsr__objective *objective = &trainer->objective;
     orthsr_collective *ranks = trainer->options->collective;
+    if (!status) status = expect_finite(objective, n, error);
     if (!ranks) return status;
     orthsr_phase before = orthsr__phase(&trainer->phases, ORTHSR_PHASE_COMMUNICATION);
     status = orthsr__agree(ranks, status, error);
@@ -247,17 +258,35 @@ static orthsr_status share_loss(orthsr_trainer *trainer, orthsr_status status, o
     return status;
 }
 
-/* And of the learned context. */
-static orthsr_status share_context(orthsr_trainer *trainer, orthsr_status status, orthsr_error *error) {
+static orthsr_status sum_matrices(orthsr_trainer *trainer, const orthsr__summed *stretches, size_t count, orthsr_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        size_t first = (size_t)((real *)stretches[i].values - trainer->descent.grad_rotations);
+        ORTHSR__TRY(orthsr__descent_sum(&trainer->descent, first, first + stretches[i].n, error));
+    }
+    return ORTHSR_OK;
+}
+
+static orthsr_status sum_image_matrices(void *context, orthsr_error *error) {
+    orthsr_trainer *trainer = context;
+    return sum_matrices(trainer, trainer->image_sums, trainer->image_matrices, error);
+}
+
+/* And of the learned context and the text tower's matrices, after the image tower's, which have travelled meanwhile. */
+static orthsr_status share_texts(orthsr_trainer *trainer, orthsr_status status, orthsr_error *error) {
     const orthsr__texts *texts = &trainer->texts;
+    orthsr_collective *ranks = trainer->options->collective;
+    orthsr_error why;
     orthsr_phase before = orthsr__phase(&trainer->phases, ORTHSR_PHASE_COMMUNICATION);
-    status = orthsr__agree(trainer->options->collective, status, error);
-    if (!status && texts->prompt) status = orthsr__sum_over_ranks(trainer->options->collective, texts->grad_context, texts->prompt->count, error);
+    orthsr_status moved = orthsr__beside_end(ranks, &why);
+    if (!status && moved) status = orthsr__fail(error, moved, "%s", why.message); /* one's own failure says more */
+    status = orthsr__agree(ranks, status, error);
+    if (!status && texts->prompt) status = orthsr__sum_over_ranks(ranks, texts->grad_context, texts->prompt->count, error);
+    if (!status) status = sum_matrices(trainer, trainer->text_sums, trainer->text_matrices, error);
     orthsr__phase(&trainer->phases, before);
     return status;
 }
 
-/* A batch forward and backward: the sums of the loss's terms, and the gradients of the context, of all ranks; those of the matrices of this rank's shards. */
+/* A batch forward and backward: the sums of the loss's terms and the gradients of the context; those of the matrices where they are seen to. */
 static orthsr_status pass(batch *b, orthsr_error *error) {
     orthsr_trainer *trainer = b->trainer;
     orthsr__texts *texts = &trainer->texts;
@@ -271,12 +300,12 @@ static orthsr_status pass(batch *b, orthsr_error *error) {
     orthsr__objective_begin(&trainer->objective, texts->features);
     orthsr_status status = orthsr__images_begin(&trainer->images, &trainer->encoder, images_before(trainer, trainer->step), error);
     if (!status) status = orthsr__shards_add(&trainer->shards, trainer->image_sums, trainer->image_sum_count, image_shard, b, error);
-    ORTHSR__TRY(share_loss(trainer, status, error));
+    ORTHSR__TRY(share_loss(trainer, b->n, status, error));
+    orthsr__beside_begin(trainer->options->collective, sum_image_matrices, trainer);
     orthsr__objective_end(&trainer->objective, texts->grad_features);
-    if (!text) return ORTHSR_OK;
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_TEXT);
-    status = orthsr__shards_add(&trainer->shards, trainer->text_sums, trainer->text_sum_count, text_shard, b, error);
-    return share_context(trainer, status, error);
+    if (text) status = orthsr__shards_add(&trainer->shards, trainer->text_sums, trainer->text_sum_count, text_shard, b, error);
+    return share_texts(trainer, status, error);
 }
 
 static orthsr_status gradient(orthsr_trainer *trainer, const size_t *items, size_t n, size_t epoch, orthsr_error *error) {
@@ -286,11 +315,6 @@ static orthsr_status gradient(orthsr_trainer *trainer, const size_t *items, size
     if (status) /* the first step is made on the frozen model */
         return orthsr__fail(error, status, "%s%s", why.message,
                             status == ORTHSR_ERROR_NUMERIC && trainer->step > 0 ? "; a smaller learning rate may help" : "");
-    const orthsr__sums *whole = &trainer->objective.sums[ORTHSR__WHOLE], *cut = &trainer->objective.sums[ORTHSR__CUT];
-    if (!isfinite(orthsr__objective_loss(&trainer->objective, n)))
-        return orthsr__fail(error, ORTHSR_ERROR_NUMERIC,
-                            "the loss is not finite (cross-entropy %g, KL %g; of the cut images %g, %g); a smaller learning rate may help",
-                            whole->ce / (double)n, whole->kl / (double)n, cut->ce / (double)n, cut->kl / (double)n);
     orthsr__phase(&trainer->phases, ORTHSR_PHASE_ORTHOGONAL);
     ORTHSR__TRY(orthsr__descent_gradient(&trainer->descent, error));
     const orthsr__texts *texts = &trainer->texts;
@@ -351,8 +375,10 @@ orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trainer_callbac
     while (trainer->step < orthsr_trainer_step_total(trainer)) {
         ORTHSR__TRY(orthsr_trainer_step(trainer, error));
         orthsr_status status = ORTHSR_OK;
-        if (callback && callback(trainer, payload)) status = orthsr__fail(error, ORTHSR_ERROR_CANCELLED, "stopped by the caller after step %zu", trainer->step);
-        ORTHSR__TRY(orthsr__agree(trainer->options->collective, status, error));
+        orthsr_error why;
+        if (callback && callback(trainer, payload)) status = orthsr__fail(&why, ORTHSR_ERROR_CANCELLED, "stopped by the caller");
+        status = orthsr__agree(trainer->options->collective, status, &why);
+        if (status) return orthsr__fail(error, status, "%s after step %zu", why.message, trainer->step);
     }
     return ORTHSR_OK;
 }

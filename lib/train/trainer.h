@@ -33,7 +33,8 @@ struct orthsr_trainer {
     orthsr__shards shards;
     orthsr__summed *image_sums, *text_sums; /* (image_sum_count), (text_sum_count): what shards add up, of images and of class prompts */
     size_t image_sum_count, text_sum_count;
-    size_t *prompt_begins; /* (ranks + 1): each rank's class prompts */
+    size_t image_matrices, text_matrices; /* how many of these are stretches of grad_rotations: the first ones */
+    size_t *prompt_begins;                /* (ranks + 1): each rank's class prompts */
     size_t items;
     size_t batch, steps_per_epoch, step, epoch;
     orthsr__order order, feed_order; /* of the step being made; of the images that are read ahead, by the feed's threads alone */
