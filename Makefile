@@ -84,7 +84,7 @@ CORE64  := $B/lib/libortho64.a
 .DEFAULT_GOAL := help
 .PHONY: help all lib docs demo check tests test fuzz valgrind install uninstall installcheck dist distcheck clean bench bench-method fmt lint deps-demo deps-check .FORCE check-asan check-oom check-faults check-all coverage covered sanitized analyze deps-analyze deps-coverage
 .PHONY: check-abi check-abi-breaks abi-baseline check-headers check-builds check-release deb deps-build deps-deb
-.PHONY: check-tsan figures figure-of-report
+.PHONY: check-tsan figures figure-of-report check-mpi
 .DELETE_ON_ERROR:
 
 help:
@@ -98,6 +98,7 @@ help:
 	@echo '  make fuzz          every reader under libFuzzer (clang), each for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo '  make installcheck  builds and runs the examples against an installation, through pkg-config'
 	@echo '  make check-tsan    many threads on one model under ThreadSanitizer, in a build of its own'
+	@echo '  make check-mpi     training by several ranks, killed, stopped, refused, on hosts of their own'
 	@echo '  make bench         timings of the parts'
 	@echo '  make bench-method  the numbers of the README and the tables of docs/results.md: seeds 1, 2, 3'
 	@echo '  make docs          the headers as a book, $B/docs/html, and as manual pages, $B/man/man3'
@@ -216,6 +217,10 @@ $B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PC_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(CORE) $(PC_LIBS)
 
+$B/bench/%_mpi: tests/bench/%_mpi.c examples/train_mpi.c $(SHARED)
+	@mkdir -p $(@D)
+	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib'
+
 # On the demo's data; method reads options as the tool does. choose, how the demo's settings were chosen, is run by hand and takes some minutes.
 $B/bench/method: $(filter-out %/main.o,$(TOOL_OBJ))
 $B/bench/method $B/bench/choose: $B/bench/%: tests/bench/%.c tests/bench/bench.h examples/demo/fashion.c examples/demo/camera.c $(CORE)
@@ -280,6 +285,11 @@ check-asan: deps-check
 sanitized: $(TESTS) $(GRADS) $B/bin/orthsr
 	tests/asan.sh $B $(TESTS) $(GRADS)
 
+# Several ranks: test runs a part of it. mpi_hosts.sh wants root, for network namespaces.
+check-mpi: all
+	tests/mpi.sh $B 20
+	tests/mpi_hosts.sh $B
+
 # Every allocation, and every call on a file, fails: test runs some of them, this all.
 check-oom: $B/tests/test_oom
 	ORTHSR_TEST_FULL=1 $B/tests/test_oom
@@ -294,7 +304,7 @@ covered: tests
 
 # What takes too long for check.
 check-all: check
-	@$(MAKE) --no-print-directory -s check-asan check-tsan analyze check-oom check-faults coverage
+	@$(MAKE) --no-print-directory -s check-mpi check-asan check-tsan analyze check-oom check-faults coverage
 
 bench: all $(BENCHES)
 	@for b in "$B/bin/orthsr bench --model examples/data/mini" $(BENCHES); do echo "== $$b"; env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $$b || exit 1; done

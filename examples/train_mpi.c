@@ -1,15 +1,15 @@
 /* train_mpi.c - few-shot training by several processes, on one machine or on many, over MPI: the same adapter, bit for bit, however many there are.
  *
  *     mpicc train_mpi.c $(pkg-config --cflags --libs orthsr) -o train_mpi
- *     mpirun -n 4 ./train_mpi my-clip my-images out
- *     mpirun -n 2 ./train_mpi --resume my-clip my-images out
+ *     mpirun --bind-to none -n 4 ./train_mpi my-clip my-images out
+ *     mpirun --bind-to none -n 2 ./train_mpi --resume my-clip my-images out
  *
  * my-clip    a directory with a CLIP checkpoint, my-images train/<class>/<image> (and test/... for --test); every rank reads both, so each machine needs them
  * out        receives adapter.safetensors and checkpoint, written by rank 0
  *
  * Options, with their defaults: --shots 16, --epochs and --batch-size of the library, --maps fc1,fc2, --block-size (a fourth of each map), --seed 1,
- * --augment (off), --threads (of each rank: an equal part of its machine), --shards 4 (parts that a batch is cut into: at least as many as ranks; another
- * number changes results by rounding), --save-every 10 (steps between checkpoints), --timeout 600 (seconds without a sign of a rank), --resume, --test.
+ * --augment (off), --threads (of each rank: an equal part of the processors it may use), --shards 4 (parts that a batch is cut into: at least as many as ranks;
+ * another number changes results by rounding), --save-every 10 (steps between checkpoints), --timeout 600 (seconds without a sign of a rank), --resume, --test.
  *
  * What the library needs of MPI is one function, `exchange` below; the rest is few_shot.c's trainer. A rank that fails, dies or falls silent ends the job with
  * a message that names it and the step; --resume goes on from the last checkpoint, with as many ranks as there are then. SIGUSR1 to mpirun stops after the step
@@ -17,10 +17,13 @@
  *
  * mpi-run: --shots 2 --epochs 2 --batch-size 8 --save-every 1 $model $images $out
  */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime, nanosleep, sigaction */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_getaffinity; clock_gettime, nanosleep, sigaction */
+#endif
 #include <errno.h>
 #include <getopt.h>
 #include <mpi.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +55,9 @@ static double seconds(void) {
 
 /* Leaves the processor to the ranks that still compute. */
 static void rest(double waited) {
-    const struct timespec nap = {0, waited < 1e-3 ? 20000 : 200000};
-    nanosleep(&nap, NULL);
+    const struct timespec nap = {0, waited < 0.1 ? 10000 : 200000};
+    if (waited < 1e-3) sched_yield();
+    else nanosleep(&nap, NULL);
 }
 
 /* The lowest rank that something is still to come from, or to go to. */
@@ -121,6 +125,7 @@ typedef struct job {
     orthsr_trainer *trainer;
     char checkpoint[4096];
     double began, seconds[ORTHSR_PHASE_COMMUNICATION + 1];
+    size_t saved;     /* the step of the last checkpoint */
     uint64_t sent;    /* bytes before the step */
     orthsr_error why; /* of what failed in the callback */
 } job;
@@ -220,15 +225,21 @@ static orthsr_status same_intent(job *j, orthsr_error *error) {
     return ORTHSR_ERROR_MISMATCH;
 }
 
-/* An equal part of the machine's processors. */
-static size_t own_threads(void) {
+/* An equal part of the processors that this rank may run on, together with others of its machine perhaps: those that may run on the same. */
+static size_t own_processors(void) {
     MPI_Comm here;
-    int beside;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int beside, alike = 0;
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    if (sched_getaffinity(0, sizeof own, &own) != 0) return 1;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
     MPI_Comm_size(here, &beside);
+    cpu_set_t *all = malloc((size_t)beside * sizeof *all);
+    if (all && MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, here) == MPI_SUCCESS)
+        for (int r = 0; r < beside; r++) alike += CPU_EQUAL(&own, &all[r]) != 0;
+    free(all);
     MPI_Comm_free(&here);
-    return processors > beside ? (size_t)(processors / beside) : 1;
+    return alike > 0 && CPU_COUNT(&own) > alike ? (size_t)(CPU_COUNT(&own) / alike) : 1;
 }
 
 /* ---- setting up ------------------------------------------------------------------------------------------------------------------------------ */
@@ -299,13 +310,22 @@ static void say_step(job *j, const orthsr_trainer *trainer) {
     j->sent = sent;
 }
 
+/* Rank 0 saves, if it has not yet since the last step. */
+static orthsr_status save(job *j, orthsr_error *error) {
+    size_t step = orthsr_trainer_step_count(j->trainer);
+    if (j->connection.rank != 0 || j->saved == step) return ORTHSR_OK;
+    orthsr_status status = orthsr_trainer_save(j->trainer, j->checkpoint, NULL, error);
+    if (!status) j->saved = step;
+    return status;
+}
+
 static int on_step(const orthsr_trainer *trainer, void *payload) {
     job *j = payload;
     size_t step = orthsr_trainer_step_count(trainer);
     say_step(j, trainer);
     at_step = (sig_atomic_t)(step + 1);
-    if (stop_signal || (j->connection.rank == 0 && (step % j->save_every == 0 || step == orthsr_trainer_step_total(trainer))))
-        if (j->connection.rank == 0 && orthsr_trainer_save(j->trainer, j->checkpoint, NULL, &j->why) != ORTHSR_OK) return 1;
+    if (step % j->save_every == 0 || step == orthsr_trainer_step_total(trainer))
+        if (save(j, &j->why) != ORTHSR_OK) return 1;
     return stop_signal != 0;
 }
 
@@ -315,22 +335,19 @@ static void make_steps(job *j) {
     j->sent = orthsr_collective_bytes(j->ranks);
     orthsr_status status = orthsr_trainer_run(j->trainer, on_step, j, &error);
     if (status == ORTHSR_ERROR_CANCELLED && *j->why.message) error = j->why;
-    else if (status == ORTHSR_ERROR_CANCELLED && j->connection.rank == 0) {
-        orthsr_error why = {"saved"};
-        orthsr_trainer_save(j->trainer, j->checkpoint, NULL, &why); /* another rank was told to stop */
-        snprintf(error.message, sizeof error.message, "stopped after step %zu, '%.512s': %.128s; go on with --resume", orthsr_trainer_step_count(j->trainer),
-                 j->checkpoint, why.message);
-    }
+    else if (status == ORTHSR_ERROR_CANCELLED && save(j, &error) == ORTHSR_OK)
+        snprintf(error.message, sizeof error.message, "stopped after step %zu, saved as '%.512s'; go on with --resume", orthsr_trainer_step_count(j->trainer),
+                 j->checkpoint);
     check(j, status, &error);
 }
 
-/* Where the time of this run's steps has gone. */
+/* Where the time of this run's steps has gone, if it made any. */
 static void say_phases(const job *j) {
     static const char *const names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other", "communication"};
     double all = 0;
     for (int p = 0; p <= ORTHSR_PHASE_COMMUNICATION; p++) all += j->seconds[p];
-    for (int p = 0; p <= ORTHSR_PHASE_COMMUNICATION && all > 0; p++)
-        printf("%s %.1f %%%s", names[p], 100 * j->seconds[p] / all, p < ORTHSR_PHASE_COMMUNICATION ? ", " : "\n");
+    for (int p = 0; p <= ORTHSR_PHASE_COMMUNICATION && all > 0; p++) printf("%s%s %.1f %%", p ? ", " : "; ", names[p], 100 * j->seconds[p] / all);
+    printf("\n");
 }
 
 /* Every rank takes each ranks-th image of the test part. */
@@ -361,46 +378,71 @@ static void measure(job *j) {
     free(items);
 }
 
+static void save_adapter(job *j) {
+    char path[4200];
+    orthsr_error error = {""};
+    orthsr_status status = ORTHSR_OK;
+    snprintf(path, sizeof path, "%s/adapter.safetensors", j->out);
+    if (j->connection.rank == 0) status = orthsr_adapter_save(j->adapter, path, orthsr_model_fingerprint(j->model), &error);
+    together(j, status, &error);
+    if (j->connection.rank != 0) return;
+    printf("adapter: %s; loss %a; %.1f s", path, orthsr_trainer_metric(j->trainer, ORTHSR_METRIC_LOSS), seconds() - j->began);
+    say_phases(j);
+}
+
+static void connect_ranks(job *j) {
+    connection *c = &j->connection;
+    orthsr_error error = {""};
+    int threads;
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &threads); /* the trainer calls exchange from two threads, one at a time */
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &c->ranks);
+    own_rank = c->rank;
+    c->requests = malloc(2 * (size_t)c->ranks * sizeof *c->requests);
+    c->done = malloc(2 * (size_t)c->ranks * sizeof *c->done);
+    c->statuses = malloc(2 * (size_t)c->ranks * sizeof *c->statuses);
+    if (!c->requests || !c->done || !c->statuses || threads < MPI_THREAD_SERIALIZED) {
+        fprintf(stderr, "train_mpi: rank %d: no memory, or an MPI that is for one thread only\n", c->rank);
+        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
+    }
+    check(j, orthsr_collective_new(&j->ranks, (size_t)c->rank, (size_t)c->ranks, exchange, c, &error), &error);
+}
+
+static void disconnect(job *j) {
+    orthsr_collective_free(j->ranks);
+    free(j->connection.requests);
+    free(j->connection.done);
+    free(j->connection.statuses);
+    MPI_Finalize();
+}
+
+static void choose_threads(job *j) {
+    size_t processors = own_processors();
+    if (j->threads == 0) j->threads = processors;
+    if (j->threads > processors && j->connection.rank == 0)
+        fprintf(stderr, "train_mpi: %zu threads a rank, and %zu processors for them; mpirun --bind-to none lets each rank use all of its machine\n", j->threads,
+                processors);
+}
+
 int main(int argc, char **argv) {
     job j = {.shots = 16, .shards = 4, .save_every = 10, .seed = 1, .connection = {.timeout = 600}};
     orthsr_error error = {""};
-    int threads;
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &threads); /* the trainer calls exchange from two threads, one at a time */
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(MPI_COMM_WORLD, &j.connection.rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &j.connection.ranks);
-    own_rank = j.connection.rank;
     const struct sigaction action = {.sa_handler = on_signal};
+    connect_ranks(&j);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
-    j.connection.requests = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.requests);
-    j.connection.done = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.done);
-    j.connection.statuses = malloc(2 * (size_t)j.connection.ranks * sizeof *j.connection.statuses);
-    if (!j.connection.requests || !j.connection.done || !j.connection.statuses || threads < MPI_THREAD_SERIALIZED) {
-        fprintf(stderr, "train_mpi: rank %d: no memory, or an MPI that is for one thread only\n", j.connection.rank);
-        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
-    }
-    check(&j, orthsr_collective_new(&j.ranks, (size_t)j.connection.rank, (size_t)j.connection.ranks, exchange, &j.connection, &error), &error);
     orthsr_status status = orthsr_collective_agree(j.ranks, read_arguments(&j, argc, argv, &error), &error);
     if (status && j.connection.rank == 0) usage();
     check(&j, status, &error);
     together(&j, same_intent(&j, &error), &error);
-    if (j.threads == 0) j.threads = own_threads();
+    choose_threads(&j);
 
     start(&j);
     j.began = seconds();
     make_steps(&j);
-    if (j.connection.rank == 0) {
-        char path[4200];
-        snprintf(path, sizeof path, "%s/adapter.safetensors", j.out);
-        status = orthsr_adapter_save(j.adapter, path, orthsr_model_fingerprint(j.model), &error);
-        if (!status) printf("adapter: %s; loss %a; %.1f s; ", path, orthsr_trainer_metric(j.trainer, ORTHSR_METRIC_LOSS), seconds() - j.began);
-        if (!status) say_phases(&j);
-        together(&j, status, &error);
-    } else {
-        together(&j, ORTHSR_OK, &error);
-    }
+    save_adapter(&j);
     if (j.test) measure(&j);
 
     orthsr_trainer_free(j.trainer);
@@ -408,10 +450,6 @@ int main(int argc, char **argv) {
     orthsr_dataset_free(j.shots_of_train);
     orthsr_dataset_free(j.train);
     orthsr_model_free(j.model);
-    orthsr_collective_free(j.ranks);
-    free(j.connection.requests);
-    free(j.connection.done);
-    free(j.connection.statuses);
-    MPI_Finalize();
+    disconnect(&j);
     return EXIT_SUCCESS;
 }

@@ -20,6 +20,7 @@ try tests/versions.sh
 try tests/hardening.sh "$build"
 try tests/own_network.sh "$build/bin/own_network"
 try tests/kill.sh "$build"
+try tests/mpi.sh "$build"
 try tests/completion.sh "$build"
 try tests/terminal.sh "$build"
 [ -z "$names" ] || echo "failed:$names"

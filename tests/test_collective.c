@@ -45,6 +45,36 @@ static void add_up(rank *me) {
     }
 }
 
+/* What goes on beside the caller's work comes to the same; its failure is told at the end. */
+typedef struct beside {
+    rank *me;
+    float values[100];
+} beside;
+
+static orthsr_status sum_beside(void *context, orthsr_error *why) {
+    beside *b = context;
+    return orthsr_collective_sum(b->me->collective, b->values, 100, why);
+}
+
+static orthsr_status fail_beside(void *context, orthsr_error *why) {
+    snprintf(why->message, sizeof why->message, "%zu is tired", ((beside *)context)->me->index);
+    return ORTHSR_ERROR_NUMERIC;
+}
+
+static void work_beside(rank *me) {
+    beside b = {.me = me};
+    for (size_t i = 0; i < 100; i++) b.values[i] = value_of(me->index, i);
+    orthsr__beside_begin(me->collective, sum_beside, &b);
+    ck_ok(orthsr__beside_end(me->collective, &error));
+    for (size_t i = 0; i < 100; i++) ck_assert(b.values[i] == tree_sum(0, me->meeting->ranks, i));
+    char expected[32];
+    snprintf(expected, sizeof expected, "%zu is tired", me->index);
+    orthsr__beside_begin(me->collective, fail_beside, &b);
+    ck_fails(orthsr__beside_end(me->collective, &error), ORTHSR_ERROR_NUMERIC, expected);
+    orthsr__beside_begin(NULL, fail_beside, &b);
+    ck_ok(orthsr__beside_end(NULL, &error));
+}
+
 static void copy(rank *me) {
     size_t ranks = me->meeting->ranks, begins[MOST_RANKS + 1] = {0};
     ck_assert_uint_eq(orthsr_collective_rank(me->collective), me->index);
@@ -91,6 +121,7 @@ START_TEST(sums_and_copies) {
     meet_all(&m, ranks, add_up, NULL);
     meet_all(&m, ranks, copy, NULL);
     meet_all(&m, ranks, agree, NULL);
+    meet_all(&m, ranks, work_beside, NULL);
 }
 END_TEST
 
@@ -249,6 +280,37 @@ START_TEST(goes_on_with_other_ranks) {
 }
 END_TEST
 
+/* A checkpoint that one rank cannot read, or reads another one in place of, is taken up by none. */
+static void load_in_vain(worker *me, rank *at) {
+    run *r = &me->run;
+    run_start(r);
+    steps(r, 1);
+    if (at->index == 0) ck_ok(orthsr_trainer_save(r->trainer, scratch_file("one step"), NULL, &error));
+    steps(r, 1);
+    if (at->index == 0) ck_ok(orthsr_trainer_save(r->trainer, scratch_file("two steps"), NULL, &error));
+    ck_ok(orthsr_collective_barrier(at->collective, &error));
+    steps(r, 1);
+    size_t bytes = r->adapter->parameter_count * sizeof(float);
+    float *before = malloc(bytes);
+    memcpy(before, r->adapter->factors.parameters, bytes);
+    ck_fails(orthsr_trainer_load(r->trainer, scratch_file(at->index == 1 ? "no steps" : "two steps"), NULL, &error), ORTHSR_ERROR_IO, "rank 1: ");
+    ck_fails(orthsr_trainer_load(r->trainer, scratch_file(at->index == 1 ? "one step" : "two steps"), NULL, &error), ORTHSR_ERROR_MISMATCH,
+             "rank 1 goes on from step 1, rank 0 from step 2");
+    ck_assert_uint_eq(orthsr_trainer_step_count(r->trainer), 3);
+    expect_same_bytes(before, r->adapter->factors.parameters, bytes, "parameter", "after checkpoints that were not taken up");
+    free(before);
+    steps(r, 1);
+}
+
+START_TEST(checkpoint_of_one_rank) {
+    worker workers[2];
+    meeting m = {0};
+    for (size_t r = 0; r < 2; r++) workers[r] = (worker){.kind = &KINDS[16], .threads = 1, .shards = 2, .work = load_in_vain};
+    work_together(workers, 2, &m);
+    for (size_t r = 0; r < 2; r++) run_free(&workers[r].run);
+}
+END_TEST
+
 /* ---- what cannot work ------------------------------------------------------------------------------------------------------------------------ */
 
 static void start_in_vain(worker *me, orthsr_status expected, const char *text) {
@@ -277,6 +339,15 @@ static void with_other_labels(worker *me, rank *at) {
     start_in_vain(me, ORTHSR_ERROR_MISMATCH, "rank 2: rank 0 trains something else: class 2 is t-shirt there and mat here");
 }
 
+static void with_other_parameters(worker *me, rank *at) {
+    size_t n = me->run.adapter->parameter_count;
+    float *parameters = calloc(n, sizeof *parameters);
+    parameters[n - 1] = at->index == 1 ? 1e-3f : 0;
+    ck_ok(orthsr_adapter_set_parameters(me->run.adapter, parameters, n, &error));
+    free(parameters);
+    start_in_vain(me, ORTHSR_ERROR_MISMATCH, "rank 1 goes on from other parameters than rank 0");
+}
+
 static void without_a_target(worker *me, rank *at) {
     if (at->index == 2) {
         orthsr_adapter_free(me->run.adapter);
@@ -291,10 +362,28 @@ static void too_many(worker *me, rank *at) {
 }
 
 START_TEST(refused) {
-    void (*const works[])(worker *, rank *) = {with_another_seed, with_other_shards, with_other_labels, without_a_target, too_many};
+    void (*const works[])(worker *, rank *) = {with_another_seed, with_other_shards, with_other_labels, with_other_parameters, without_a_target, too_many};
     worker workers[3];
     meeting m = {0};
     for (size_t r = 0; r < 3; r++) workers[r] = (worker){.kind = &KINDS[0], .threads = 1, .shards = works[_i] == too_many ? 2 : 3, .work = works[_i]};
+    work_together(workers, 3, &m);
+    for (size_t r = 0; r < 3; r++) run_free(&workers[r].run);
+}
+END_TEST
+
+/* NaN at one rank is known to be that rank's. */
+static void lose_the_scale(worker *me, rank *at) {
+    run_start(&me->run);
+    steps(&me->run, 1);
+    if (at->index == 2) me->run.trainer->objective.scale = NAN;
+    ck_fails(orthsr_trainer_step(me->run.trainer, &error), ORTHSR_ERROR_NUMERIC, "step 2: rank 2: the loss is not finite");
+    ck_assert_uint_eq(orthsr_trainer_step_count(me->run.trainer), 1);
+}
+
+START_TEST(loss_not_finite) {
+    worker workers[3];
+    meeting m = {0};
+    for (size_t r = 0; r < 3; r++) workers[r] = (worker){.kind = &KINDS[0], .threads = 1, .shards = 3, .work = lose_the_scale};
     work_together(workers, 3, &m);
     for (size_t r = 0; r < 3; r++) run_free(&workers[r].run);
 }
@@ -406,7 +495,9 @@ static TCase *training(void) {
     tcase_add_loop_test(tc, same_bits_for_any_ranks, 0, KIND_COUNT);
     tcase_add_test(tc, shards_round_only);
     tcase_add_loop_test(tc, goes_on_with_other_ranks, 0, 4);
-    tcase_add_loop_test(tc, refused, 0, 5);
+    tcase_add_test(tc, checkpoint_of_one_rank);
+    tcase_add_loop_test(tc, refused, 0, 6);
+    tcase_add_test(tc, loss_not_finite);
     tcase_add_test(tc, failed_step);
     tcase_add_test(tc, connection_breaks);
     tcase_add_test(tc, one_stops_all);

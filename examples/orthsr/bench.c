@@ -22,7 +22,6 @@ enum { OUT, FFN, ALL, COOP };          /* the order of --config's row */
 
 #define KL_WEIGHT 1.5F
 
-static const char *const template[] = {"a photo of a {}."};
 static const char *const phase_names[] = {"text", "image", "backward", "frozen", "orthogonal", "optimizer", "other"}; /* in the order of orthsr_phase */
 enum { PHASES = sizeof phase_names / sizeof phase_names[0] };
 
@@ -136,6 +135,12 @@ static orthsr_status repeat(bench *b, int part, const char *label, orthsr_status
     return ORTHSR_OK;
 }
 
+static size_t prompts(const bench *b) {
+    size_t n;
+    templates_of(b->settings, &n);
+    return b->classes * n;
+}
+
 /* ---- features ---- */
 
 static orthsr_status encode_pixels(bench *b, orthsr_error *error) {
@@ -147,7 +152,9 @@ static orthsr_status encode_pixels(bench *b, orthsr_error *error) {
 
 static orthsr_status encode_classes(bench *b, orthsr_error *error) {
     double before = orthsr_session_work(b->session);
-    orthsr_status status = orthsr_session_encode_classes(b->session, b->results, (const char *const *)b->names, b->classes, template, 1, error);
+    size_t n;
+    const char *const *templates = templates_of(b->settings, &n);
+    orthsr_status status = orthsr_session_encode_classes(b->session, b->results, (const char *const *)b->names, b->classes, templates, n, error);
     b->work = orthsr_session_work(b->session) - before;
     return status;
 }
@@ -195,10 +202,13 @@ static orthsr_status make_prompt(orthsr_prompt **out, const bench *b, orthsr_err
 /* Augmentation is what makes the frozen model look at every batch anew. One step is an epoch. */
 static orthsr_status make_options(orthsr_trainer_options **out, const bench *b, orthsr_error *error) {
     const settings *s = b->settings;
+    size_t n;
+    const char *const *templates = templates_of(s, &n);
     orthsr_status status = orthsr_trainer_options_new(out, error);
     if (status != ORTHSR_OK) return status;
     if (b->config == COOP) status = orthsr_trainer_options_set_method(*out, ORTHSR_METHOD_COOP, error);
     else status = orthsr_trainer_options_set_kl_weight(*out, KL_WEIGHT, error);
+    if (status == ORTHSR_OK) status = orthsr_trainer_options_set_templates(*out, templates, n, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_augmentation(*out, ORTHSR_AUGMENT_STANDARD, error);
     if (status == ORTHSR_OK && s->cutout >= 0) status = orthsr_trainer_options_set_cutout(*out, (orthsr_cutout)s->cutout, error);
     if (status == ORTHSR_OK) status = orthsr_trainer_options_set_memory_budget(*out, budget_bytes(s), error);
@@ -285,7 +295,7 @@ static json_t *bench_json(const bench *b) {
     put_count(object, "classes", b->classes);
     put_count(object, "threads", b->threads);
     put_number(object, "images_per_s", (double)b->batch / b->parts[FEATURES].least);
-    put_number(object, "texts_per_s", (double)b->classes / b->parts[TEXTS].least);
+    put_number(object, "texts_per_s", (double)prompts(b) / b->parts[TEXTS].least);
     for (int p = 0; p < PARTS; p++) {
         snprintf(key, sizeof key, "%s_ms_min", keys[p]);
         put_number(object, key, 1e3 * b->parts[p].least);
@@ -316,7 +326,7 @@ static void print_table(const bench *b) {
     snprintf(name, sizeof name, "step %s", config_name(b));
     printf("%-12s %-16s %13s %13s %10s %8s\n", "", "", "least", "median", "GFLOP", "GFLOP/s");
     print_part(b, FEATURES, "features", b->batch, "images");
-    print_part(b, TEXTS, "texts", b->classes, "prompts");
+    print_part(b, TEXTS, "texts", prompts(b), "prompts");
     print_part(b, STEP, name, b->batch, "images");
     for (int p = 0; is_wanted(b, STEP) && p < PHASES; p++) printf("  %-27s %10.2f ms\n", phase_names[p], 1e3 * b->phases[p]);
     printf("sgemm of this machine, %zu thread%s: %.1f GFLOP/s; %s runs at %.1f %% of it\n", b->threads, b->threads == 1 ? "" : "s", b->sgemm,

@@ -161,6 +161,16 @@ static void fingerprint(orthsr_model *model) {
     snprintf(model->fingerprint, sizeof model->fingerprint, "orthsr1:%08lx%08lx", high & 0xffffffff, low & 0xffffffff);
 }
 
+uint32_t orthsr__model_checksum(const orthsr_model *model) {
+    uLong sum = crc32(0, NULL, 0);
+    for (size_t f = 0; f < model->file_count; f++)
+        for (size_t i = 0; i < model->files[f].count; i++) {
+            const orthsr__tensor *tensor = model->files[f].by_name[i];
+            if (tensor->data) sum = crc32_z(sum, tensor->data, tensor->bytes);
+        }
+    return (uint32_t)sum;
+}
+
 /* The vocabulary beside the weights; a model without one still embeds images and tokens. */
 static orthsr_status open_tokenizer(orthsr_model *model, orthsr_error *error) {
     bool present;

@@ -132,6 +132,8 @@ orthsr_status orthsr__weights_not_finite(const orthsr_model *model, size_t i, or
 const orthsr__tensor *orthsr__model_find(const orthsr_model *model, const char *name, size_t *index);
 /* The first tensor whose name ends with suffix, or NULL. */
 const orthsr__tensor *orthsr__model_find_suffix(const orthsr_model *model, const char *suffix);
+/* Over all contents, unlike the fingerprint. */
+uint32_t orthsr__model_checksum(const orthsr_model *model);
 /* The file a tensor lies in. */
 const orthsr__safetensors *orthsr__model_file_of(const orthsr_model *model, const orthsr__tensor *tensor);
 

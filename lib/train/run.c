@@ -308,7 +308,7 @@ orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error) {
 
 /* What is compared: of 8 bytes each, and no gap between them. */
 typedef struct standing {
-    uint64_t step, parameters, context;
+    uint64_t step, weights, parameters, context;
 } standing;
 
 orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error) {
@@ -321,14 +321,19 @@ orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step,
     if (!status) {
         orthsr__even_begins(begins, ranks, ranks);
         all[orthsr_collective_rank(collective)] =
-            (standing){step, checksum(0, parameters, trainer->adapter->parameter_count * sizeof *parameters), context ? checksum(0, context, context_size) : 0};
+            (standing){step, orthsr__model_checksum(trainer->model), checksum(0, parameters, trainer->adapter->parameter_count * sizeof *parameters),
+                       context ? checksum(0, context, context_size) : 0};
         status = orthsr__gather(collective, all, sizeof *all, begins, error);
     }
     while (!status && r < ranks && memcmp(&all[r], &all[0], sizeof *all) == 0) r++;
-    if (!status && r < ranks)
-        status = all[r].step != all[0].step ? orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from step %llu, rank 0 from step %llu", r,
-                                                           (unsigned long long)all[r].step, (unsigned long long)all[0].step)
-                                            : orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from other parameters than rank 0", r);
+    if (!status && r < ranks) {
+        if (all[r].weights != all[0].weights)
+            status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu has other weights of the model than rank 0, with the same beginnings and ends", r);
+        else if (all[r].step != all[0].step)
+            status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from step %llu, rank 0 from step %llu", r, (unsigned long long)all[r].step,
+                                  (unsigned long long)all[0].step);
+        else status = orthsr__fail(error, ORTHSR_ERROR_MISMATCH, "rank %zu goes on from other parameters than rank 0", r);
+    }
     free(all);
     free(begins);
     return status;

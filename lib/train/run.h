@@ -21,7 +21,8 @@ void orthsr__run_free(orthsr__run *run);
  * Nothing to do for one rank. */
 orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error);
 
-/* That all ranks go on from the same step with the same numbers, of the adapter and of the prompt's context (NULL: none): MISMATCH names the first one that
+/* That all ranks go on from the same step with the same numbers, of the adapter and of the prompt's context (NULL: none), and
+ * with the same weights of the model, which its fingerprint is only a sample of: MISMATCH names the first one that
  * differs from rank 0. */
 orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error);
 
