@@ -348,6 +348,7 @@ figures:
 	gnuplot -e "csv='$(RESULTS)/scaling.csv'; svg='$(FIGURES)/scaling.svg'" tests/bench/scaling.gp
 	gnuplot -e "csv='$(RESULTS)/compare.csv'; svg='$(FIGURES)/compare.svg'" tests/bench/compare.gp
 	gnuplot -e "csv='$(RESULTS)/demo.csv'; svg='$(FIGURES)/demo.svg'" tests/bench/demo.gp
+	gnuplot -e "csv='$(RESULTS)/ranks.csv'; svg='$(FIGURES)/ranks.svg'" tests/bench/ranks.gp
 
 # The README's picture of a page: the top of the demo's, as it was written last.
 figure-of-report:

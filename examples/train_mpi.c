@@ -60,16 +60,45 @@ static void rest(double waited) {
     else nanosleep(&nap, NULL);
 }
 
-/* The lowest rank that something is still to come from, or to go to. */
-static int missing(const connection *c) {
-    for (int i = 0; i < 2 * c->ranks; i++)
-        if (c->requests[i] != MPI_REQUEST_NULL) return i % c->ranks;
-    return c->rank;
+static int is_missing(const connection *c, int rank) { return c->requests[rank] != MPI_REQUEST_NULL || c->requests[c->ranks + rank] != MPI_REQUEST_NULL; }
+
+/* Messages: the library's; a question whether one is there; and that one is. The latter two are empty. */
+enum { BYTES, QUESTION, ANSWER };
+
+/* The next rank from which one of this kind has come, or -1. */
+static int next_of(int kind) {
+    MPI_Status from;
+    int there = 0;
+    if (MPI_Iprobe(MPI_ANY_SOURCE, kind, MPI_COMM_WORLD, &there, &from) != MPI_SUCCESS || !there) return -1;
+    return MPI_Recv(NULL, 0, MPI_BYTE, from.MPI_SOURCE, kind, MPI_COMM_WORLD, MPI_STATUS_IGNORE) == MPI_SUCCESS ? from.MPI_SOURCE : -1;
 }
 
-static orthsr_status fail(connection *c, orthsr_error *error, const char *why, double waited) {
+static void answer(void) {
+    for (int r; (r = next_of(QUESTION)) >= 0;) MPI_Send(NULL, 0, MPI_BYTE, r, ANSWER, MPI_COMM_WORLD);
+}
+
+/* Who is missing may wait for others as this rank does: the first that does not answer within a second; -1: all do. */
+static int silent(connection *c) {
+    double begin = seconds();
+    for (int r = 0; r < c->ranks; r++) {
+        c->done[r] = 0;
+        if (is_missing(c, r)) MPI_Send(NULL, 0, MPI_BYTE, r, QUESTION, MPI_COMM_WORLD);
+    }
+    while (seconds() < begin + 1) {
+        answer();
+        for (int r; (r = next_of(ANSWER)) >= 0;) c->done[r] = 1;
+        rest(1);
+    }
+    for (int r = 0; r < c->ranks; r++)
+        if (is_missing(c, r) && !c->done[r]) return r;
+    return -1;
+}
+
+static orthsr_status fail(connection *c, orthsr_error *error, int rank, const char *why, double waited) {
+    for (int r = 0; r < c->ranks && rank < 0; r++)
+        if (is_missing(c, r)) rank = r;
     c->broken = 1;
-    snprintf(error->message, sizeof error->message, "rank %d %s after %.0f s of waiting for it", missing(c), why, waited);
+    snprintf(error->message, sizeof error->message, "rank %d %s after %.0f s of waiting for it", rank < 0 ? c->rank : rank, why, waited);
     return ORTHSR_ERROR_IO;
 }
 
@@ -85,17 +114,17 @@ static int other_size(const connection *c, int n, const size_t *receive_sizes) {
 static orthsr_status exchange(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
                               orthsr_error *error) {
     connection *c = payload;
-    int ok = MPI_SUCCESS, arrived, all = 2 * c->ranks;
+    int ok = MPI_SUCCESS, arrived, all = 2 * c->ranks, asked = 0, gone;
     for (int r = 0; r < c->ranks; r++) {
         MPI_Request *in = &c->requests[r], *out = &c->requests[c->ranks + r];
         *in = *out = MPI_REQUEST_NULL;
-        if (receive_sizes[r] > 0) ok |= MPI_Irecv(receive[r], (int)receive_sizes[r], MPI_BYTE, r, 0, MPI_COMM_WORLD, in);
-        if (send_sizes[r] > 0) ok |= MPI_Isend(send[r], (int)send_sizes[r], MPI_BYTE, r, 0, MPI_COMM_WORLD, out);
+        if (receive_sizes[r] > 0) ok |= MPI_Irecv(receive[r], (int)receive_sizes[r], MPI_BYTE, r, BYTES, MPI_COMM_WORLD, in);
+        if (send_sizes[r] > 0) ok |= MPI_Isend(send[r], (int)send_sizes[r], MPI_BYTE, r, BYTES, MPI_COMM_WORLD, out);
     }
     double since = seconds();
     for (;;) {
         if (ok == MPI_SUCCESS) ok = MPI_Testsome(all, c->requests, &arrived, c->done, c->statuses);
-        if (ok != MPI_SUCCESS) return fail(c, error, "cannot be reached", seconds() - since);
+        if (ok != MPI_SUCCESS) return fail(c, error, -1, "cannot be reached", seconds() - since);
         if (arrived == MPI_UNDEFINED) return ORTHSR_OK; /* nothing is left to wait for */
         int other = other_size(c, arrived, receive_sizes);
         if (other >= 0) {
@@ -105,8 +134,13 @@ static orthsr_status exchange(void *payload, const void *const *send, const size
         }
         double now = seconds();
         if (arrived > 0) since = now;
-        else if (now - since > c->timeout) return fail(c, error, "has not answered", now - since);
-        else rest(now - since);
+        if (now - since > c->timeout) {
+            if ((gone = silent(c)) >= 0) return fail(c, error, gone, "has not answered", seconds() - since);
+            if (++asked == 3) return fail(c, error, -1, "is there, but has not come this far", seconds() - since);
+            since = seconds(); /* they wait, too: the rank that is at fault is another's to name */
+        }
+        answer();
+        rest(now - since);
     }
 }
 

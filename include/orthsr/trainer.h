@@ -159,8 +159,8 @@ ORTHSR_API orthsr_status orthsr_trainer_options_set_frozen_templates(orthsr_trai
 
 /* Borrows model, adapter and dataset, which must outlive the trainer; copies options (NULL: the defaults). Encodes the frozen
  * features of all classes and, without augmentation, of all items, which takes a pass over the dataset.
- * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model), those of orthsr_dataset_pixels and of
- * orthsr_session_encode_classes, NUMERIC, MEMORY. Since 0.1. */
+ * Errors: ARGUMENT (also an optimizer or a retraction that cannot train this adapter), MISMATCH (adapter and model; a rank that trains something else: which,
+ * and what), those of orthsr_dataset_pixels and of orthsr_session_encode_classes, NUMERIC, MEMORY. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_new(orthsr_trainer **out, const orthsr_model *model, orthsr_adapter *adapter, const orthsr_dataset *dataset,
                                             const orthsr_trainer_options *options, orthsr_error *error);
 /* The same with a learned prompt, which is trained in place of the templates; with adapter NULL it alone is trained, the images' features are formed once, and
@@ -192,7 +192,8 @@ ORTHSR_API orthsr_status orthsr_trainer_run(orthsr_trainer *trainer, orthsr_trai
 ORTHSR_API orthsr_status orthsr_trainer_save(orthsr_trainer *trainer, const char *path, const char *text, orthsr_error *error);
 /* Puts the trainer where that which was saved was: adapter, prompt, optimizer, steps, metrics. *text (text may be NULL): the caller's, to be released with
  * orthsr_free; "" when none was given. Errors: ARGUMENT, IO, FORMAT (damaged: path.previous may be whole), UNSUPPORTED (another version of the file), MISMATCH
- * (of another run: names the first thing that differs, as it is there and here), MEMORY; the trainer is then as it was. Since 0.1. */
+ * (of another run: names the first thing that differs, as it is there and here; a rank that reads another state than rank 0), MEMORY; the trainer is then as it
+ * was. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_trainer_load(orthsr_trainer *trainer, const char *path, char **text, orthsr_error *error);
 
 /* What a step's time is spent on. Since 0.1. */
