@@ -272,7 +272,7 @@ valgrind: $(TESTS)
 
 # A build of its own; the library's kernels are instrumented, OpenBLAS is not.
 check-tsan: deps-check
-	@$(MAKE) --no-print-directory -s -j2 B=$B/tsan CFLAGS=-fsanitize=thread $B/tsan/bin/serve_threads $B/tsan/tests/test_serving $B/tsan/tests/race
+	@$(MAKE) --no-print-directory -s -j2 B=$B/tsan CFLAGS=-fsanitize=thread $B/tsan/bin/serve_threads $B/tsan/tests/test_serving $B/tsan/tests/test_collective $B/tsan/tests/race
 	tests/tsan.sh $B/tsan
 $B/tests/race: tests/race.c $(CORE)
 	@mkdir -p $(@D)

@@ -306,6 +306,13 @@ static orthsr_status make_options(const job *j, orthsr_trainer_options *options,
     return status;
 }
 
+static void go_on(job *j) {
+    orthsr_error error;
+    orthsr_status status = orthsr_trainer_load(j->trainer, j->checkpoint, NULL, &error);
+    if (status == ORTHSR_ERROR_FORMAT && j->connection.rank == 0) fprintf(stderr, "train_mpi: '%s.previous' may be whole\n", j->checkpoint);
+    check(j, status, &error);
+}
+
 static void start(job *j) {
     orthsr_trainer_options *options = NULL;
     orthsr_error error = {""};
@@ -320,7 +327,7 @@ static void start(job *j) {
     together(j, status, &error);
     check(j, orthsr_trainer_new(&j->trainer, j->model, j->adapter, j->shots_of_train, options, &error),
           &error); /* ranks with other models, data or options: an error */
-    if (j->resume) check(j, orthsr_trainer_load(j->trainer, j->checkpoint, NULL, &error), &error);
+    if (j->resume) go_on(j);
     orthsr_trainer_options_free(options);
     if (j->connection.rank == 0)
         printf("%d ranks of %zu threads, %zu shards; %zu images of %zu classes; %zu parameters; step %zu of %zu\n", j->connection.ranks, j->threads, j->shards,

@@ -100,6 +100,7 @@ while [ "$killed" -lt "$kills" ] || [ -d "$work/out" ]; do
     [ "$killed" -ge "$kills" ] || ranks=$((2 + $(random_below 3)))
     resume=
     [ ! -e "$work/out/checkpoint" ] || resume=--resume
+    [ -n "$resume" ] || [ ! -e "$work/out/checkpoint.previous" ] || die "after kill $killed there is no checkpoint, but the one before it"
     if [ "$killed" -ge "$kills" ]; then
         train $ranks --threads $((1 + ranks % 2)) $augmented $resume || die "$ranks ranks do not go on after kill $killed"
         result | cmp -s - "$work/augmented" || die "a run that was killed comes to something else"

@@ -8,6 +8,7 @@ export OPENBLAS_NUM_THREADS=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0 TSAN_OPTIONS=exitc
 plain=
 if setarch -R true 2>/dev/null; then plain='setarch -R'; fi # some kernels place memory where ThreadSanitizer does not expect it
 $plain "$build/tests/test_serving"
+ORTHSR_TEST_SHORT=1 $plain "$build/tests/test_collective"
 $plain "$build/bin/serve_threads" examples/data/mini 4 24
 # It would have been told: two threads, one writes an adapter's parameters while the other rotates.
 if $plain "$build/tests/race" 2>"$build/race.log"; then
