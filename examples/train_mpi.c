@@ -435,7 +435,8 @@ static void connect_ranks(job *j) {
     connection *c = &j->connection;
     orthsr_error error = {""};
     int threads;
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &threads); /* the trainer calls exchange from two threads, one at a time */
+    const char *tasks = getenv("OMPI_COMM_WORLD_SIZE") ? NULL : getenv("SLURM_STEP_NUM_TASKS"); /* not of mpirun within a job */
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &threads);                               /* the trainer calls exchange from two threads, one at a time */
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &c->ranks);
@@ -445,6 +446,10 @@ static void connect_ranks(job *j) {
     c->statuses = malloc(2 * (size_t)c->ranks * sizeof *c->statuses);
     if (!c->requests || !c->done || !c->statuses || threads < MPI_THREAD_SERIALIZED) {
         fprintf(stderr, "train_mpi: rank %d: no memory, or an MPI that is for one thread only\n", c->rank);
+        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
+    }
+    if (c->ranks == 1 && tasks && atoi(tasks) > 1) { /* each would train by itself, into the same files */
+        fprintf(stderr, "train_mpi: srun has started %s tasks, but MPI knows of this one alone; try srun --mpi=pmix, or mpirun\n", tasks);
         MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
     }
     check(j, orthsr_collective_new(&j->ranks, (size_t)c->rank, (size_t)c->ranks, exchange, c, &error), &error);

@@ -204,6 +204,10 @@ refuse 'rank 1: --seed: .x. is no number' --seed x $here
 refuse 'rank 1: .--wrong.: no such option' --wrong $here
 refuse 'rank 1: 4 arguments' $here more
 
+SLURM_STEP_NUM_TASKS=2 "$program" $plain $here >"$work/stdout" 2>"$work/stderr" && die 'it does not see that it is alone'
+grep -q 'srun has started 2 tasks' "$work/stderr" || die 'it does not say that it is alone'
+refused=$((refused + 1))
+
 # ---- checkpoints that cannot be read ----
 rm -rf "$work/out" "$work/kept"
 begin 2 "$plain --threads 1"
