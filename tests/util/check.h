@@ -85,8 +85,8 @@ static inline char *scratch_directory(void) {
 }
 
 static inline const char *scratch_file(const char *name) {
-    static char path[8][256];
-    static unsigned turn;
+    static _Thread_local char path[8][256];
+    static _Thread_local unsigned turn;
     char *p = path[turn++ % 8];
     snprintf(p, sizeof path[0], "%s/%s", scratch_directory(), name);
     return p;
