@@ -725,6 +725,7 @@ static void make_data_sets(void) {
     make_image("renamed/unused/x.png");
     copy(TINY_MODEL "/config.json", "renamed/config.json");
     copy(TINY_MODEL "/model.safetensors", "renamed/weights.safetensors");
+    make_text("list.tsv", "folders/train/c/3.png\tcat\nfolders/train/a b/1.png\tdog\nfolders/train/a b/2.png\tcat\t0\t1843\n");
     make_text("sharded/model.safetensors.index.json", "{\"weight_map\": {\"logit_scale\": \"all.safetensors\"}}");
 }
 
@@ -796,6 +797,46 @@ static void views(const char *name) {
     orthsr_dataset_free(inner);
     orthsr_dataset_free(part);
     orthsr_dataset_free(dataset);
+}
+
+/* Items that stay in their file, one by one and read ahead, and a rank's end of a connection. */
+static void streams(const char *arg) {
+    (void)arg;
+    orthsr_dataset *manifest, *part;
+    orthsr_reader *reader;
+    orthsr_collective *collective;
+    char *name;
+    size_t side = orthsr_model_image_size(tiny), item, n;
+    float *pixels = floats(3 * side * side, 0, 1);
+    NEW(manifest, orthsr_dataset_open(&manifest, scratch_file("list.tsv"), NULL, &error));
+    for (size_t i = 0; i < orthsr_dataset_count(manifest); i++) {
+        NEW(name, orthsr_dataset_copy_item_name(manifest, i, &name, &error));
+        note_text(name);
+        orthsr_free(name);
+        TRY(orthsr_dataset_check_item(manifest, i, 1, &error));
+    }
+    NEW(part, orthsr_dataset_draw(&part, NULL, manifest, 1, 1, &error));
+    note_dataset(part);
+    orthsr_dataset_free(part);
+    NEW(part, orthsr_dataset_draw(&part, NULL, manifest, 0, 1, &error));
+    note_size(orthsr_dataset_count(part));
+    orthsr_dataset_free(part);
+    NEW(part, orthsr_dataset_select(&part, manifest, 0, 1, &error));
+    note_dataset(part);
+    orthsr_dataset_free(part);
+    NEW(reader, orthsr_reader_new(&reader, manifest, tiny, 0, orthsr_dataset_count(manifest), &error));
+    TRY(orthsr_reader_set_threads(reader, 0, &error));
+    for (size_t i = 0; i < orthsr_dataset_count(manifest); i++) {
+        TRY(orthsr_reader_next(reader, pixels, &item, 1, &n, &error));
+        note_size(n);
+        note_size(item);
+        note_floats(pixels, 3 * side * side);
+    }
+    orthsr_reader_free(reader);
+    orthsr_dataset_free(manifest);
+    NEW(collective, orthsr_collective_new(&collective, 0, 1, NULL, NULL, &error));
+    orthsr_collective_free(collective);
+    free(pixels);
 }
 
 static void memory(const char *arg) {
@@ -927,6 +968,7 @@ static const struct scenario {
     {views, "views", "folders"},
     {views, "views", "idx"},
     {views, "views", "aircraft"},
+    {streams, "manifest, reader", ""},
     {memory, "data in memory", ""},
     {decode, "image", "rgb8.png"},
     {decode, "image", "palette8-interlaced.png"},

@@ -29,8 +29,8 @@ ORTHSR_API orthsr_status orthsr_reader_set_threads(orthsr_reader *reader, size_t
 ORTHSR_API orthsr_status orthsr_reader_set_skip(orthsr_reader *reader, int skip, orthsr_error *error);
 
 /* The next images, *n of them, at most `most` (> 0): pixels (most, 3, image_size, image_size), normalised, and which items they are (most; may be NULL). *n is
- * less than most at the end alone, and 0 from then on. On failure nothing is taken but what came before the image that failed, and the next call goes on behind
- * that image. Errors: ARGUMENT, MEMORY (also threads that the system refuses), those of orthsr_dataset_pixels. Since 0.1. */
+ * less than most at the end alone, and 0 from then on. On failure *n images came before the one that failed, and the next call goes on
+ * behind it; after MEMORY, with it. Errors: ARGUMENT, MEMORY (also threads that the system refuses), those of orthsr_dataset_pixels. Since 0.1. */
 ORTHSR_API orthsr_status orthsr_reader_next(orthsr_reader *reader, float *pixels, size_t *items, size_t most, size_t *n, orthsr_error *error);
 
 /* Images left out so far; 0 for NULL. Since 0.1. */

@@ -69,8 +69,10 @@ orthsr_status orthsr_reader_next(orthsr_reader *reader, float *pixels, size_t *i
     while (*n < most && reader->taken < reader->range.end - reader->range.first) {
         size_t item, label;
         bool left_out;
-        reader->taken++;
-        ORTHSR__TRY(orthsr__feed_take(reader->feed, pixels + *n * image, &item, &label, &left_out, error));
+        orthsr_status status = orthsr__feed_take(reader->feed, pixels + *n * image, &item, &label, &left_out, error);
+        if (status == ORTHSR_ERROR_MEMORY) orthsr__feed_begin(reader->feed, reader->taken); /* no fault of the image */
+        else reader->taken++;
+        if (status) return status;
         if (left_out) continue;
         if (items) items[*n] = item;
         ++*n;
