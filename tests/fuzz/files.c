@@ -1,7 +1,7 @@
 /* files.c - the library's file.c over files in memory: the system's calls that it reads by are given other names, and those are here.
  *
- * A path that nobody has put here is the disk's. Descriptors of files in memory are numbers that the system never gives. zlib reads by descriptors of its own
- * accord, so a file called .gz is a real one without a name (memfd_create).
+ * A path that nobody has put here is the disk's. Descriptors of files in memory are numbers that the system never gives. zlib and manifests read by descriptors of
+ * their own accord, so a file called .gz or .tsv is a real one without a name (memfd_create).
  */
 #include "fuzz/files.h"
 
@@ -64,7 +64,8 @@ static int fuzz_open(const char *path, int flags, ...) {
     int i = find(path);
     if (i < 0) return open(path, flags, 0666);
     size_t length = strlen(path);
-    return length > 3 && strcmp(path + length - 3, ".gz") == 0 ? unnamed(i) : FIRST + i;
+    const char *end = length > 4 ? path + length - 4 : path;
+    return strcmp(end + 1, ".gz") == 0 || strcmp(end, ".tsv") == 0 ? unnamed(i) : FIRST + i;
 }
 
 static int fuzz_close(int fd) { return fd >= FIRST ? 0 : close(fd); }
