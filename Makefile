@@ -160,7 +160,7 @@ $B/bin/demo: $(DEMO_OBJ) $(SHARED)
 
 $B/bin/%_mpi: examples/%_mpi.c $(SHARED)
 	@mkdir -p $(@D)
-	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib'
+	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) $(RPATH) $(PIE)
 $B/bin/%: $B/obj/examples/%.o $(SHARED)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -L$B/lib -lorthsr $(RPATH) $(PIE) $(shell pkg-config --libs zlib) -lm
@@ -219,7 +219,7 @@ $B/bench/%: tests/bench/%.c tests/bench/bench.h $(CORE)
 
 $B/bench/%_mpi: tests/bench/%_mpi.c examples/train_mpi.c $(SHARED)
 	@mkdir -p $(@D)
-	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) -Wl,-rpath,'$$ORIGIN/../lib'
+	OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(EXAMPLE_CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(SHARED) $(RPATH) $(PIE)
 
 # On the demo's data; method reads options as the tool does. choose, how the demo's settings were chosen, is run by hand and takes some minutes.
 $B/bench/method: $(filter-out %/main.o,$(TOOL_OBJ))
