@@ -631,6 +631,7 @@ static void checkpoints(const char *threads) {
     ck_ok(orthsr_model_adapter(tiny, &adapter, NULL, &error));
     NEW(options, orthsr_trainer_options_new(&options, &error));
     TRY(orthsr_trainer_options_set_threads(options, (size_t)atoi(threads), &error));
+    TRY(orthsr_trainer_options_set_readers(options, 0, &error)); /* as in train */
     TRY(orthsr_trainer_options_set_epochs(options, 1, &error));
     TRY(orthsr_trainer_options_set_batch_size(options, 4, &error));
     TRY(orthsr_trainer_options_set_memory_budget(options, (size_t)64 << 20, &error));
