@@ -150,6 +150,8 @@ static orthsr_status make_steps(training *t, orthsr_error *error) {
         format_step(state, sizeof state, t->trainer, t->settings);
         progress_end(&t->bar, state);
     }
+    size_t replaced = orthsr_trainer_unreadable(t->trainer);
+    if (replaced > 0) terminal_say("note: %zu times an image could not be read, and the next one took its place (--strict stops there)", replaced);
     orthsr_error why = {""};
     if (checkpoint_save(&t->checkpoint, t->trainer, &why) == ORTHSR_OK) t->saved = 1;
     else terminal_say("note: no checkpoint at step %zu: %s", orthsr_trainer_step_count(t->trainer), why.message);
@@ -273,6 +275,7 @@ static json_t *result_json(const training *t) {
     put_number(object, "first_loss", t->checkpoint.first_loss);
     put_number(object, "last_loss", orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_LOSS));
     put_number(object, "orthogonality", orthsr_trainer_metric(t->trainer, ORTHSR_METRIC_ORTHOGONALITY));
+    put_count(object, "replaced_images", orthsr_trainer_unreadable(t->trainer));
     put_number(object, "seconds", t->seconds);
     put_number(object, "checkpoint_seconds", t->checkpoint.total_cost);
     put_measured(object, "zeroshot", t, &t->before);
