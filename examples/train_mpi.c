@@ -475,6 +475,7 @@ int main(int argc, char **argv) {
     job j = {.shots = 16, .shards = 4, .save_every = 10, .seed = 1, .connection = {.timeout = 600}};
     orthsr_error error = {""};
     const struct sigaction action = {.sa_handler = on_signal};
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* a step is told when it is made, also through a pipe */
     connect_ranks(&j);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
