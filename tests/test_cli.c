@@ -1221,7 +1221,9 @@ static float *check_stack(const char *options, const char *const *directories, s
     ck_ok(orthsr_session_encode_pixels(session, expected, pixels, 1, &error));
     ck_assert_int_eq(run("embed --model " MODEL " --images @/flat/bag/0.png --raw --out @/stack.npy %s", options).code, 0);
     float *features = read_features("stack.npy", 1, dim);
-    ck_assert_mem_eq(features, expected, dim * sizeof *features);
+    /* Under valgrind the test has fewer instructions than the tool, and other last bits: 3e-6 of the largest observed. */
+    if (short_run()) ck_assert_double_le(max_relative(features, expected, dim), 1e-4);
+    else ck_assert_mem_eq(features, expected, dim * sizeof *features);
     orthsr_free(features);
     orthsr_image_free(image);
     orthsr_session_free(session);
