@@ -24,7 +24,7 @@ typedef struct orthsr_collective orthsr_collective; /* One rank's end of the con
 typedef orthsr_status (*orthsr_exchange)(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
                                          orthsr_error *error);
 
-enum { ORTHSR_MAX_RANKS = 4096 };
+#define ORTHSR_MAX_RANKS 4096 /* ranks there may be. Since 0.1. */
 
 /* rank < ranks <= ORTHSR_MAX_RANKS; with ranks 1 exchange may be NULL, and is never called. payload is the caller's and must outlive the collective.
  * Errors: ARGUMENT, MEMORY. Since 0.1. */

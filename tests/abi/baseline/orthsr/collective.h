@@ -7,7 +7,7 @@ ORTHSR_BEGIN_DECLS
 typedef struct orthsr_collective orthsr_collective;
 typedef orthsr_status (*orthsr_exchange)(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
                                          orthsr_error *error);
-enum { ORTHSR_MAX_RANKS = 4096 };
+#define ORTHSR_MAX_RANKS 4096
 ORTHSR_API orthsr_status orthsr_collective_new(orthsr_collective **out, size_t rank, size_t ranks, orthsr_exchange exchange, void *payload,
                                                orthsr_error *error);
 ORTHSR_API void orthsr_collective_free(orthsr_collective *collective);
