@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "hash.h"
+
 typedef struct image {
     const char *path;
     size_t part, order;
@@ -32,14 +34,12 @@ static int compare_contents(const void *a, const void *b) {
 
 static int is_file(const image *i) { return strncmp(i->path, "index ", strlen("index ")) != 0; }
 
-/* FNV-1a, 64 bits: a chance pair among a million images has probability 3e-8. */
 static int hash_file(image *i) {
     unsigned char buffer[1 << 14];
     FILE *file = fopen(i->path, "rb");
     if (!file) return 0;
-    i->hash = 14695981039346656037u;
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0; i->size += n)
-        for (size_t k = 0; k < n; k++) i->hash = (i->hash ^ buffer[k]) * 1099511628211u;
+    i->hash = HASH_START;
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0; i->size += n) i->hash = hash_bytes(i->hash, buffer, n);
     int readable = !ferror(file) && i->size > 0;
     fclose(file);
     return readable;

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "hash.h"
+#include "html.h"
 #include "inputs.h"
 #include "output.h"
 #include "report.h"
@@ -33,21 +35,15 @@ typedef struct stream {
 
 /* ---- what the rows are of ---- */
 
-/* Without its folders, which may move. */
-static const char *file_of(const char *path) {
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    return slash ? slash + 1 : path;
-}
-
-/* FNV-1a over the parameters of the adapters, in their order, tells one stack from another; "none" without one. 0: out of memory. */
+/* A hash of the parameters of the adapters, in their order, tells one stack from another; "none" without one. 0: out of memory. */
 static int hash_adapters(char text[32], const inputs *in, orthsr_error *error) {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = HASH_START;
     for (size_t a = 0; a < in->n_adapters; a++) {
         const orthsr_adapter *adapter = in->stack[a].adapter;
         size_t n = adapter ? orthsr_adapter_parameter_count(adapter) : 0;
         float *parameters = malloc((n + 1) * sizeof *parameters);
         int got = parameters && (!adapter || orthsr_adapter_get_parameters(adapter, parameters, n, error) == ORTHSR_OK);
-        for (size_t i = 0; i < n * sizeof *parameters && got; i++) hash = (hash ^ ((unsigned char *)parameters)[i]) * 1099511628211u;
+        if (got) hash = hash_bytes(hash, parameters, n * sizeof *parameters);
         free(parameters);
         if (!got) return 0;
     }
@@ -68,8 +64,8 @@ static json_t *describe(const stream *t) {
     put_count(object, "image_size", orthsr_model_image_size(t->in.model));
     put_text(object, "adapters", adapters);
     put_count(object, "items", t->count);
-    put_text(object, "first_item", file_of(first));
-    put_text(object, "last_item", file_of(last));
+    put_text(object, "first_item", first ? html_file_name(first) : NULL); /* their folders may move */
+    put_text(object, "last_item", last ? html_file_name(last) : NULL);
     put_count(object, "rows", t->rows);
     put_count(object, "columns", t->dim);
     json_object_set_new(object, "normalized", json_boolean(!t->settings->raw));

@@ -89,9 +89,10 @@ static orthsr_status write_item(json_t *out, gallery *g, size_t item, orthsr_err
     size_t found = 0;
     orthsr_image *image;
     picture p = {0};
+    orthsr_status status = view(&image, g, item, error);
+    if (status == ORTHSR_ERROR_IO || status == ORTHSR_ERROR_FORMAT || status == ORTHSR_ERROR_UNSUPPORTED) return ORTHSR_OK; /* training has gone around it */
     snprintf(name, sizeof name, "shots/%03zu.jpg", json_array_size(out));
     char *path = join_path(g->directory, name);
-    orthsr_status status = view(&image, g, item, error);
     if (status == ORTHSR_OK && !path) status = failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a name in '%s'", g->directory);
     if (status == ORTHSR_OK) status = look(regions, &found, g, item, error);
     if (status == ORTHSR_OK) status = picture_make(&p, PANEL, image, g->map, g->grid, orthsr_model_patch_size(g->model), regions, found, error);
@@ -172,9 +173,8 @@ orthsr_status gallery_write(json_t **out, const orthsr_model *model, const orths
     json_t *array = json_array();
     orthsr_status status = items ? prepare_directory(directory, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for pictures of the shots");
     if (status == ORTHSR_OK) status = open_gallery(&g, templates, n_templates, error);
-    if (items) qsort(items, n, sizeof *items, compare);   /* as they are in the data set: class by class */
-    for (size_t i = 0; i < n && status == ORTHSR_OK; i++) /* training has gone around what cannot be read */
-        if (orthsr_dataset_check_item(shots, items[i], 1, NULL) == ORTHSR_OK) status = write_item(array, &g, items[i], error);
+    if (items) qsort(items, n, sizeof *items, compare); /* as they are in the data set: class by class */
+    for (size_t i = 0; i < n && status == ORTHSR_OK; i++) status = write_item(array, &g, items[i], error);
     close_gallery(&g);
     free(items);
     if (status == ORTHSR_OK) *out = array;

@@ -5,14 +5,13 @@
  */
 #include "base/collective.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 /* Of a message; and of all the values that one rank adds up at once: both keep the room that is needed small. */
 enum { MESSAGE = 1 << 28, ROUND = 1 << 22 };
@@ -116,6 +115,19 @@ void orthsr__even_begins(size_t *begins, size_t n, size_t ranks) {
     for (size_t r = 0; r <= ranks; r++) begins[r] = r * each + (r < more ? r : more);
 }
 
+/* Parts are taken in rounds: what the longest has; what is left of a rank's once `done` of it is through, `most` at once. */
+static size_t longest_part(const orthsr_collective *c, const size_t *begins) {
+    size_t longest = 0;
+    for (size_t r = 0; r < c->ranks; r++)
+        if (begins[r + 1] - begins[r] > longest) longest = begins[r + 1] - begins[r];
+    return longest;
+}
+
+static size_t left_of(const size_t *begins, size_t rank, size_t done, size_t most) {
+    size_t length = begins[rank + 1] - begins[rank], left = length > done ? length - done : 0;
+    return left < most ? left : most;
+}
+
 /* A stretch of numbers, float or double. */
 typedef struct numbers {
     bool is_double;
@@ -152,13 +164,10 @@ static char *at(void *values, size_t i, numbers of) { return (char *)values + i 
 
 /* Of every rank's part the values from `done` on, `most` of them at most: to the rank, and added up there. */
 static orthsr_status sum_round(orthsr_collective *c, void *values, const size_t *begins, size_t done, size_t most, numbers of, orthsr_error *error) {
-    size_t own = 0;
+    size_t own = left_of(begins, c->rank, done, most);
     clear(c);
-    for (size_t r = 0; r < c->ranks; r++) {
-        size_t length = begins[r + 1] - begins[r], left = length > done ? length - done : 0, n = left < most ? left : most;
-        if (r == c->rank) own = n;
-        else send_to(c, r, at(values, begins[r] + done, of), n * of.size);
-    }
+    for (size_t r = 0; r < c->ranks; r++)
+        if (r != c->rank) send_to(c, r, at(values, begins[r] + done, of), left_of(begins, r, done, most) * of.size);
     char *mine = at(values, begins[c->rank] + done, of), *room = c->room;
     for (size_t r = 0; r < c->ranks; r++) {
         receive_from(c, r, r == c->rank ? (void *)mine : (void *)room, r == c->rank ? 0 : own * of.size);
@@ -172,21 +181,17 @@ static orthsr_status sum_round(orthsr_collective *c, void *values, const size_t 
 }
 
 static orthsr_status sum_parts(orthsr_collective *c, void *values, const size_t *begins, numbers of, orthsr_error *error) {
-    size_t longest = 0, most = ROUND / c->ranks / of.size;
-    for (size_t r = 0; r < c->ranks; r++)
-        if (begins[r + 1] - begins[r] > longest) longest = begins[r + 1] - begins[r];
+    size_t longest = longest_part(c, begins), most = ROUND / c->ranks / of.size;
     for (size_t done = 0; done < longest; done += most) ORTHSR__TRY(sum_round(c, values, begins, done, most, of, error));
     return ORTHSR_OK;
 }
 
 static orthsr_status gather(orthsr_collective *c, void *values, size_t size, const size_t *begins, orthsr_error *error) {
-    size_t longest = 0, most = MESSAGE / size;
-    for (size_t r = 0; r < c->ranks; r++)
-        if (begins[r + 1] - begins[r] > longest) longest = begins[r + 1] - begins[r];
+    size_t longest = longest_part(c, begins), most = MESSAGE / size;
     for (size_t done = 0; done < longest; done += most) {
         clear(c);
         for (size_t r = 0; r < c->ranks; r++) {
-            size_t length = begins[r + 1] - begins[r], left = length > done ? length - done : 0, n = left < most ? left : most;
+            size_t n = left_of(begins, r, done, most);
             char *part = (char *)values + (begins[r] + done) * size;
             if (r != c->rank) receive_from(c, r, part, n * size);
             for (size_t to = 0; r == c->rank && to < c->ranks; to++)
@@ -274,11 +279,7 @@ void orthsr__beside_begin(orthsr_collective *c, orthsr_status (*work)(void *cont
     c->work = work;
     c->context = context;
     c->worked = ORTHSR_OK;
-    sigset_t every, before; /* the host's signals go to the host's threads */
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    c->has_thread = c->ranks > 1 && pthread_create(&c->thread, NULL, work_beside, c) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    c->has_thread = c->ranks > 1 && orthsr__thread_start(&c->thread, work_beside, c);
     if (!c->has_thread) work_beside(c);
 }
 

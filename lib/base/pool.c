@@ -3,13 +3,13 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 enum { SPINS = 4000 }; /* looks before a thread sleeps: about the time a wake-up takes */
 
@@ -139,17 +139,12 @@ void orthsr__pool_split(orthsr__pool *pool, size_t n, size_t least, void (*task)
 /* ---- life ------------------------------------------------------------------------------------------------------------------------------- */
 
 static orthsr_status start_threads(orthsr__pool *pool, orthsr_error *error) {
-    sigset_t every, before; /* the host's signals go to the host's threads */
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
     size_t wanted = pool->threads;
-    int failed = 0;
-    for (pool->threads = 1; pool->threads < wanted && !failed; pool->threads += !failed) {
+    for (pool->threads = 1; pool->threads < wanted; pool->threads++) {
         worker *w = &pool->worker[pool->threads];
-        failed = pthread_create(&w->thread, NULL, live, w);
+        if (!orthsr__thread_start(&w->thread, live, w)) break;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!failed) return ORTHSR_OK;
+    if (pool->threads == wanted) return ORTHSR_OK;
     return orthsr__fail(error, ORTHSR_ERROR_MEMORY, "the system starts no more than %zu of %zu threads; ask for fewer", pool->threads, wanted);
 }
 

@@ -59,12 +59,12 @@ orthsr_status orthsr__image_cropped(orthsr_image **out, const orthsr_image *imag
     return status;
 }
 
-orthsr_status orthsr__dataset_augmented(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr__draws *draws,
-                                        orthsr_error *error) {
+orthsr_status orthsr__dataset_augmented(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, size_t *label,
+                                        orthsr__draws *draws, orthsr_error *error) {
     const orthsr__preprocess *p = &model->config.preprocess;
     if (p->refused) return orthsr__fail(error, p->refused, "%s", p->why.message);
     orthsr_image *image, *view = NULL;
-    ORTHSR__TRY(orthsr__dataset_image(&image, dataset, item, error));
+    ORTHSR__TRY(orthsr__dataset_image(&image, label, dataset, item, error));
     orthsr_status status =
         orthsr__image_cropped(&view, image, orthsr__draw_crop(draws, image->width, image->height), model->config.image_size, p->filter, error);
     if (!status) orthsr__preprocess_normalize(pixels, view, p);

@@ -19,8 +19,8 @@ orthsr__crop orthsr__draw_crop(orthsr__draws *draws, size_t width, size_t height
 /* The crop resized to size x size as PIL resizes an image that was cropped before: nothing outside it has an influence. */
 orthsr_status orthsr__image_cropped(orthsr_image **out, const orthsr_image *image, orthsr__crop crop, size_t size, orthsr__filter filter, orthsr_error *error);
 
-/* An item (below count) as input for model, augmented: pixels (3, image_size, image_size). Errors as of orthsr_dataset_pixels. */
-orthsr_status orthsr__dataset_augmented(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr__draws *draws,
-                                        orthsr_error *error);
+/* orthsr__dataset_input, augmented. */
+orthsr_status orthsr__dataset_augmented(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, size_t *label,
+                                        orthsr__draws *draws, orthsr_error *error);
 
 #endif

@@ -57,7 +57,10 @@ orthsr_status orthsr__dataset_from_pixels(orthsr_dataset **out, uint8_t *pixels,
 /* The text of a class is its name: an empty or a repeated one, which could not be told from another, fails with status, the message beginning with where. */
 orthsr_status orthsr__check_class_names(const char *const *names, size_t n, const char *where, orthsr_status status, orthsr_error *error);
 
-/* One item (below count), decoded; the caller frees it. */
-orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error);
+/* One item (below count), decoded, which the caller frees, and its label. */
+orthsr_status orthsr__dataset_image(orthsr_image **out, size_t *label, const orthsr_dataset *dataset, size_t item, orthsr_error *error);
+
+/* One item (below count) as input for model: pixels (3, image_size, image_size), and its label. Errors: those of orthsr_dataset_pixels. */
+orthsr_status orthsr__dataset_input(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, size_t *label, orthsr_error *error);
 
 #endif

@@ -2,12 +2,12 @@
 #include "data/feed.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fail.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "clip/model.h"
 #include "data/augment.h"
 
@@ -35,31 +35,22 @@ struct orthsr__feed {
 
 /* ---- one image ------------------------------------------------------------------------------------------------------------------------------ */
 
-static orthsr_status read_item(const orthsr__supply *s, size_t item, size_t epoch, float *pixels, orthsr_error *error) {
-    if (!s->augmented) return orthsr_dataset_pixels(s->dataset, item, s->model, pixels, error);
+static orthsr_status read_item(const orthsr__supply *s, size_t item, size_t epoch, slot *to) {
+    if (!s->augmented) return orthsr__dataset_input(s->dataset, item, s->model, to->pixels, &to->label, &to->why);
     orthsr__draws draws = orthsr__draws_of(s->seed, epoch, item, ORTHSR__FOR_AUGMENTATION);
-    return orthsr__dataset_augmented(s->dataset, item, s->model, pixels, &draws, error);
+    return orthsr__dataset_augmented(s->dataset, item, s->model, to->pixels, &to->label, &draws, &to->why);
 }
 
 /* Of the image, not of the memory that it takes or of a model that takes no images. */
 static bool is_unreadable(orthsr_status status) { return status == ORTHSR_ERROR_IO || status == ORTHSR_ERROR_FORMAT || status == ORTHSR_ERROR_UNSUPPORTED; }
-
-static orthsr_status find_label(const orthsr__supply *s, size_t item, size_t *label, orthsr_error *error) {
-    orthsr__item found;
-    char *own;
-    ORTHSR__TRY(orthsr__dataset_item(s->dataset, item, &found, &own, error));
-    *label = found.label;
-    free(own);
-    return ORTHSR_OK;
-}
 
 static void read_into(const orthsr__supply *s, slot *to, size_t item, size_t epoch) {
     size_t count = s->dataset->count;
     to->unreadable = 0;
     for (;;) {
         to->item = item;
-        to->status = read_item(s, item, epoch, to->pixels, &to->why);
-        if (!to->status || !is_unreadable(to->status) || s->unreadable == ORTHSR__UNREADABLE_FAILS) break;
+        to->status = read_item(s, item, epoch, to);
+        if (!to->status || !is_unreadable(to->status) || s->unreadable == ORTHSR__UNREADABLE_FAILS) return;
         to->unreadable++;
         if (s->unreadable == ORTHSR__UNREADABLE_LEFT_OUT) return;
         if (to->unreadable == count) {
@@ -69,7 +60,6 @@ static void read_into(const orthsr__supply *s, slot *to, size_t item, size_t epo
         }
         item = (item + 1) % count;
     }
-    if (!to->status) to->status = find_label(s, item, &to->label, &to->why);
 }
 
 bool orthsr__next_of_range(void *context, size_t k, size_t *item, size_t *epoch) {
@@ -108,13 +98,8 @@ static void *read_ahead(void *argument) {
     return NULL;
 }
 
-/* Signals are the program's own threads'. */
 static bool start(orthsr__feed *f, size_t readers) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (f->readers < readers && pthread_create(&f->threads[f->readers], NULL, read_ahead, f) == 0) f->readers++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    while (f->readers < readers && orthsr__thread_start(&f->threads[f->readers], read_ahead, f)) f->readers++;
     return f->readers == readers;
 }
 

@@ -9,6 +9,11 @@
 
 typedef struct orthsr__feed orthsr__feed;
 
+enum { ORTHSR__MAX_READERS = 64 };
+
+/* Which item comes k-th, and in which epoch; false: there is no k-th. Called by one thread at a time, k never less than before but after orthsr__feed_begin. */
+typedef bool (*orthsr__request)(void *context, size_t k, size_t *item, size_t *epoch);
+
 /* What to do about an image that cannot be read. */
 typedef enum orthsr__unreadable {
     ORTHSR__UNREADABLE_FAILS,
@@ -22,9 +27,7 @@ typedef struct orthsr__supply {
     bool augmented; /* by seed, epoch and item */
     uint64_t seed;
     orthsr__unreadable unreadable;
-    /* Which item comes k-th, and in which epoch; false: there is no k-th. Called by one thread at a time, k never less than before but after
-     * orthsr__feed_begin. */
-    bool (*request)(void *context, size_t k, size_t *item, size_t *epoch);
+    orthsr__request request;
     void *context;
 } orthsr__supply;
 

@@ -5,25 +5,31 @@
 #include "data/dataset.h"
 #include "io/image.h"
 
-orthsr_status orthsr__dataset_image(orthsr_image **out, const orthsr_dataset *dataset, size_t item, orthsr_error *error) {
+orthsr_status orthsr__dataset_image(orthsr_image **out, size_t *label, const orthsr_dataset *dataset, size_t item, orthsr_error *error) {
     orthsr__item source;
     char *own;
     *out = NULL;
     ORTHSR__TRY(orthsr__dataset_item(dataset, item, &source, &own, error));
     orthsr_status status = source.pixels ? orthsr_image_new(out, source.pixels, dataset->height, dataset->width, dataset->channels, error)
                                          : orthsr__image_open_part(out, source.name, source.offset, source.size, dataset->max_pixels, error);
+    *label = source.label;
     free(own);
+    return status;
+}
+
+orthsr_status orthsr__dataset_input(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, size_t *label, orthsr_error *error) {
+    orthsr_image *image;
+    ORTHSR__TRY(orthsr__dataset_image(&image, label, dataset, item, error));
+    orthsr_status status = orthsr_model_preprocess(model, pixels, image, error);
+    orthsr_image_free(image);
     return status;
 }
 
 orthsr_status orthsr_dataset_pixels(const orthsr_dataset *dataset, size_t item, const orthsr_model *model, float *pixels, orthsr_error *error) {
     ORTHSR__REQUIRE(dataset && model && pixels, error, "dataset, model or pixels is NULL");
     if (item >= dataset->count) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "%s: item %zu; there are %zu", __func__, item, dataset->count);
-    orthsr_image *image;
-    ORTHSR__TRY(orthsr__dataset_image(&image, dataset, item, error));
-    orthsr_status status = orthsr_model_preprocess(model, pixels, image, error);
-    orthsr_image_free(image);
-    return status;
+    size_t label;
+    return orthsr__dataset_input(dataset, item, model, pixels, &label, error);
 }
 
 orthsr_status orthsr_dataset_check_item(const orthsr_dataset *dataset, size_t item, int decode, orthsr_error *error) {

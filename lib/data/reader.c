@@ -8,7 +8,7 @@
 #include "clip/model.h"
 #include "data/feed.h"
 
-enum { MOST_THREADS = 64, READY = 16 };
+enum { READY = 16 };
 
 struct orthsr_reader {
     const orthsr_dataset *dataset;
@@ -41,7 +41,7 @@ void orthsr_reader_free(orthsr_reader *reader) {
 orthsr_status orthsr_reader_set_threads(orthsr_reader *reader, size_t threads, orthsr_error *error) {
     ORTHSR__REQUIRE(reader, error, "reader is NULL");
     ORTHSR__REQUIRE(!reader->feed, error, "images have been taken already");
-    ORTHSR__REQUIRE(threads <= MOST_THREADS, error, "at most 64 threads read images");
+    ORTHSR__REQUIRE(threads <= ORTHSR__MAX_READERS, error, "at most 64 threads read images");
     reader->threads = threads;
     return ORTHSR_OK;
 }

@@ -122,8 +122,7 @@ static orthsr_status look_at_tile(orthsr__images *images, orthsr__feed *feed, si
 }
 
 /* Of a feed: the trainer's options, and a few images ready. */
-static orthsr_status make_feed(orthsr__feed **feed, const orthsr__images *images, bool augmented,
-                               bool (*request)(void *context, size_t k, size_t *item, size_t *epoch), void *context, orthsr_error *error) {
+static orthsr_status make_feed(orthsr__feed **feed, const orthsr__images *images, bool augmented, orthsr__request request, void *context, orthsr_error *error) {
     enum { READY = 8 };
     const orthsr_trainer_options *options = images->options;
     const orthsr__supply supply = {.dataset = images->dataset,
@@ -294,8 +293,7 @@ static bool looks(const orthsr__images *images) { return sees_anew(images) || (i
 /* Whether a step reads pixels at all. */
 static bool reads(const orthsr__images *images, const orthsr__encoder *encoder) { return orthsr__image_adapted(encoder) || looks(images); }
 
-orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, bool (*request)(void *context, size_t k, size_t *item, size_t *epoch),
-                                  void *context, orthsr_error *error) {
+orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, orthsr__request request, void *context, orthsr_error *error) {
     return reads(images, encoder) ? make_feed(&images->feed, images, is_augmented(images), request, context, error) : ORTHSR_OK;
 }
 

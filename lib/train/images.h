@@ -44,8 +44,7 @@ orthsr_status orthsr__images_new(orthsr__images *images, const orthsr_model *mod
 
 /* Which image a rank looks at k-th, over all its steps; see orthsr__supply. Before the first batch;
  * nothing is read where steps need no pixels. MEMORY. */
-orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, bool (*request)(void *context, size_t k, size_t *item, size_t *epoch),
-                                  void *context, orthsr_error *error);
+orthsr_status orthsr__images_feed(orthsr__images *images, const orthsr__encoder *encoder, orthsr__request request, void *context, orthsr_error *error);
 void orthsr__images_free(orthsr__images *images); /* safe on a zeroed struct */
 
 /* Before a batch's first shard, whose first image is the k-th of the feed. */

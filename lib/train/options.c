@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/real.h"
 #include "clip/prompt.h"
+#include "data/feed.h"
 
 static const char *const default_template = "a photo of a {}.";
 

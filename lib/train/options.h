@@ -6,7 +6,7 @@
 
 #include <orthsr/trainer.h>
 
-enum { ORTHSR__MAX_HOLES = 64, ORTHSR__MAX_READERS = 64 };
+enum { ORTHSR__MAX_HOLES = 64 };
 
 struct orthsr_trainer_options {
     orthsr_optimizer_kind optimizer;

@@ -311,7 +311,7 @@ typedef struct standing {
     uint64_t step, weights, parameters, context;
 } standing;
 
-orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error) {
+orthsr_status orthsr__run_same_state(orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error) {
     orthsr_collective *collective = trainer->options->collective;
     size_t ranks = orthsr_collective_ranks(collective), context_size = context ? trainer->texts.prompt->count * sizeof *context : 0;
     if (ranks == 1) return ORTHSR_OK;
@@ -319,9 +319,10 @@ orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step,
     size_t *begins = orthsr__calloc(ranks + 1, sizeof *begins), r = 1;
     orthsr_status status = orthsr__agree(collective, all && begins ? ORTHSR_OK : orthsr__fail_memory(error, "training"), error);
     if (!status) {
+        if (trainer->weights == 0) trainer->weights = orthsr__model_checksum(trainer->model); /* which reads all of them */
         orthsr__even_begins(begins, ranks, ranks);
         all[orthsr_collective_rank(collective)] =
-            (standing){step, orthsr__model_checksum(trainer->model), checksum(0, parameters, trainer->adapter->parameter_count * sizeof *parameters),
+            (standing){step, trainer->weights, checksum(0, parameters, trainer->adapter->parameter_count * sizeof *parameters),
                        context ? checksum(0, context, context_size) : 0};
         status = orthsr__gather(collective, all, sizeof *all, begins, error);
     }

@@ -24,7 +24,7 @@ orthsr_status orthsr__run_agree(orthsr_trainer *trainer, orthsr_error *error);
 /* That all ranks go on from the same step with the same numbers, of the adapter and of the prompt's context (NULL: none), and
  * with the same weights of the model, which its fingerprint is only a sample of: MISMATCH names the first one that
  * differs from rank 0. */
-orthsr_status orthsr__run_same_state(const orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error);
+orthsr_status orthsr__run_same_state(orthsr_trainer *trainer, size_t step, const real *parameters, const real *context, orthsr_error *error);
 
 /* MISMATCH names the first thing in which the run text (size), of the file at path, differs; FORMAT: it is no such list. */
 orthsr_status orthsr__run_compare(const orthsr__run *run, const char *text, size_t size, const char *path, orthsr_error *error);

@@ -9,8 +9,6 @@
 #include "base/collective.h"
 #include "base/pool.h"
 
-enum { ORTHSR__MAX_SHARDS = ORTHSR_MAX_RANKS };
-
 typedef struct orthsr__shards {
     size_t count;      /* of all ranks */
     size_t *begins;    /* (ranks + 1): those of rank r are begins[r] .. begins[r + 1] - 1 */

@@ -42,6 +42,7 @@ struct orthsr_trainer {
     double metric[ORTHSR__METRICS];
     orthsr__phases phases; /* of the last step */
     double work;           /* likewise */
+    uint64_t weights;      /* checksum of the model's, once ranks have compared it; 0 before */
     orthsr__run run;       /* what is trained and how, once a checkpoint has asked for it */
 };
 

@@ -83,17 +83,6 @@ static void make_model(const char *directory) {
 
 /* ---- timing ------------------------------------------------------------------------------------------------------------------ */
 
-/* A line of /proc/self/status in kB; 0 where there is none. */
-static long memory(const char *key) {
-    char line[256];
-    long value = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0) value = strtol(line + strlen(key) + 1, NULL, 10);
-    if (file) fclose(file);
-    return value;
-}
-
 int main(int argc, char **argv) {
     char directory[] = "/tmp/orthsr-open-XXXXXX", command[64];
     const char *path = argc > 1 ? argv[1] : mkdtemp(directory);

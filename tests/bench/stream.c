@@ -11,17 +11,6 @@
 
 enum { IMAGES = 200, BATCH = 8, ROUNDS = 5 };
 
-/* A line of /proc/self/status in kB; 0 where there is none. */
-static long memory(const char *key) {
-    char line[256];
-    long value = 0;
-    FILE *file = fopen("/proc/self/status", "r");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0) value = strtol(line + strlen(key) + 1, NULL, 10);
-    if (file) fclose(file);
-    return value;
-}
-
 static void open_long(const char *path, size_t lines) {
     FILE *file = fopen(path, "w");
     if (!file) perror(path), exit(1);
