@@ -28,9 +28,10 @@ int main(void) {
 #include "base/half.h"
 #include "util/adapters.h"
 #include "util/allocations.h"
+#include "util/ranks.h"
 #include "util/tiny.h"
 
-static orthsr_error error;
+static _Thread_local orthsr_error error; /* of the test, or of each rank's thread */
 
 /* Across the processes that Check makes. */
 static struct totals {
@@ -49,6 +50,7 @@ static notes now, reference;
 static long problems;
 
 static void note(const void *bytes, size_t n) {
+    if (allocations_apart) return;
     ck_assert_uint_le(n, sizeof now.bytes - now.size);
     memcpy(now.bytes + now.size, bytes, n);
     now.size += n;
@@ -81,11 +83,15 @@ static void problem(const char *call, const char *what, const char *detail) {
                 what, detail);
 }
 
+static _Atomic long failures, failures_apart;
+static _Atomic long *own_failures(void) { return allocations_apart ? &failures_apart : &failures; }
+
 /* Whether a failed call failed as it must; from here on allocations succeed. */
 static void check_failure(orthsr_status status, const char *call) {
+    atomic_fetch_add(own_failures(), 1);
     if (status != ORTHSR_ERROR_MEMORY) problem(call, orthsr_status_string(status), error.message);
     else if (!strstr(error.message, "memory") && !strstr(error.message, "threads")) problem(call, "the message does not say so: ", error.message);
-    atomic_store(&allocations.fail_at, 0);
+    if (!allocations_apart) atomic_store(&allocations.fail_at, 0);
 }
 
 /* A call of the library: it succeeds, or fails for want of memory and succeeds when it is made again. */
@@ -560,9 +566,9 @@ static void optimizers(const char *arg) {
 
 /* ---- training and evaluating ---------------------------------------------------------------------------------------------- */
 
-/* Two steps, a checkpoint, and a third. which: the parametrisation, or 'p' for a prompt alone and 'b' for both; then an optimizer; then 'c' for CutOut and
- * augmentation. */
-static void train(const char *which) {
+/* Two steps, a checkpoint, and a third, by one rank. which: the parametrisation, or 'p' for a prompt alone and 'b' for both; then an optimizer; then 'c' for
+ * CutOut and augmentation. */
+static void train_by(const char *which, orthsr_collective *ranks) {
     orthsr_trainer_options *options;
     orthsr_trainer *trainer;
     orthsr_adapter *adapter = NULL;
@@ -587,6 +593,9 @@ static void train(const char *which) {
         TRY(orthsr_trainer_options_set_cutout_fill(options, ORTHSR_CUTOUT_NOISE, &error));
         TRY(orthsr_trainer_options_set_augmentation(options, ORTHSR_AUGMENT_STANDARD, &error));
     }
+    TRY(orthsr_trainer_options_set_shards(options, orthsr_collective_ranks(ranks), &error));
+    TRY(orthsr_trainer_options_set_collective(options, ranks, &error));
+    atomic_store(own_failures(), 0);
     NEW(trainer, orthsr_trainer_new_with_prompt(&trainer, tiny, adapter, prompt, items, options, &error));
     for (int step = 0; step < 2; step++) {
         TRY(orthsr_trainer_step(trainer, &error));
@@ -596,7 +605,10 @@ static void train(const char *which) {
         }
     }
     char *text;
-    TRY(orthsr_trainer_save(trainer, scratch_file("checkpoint"), "mine", &error));
+    long together = atomic_load(own_failures());
+    if (!allocations_apart) TRY(orthsr_trainer_save(trainer, scratch_file("checkpoint"), "mine", &error)); /* of which the other need not know */
+    atomic_store(own_failures(), together);
+    if (ranks) ck_ok(orthsr_collective_barrier(ranks, &error));
     TRY(orthsr_trainer_load(trainer, scratch_file("checkpoint"), &text, &error));
     note_text(text);
     orthsr_free(text);
@@ -615,6 +627,35 @@ static void train(const char *which) {
     orthsr_trainer_options_free(options);
     orthsr_prompt_free(prompt);
     orthsr_adapter_free(adapter);
+}
+
+static void train(const char *which) { train_by(which, NULL); }
+
+/* What brings bytes from rank to rank allocates for itself. */
+static orthsr_status meet_apart(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
+                                orthsr_error *why) {
+    bool before = allocations_apart;
+    allocations_apart = true;
+    orthsr_status status = meet(payload, send, send_sizes, receive, receive_sizes, why);
+    allocations_apart = before;
+    return status;
+}
+
+/* By two ranks, of which one is short of memory (which's last digit): both fail at once, and both go on. One that waited for ever for the other would be ended
+ * by the alarm. */
+static void train_as_rank(rank *me) {
+    allocations_apart = me->index != (size_t)(((const char *)me->context)[3] - '0');
+    ck_ok(orthsr_collective_barrier(me->collective, &error)); /* nothing fails before both are there */
+    train_by(me->context, me->collective);
+}
+
+static void train_by_ranks(const char *which) {
+    meeting m = {.exchange = meet_apart};
+    void *contexts[] = {(void *)(uintptr_t)which, (void *)(uintptr_t)which};
+    alarm(60);
+    meet_all(&m, 2, train_as_rank, contexts);
+    alarm(0);
+    if (atomic_load(&failures) != atomic_load(&failures_apart)) problem("training by ranks", "one fails and the other goes on", "");
 }
 
 static int count_steps(const orthsr_trainer *trainer, void *payload) {
@@ -880,9 +921,9 @@ static void decode(const char *name) {
 static void arrays(const char *arg) {
     (void)arg;
     float values[6] = {1, 2, 3, 4, 5, 6}, *read;
-    size_t shape[ORTHSR_ARRAY_MAX_RANK] = {2, 3}, rank;
+    size_t shape[ORTHSR_ARRAY_MAX_RANK] = {2, 3}, dimensions;
     TRY(orthsr_array_write(scratch_file("a.npy"), values, shape, 2, &error));
-    NEW(read, orthsr_array_read(&read, shape, &rank, scratch_file("a.npy"), &error));
+    NEW(read, orthsr_array_read(&read, shape, &dimensions, scratch_file("a.npy"), &error));
     note_floats(read, 6);
     orthsr_free(read);
 }
@@ -956,6 +997,10 @@ static const struct scenario {
     {train, "train", "53-"},
     {train, "train", "p0-"},
     {train, "train", "b1c"},
+    {train_by_ranks, "train by ranks", "01-0"},
+    {train_by_ranks, "train by ranks", "53-0"},
+    {train_by_ranks, "train by ranks", "b1c0"},
+    {train_by_ranks, "train by ranks", "b1c1"},
     {checkpoints, "checkpoints", "1"},
     {checkpoints, "checkpoints", "3"},
     {evaluate, "evaluate", ""},

@@ -152,9 +152,10 @@ static const orthsr__target *overflown(const orthsr__descent *descent) {
     return target;
 }
 
-/* Every A of next->parameters: this rank's are built, the others' come from theirs. */
-static orthsr_status build(orthsr__descent *descent, orthsr_error *error) {
-    orthsr_status status = orthsr__build_blocks(descent->pool, descent->adapter, descent->first, descent->targets, &descent->next, descent->work, error);
+/* Every A of next->parameters: this rank's are built, the others' come from theirs. status: of what came before, which may have failed at one rank alone. */
+static orthsr_status build(orthsr__descent *descent, orthsr_status status, orthsr_error *error) {
+    orthsr__phase(descent->phases, ORTHSR_PHASE_ORTHOGONAL);
+    if (!status) status = orthsr__build_blocks(descent->pool, descent->adapter, descent->first, descent->targets, &descent->next, descent->work, error);
     orthsr_phase before = orthsr__phase(descent->phases, ORTHSR_PHASE_COMMUNICATION);
     status = orthsr__agree(descent->ranks, status, error);
     orthsr__phase(descent->phases, before);
@@ -170,10 +171,9 @@ static orthsr_status measure(orthsr__descent *descent, double *defect, orthsr_er
     return ORTHSR_OK;
 }
 
-orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error) {
-    orthsr_adapter *adapter = descent->adapter;
-    *defect = 0;
-    if (adapter->parameter_count == 0) return ORTHSR_OK;
+/* The optimizer's step, into next->parameters. */
+static orthsr_status propose(orthsr__descent *descent, double lr, orthsr_error *error) {
+    const orthsr_adapter *adapter = descent->adapter;
     memcpy(descent->next.parameters, adapter->factors.parameters, adapter->parameter_count * sizeof(real));
     orthsr_error why;
     orthsr_status status = orthsr__optimizer_step(descent->optimizer, descent->next.parameters, descent->gradient, adapter->parameter_count, lr, &why);
@@ -182,13 +182,19 @@ orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *
     if (status) return orthsr__fail(error, status, "%s", why.message);
     stretch_step(descent);
     orthsr__adapter_bound(adapter, descent->next.parameters);
-    orthsr__phase(descent->phases, ORTHSR_PHASE_ORTHOGONAL);
-    status = build(descent, error);
+    return ORTHSR_OK;
+}
+
+orthsr_status orthsr__descent_step(orthsr__descent *descent, double lr, double *defect, orthsr_error *error) {
+    orthsr_adapter *adapter = descent->adapter;
+    *defect = 0;
+    if (adapter->parameter_count == 0) return ORTHSR_OK;
+    orthsr_status proposed = propose(descent, lr, error), status = build(descent, proposed, error);
     if (!status) {
         orthsr__adapter_exchange(adapter, &descent->next);
         status = measure(descent, defect, error);
         if (status) orthsr__adapter_exchange(adapter, &descent->next);
     }
-    if (status) orthsr__optimizer_undo(descent->optimizer);
+    if (status && !proposed) orthsr__optimizer_undo(descent->optimizer);
     return status;
 }

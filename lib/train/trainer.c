@@ -179,13 +179,16 @@ orthsr_status orthsr_trainer_new_with_prompt(orthsr_trainer **out, const orthsr_
     *out = NULL;
     ORTHSR__REQUIRE(model && dataset, error, "an argument is NULL");
     ORTHSR__REQUIRE(adapter || prompt, error, "there is neither adapter nor prompt to train");
+    orthsr_error why; /* ranks tell each other, whether the caller listens or not */
     orthsr_trainer *trainer = orthsr__calloc(1, sizeof *trainer);
-    if (!trainer) return orthsr__fail_memory(error, "a trainer");
+    if (!trainer) {
+        orthsr_status status = orthsr__agree(options ? options->collective : NULL, orthsr__fail_memory(&why, "a trainer"), &why);
+        return orthsr__fail(error, status, "%s", why.message);
+    }
     trainer->model = model;
     trainer->adapter = adapter;
     trainer->dataset = dataset;
     for (size_t i = 0; i < ORTHSR__METRICS; i++) trainer->metric[i] = NAN;
-    orthsr_error why; /* ranks tell each other, whether the caller listens or not */
     orthsr_status status = make(trainer, prompt, options, &why);
     if (status) {
         orthsr_trainer_free(trainer);

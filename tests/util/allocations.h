@@ -1,7 +1,8 @@
 /* allocations.h - this program's allocator: it counts the blocks that live, and fails the allocation that it is told to.
  *
  * Defined in a program, these functions are those of the libraries it is linked with too (jansson, libpng, libjpeg, zlib, LAPACKE, libc's opendir and fopen).
- * Between ALLOCATIONS_ARMED and _DISARMED every thread's allocations and new threads are counted and may fail; the test's own, outside, never do.
+ * Between allocations_arm and allocations_disarm every thread's allocations and new threads are counted and may fail, but for threads that stand apart; the
+ * test's own, outside, never do.
  */
 #ifndef TESTS_UTIL_ALLOCATIONS_H
 #define TESTS_UTIL_ALLOCATIONS_H
@@ -31,11 +32,16 @@ static struct {
     _Atomic long refused, live;
 } allocations;
 
-static inline void allocations_arm(void) { atomic_store(&allocations.armed, true); }
-static inline void allocations_disarm(void) { atomic_store(&allocations.armed, false); }
+static _Thread_local bool allocations_apart; /* of this thread none is counted or fails, and it neither arms nor disarms */
+
+static inline void allocations_set(bool armed) {
+    if (!allocations_apart) atomic_store(&allocations.armed, armed);
+}
+static inline void allocations_arm(void) { allocations_set(true); }
+static inline void allocations_disarm(void) { allocations_set(false); }
 
 static inline bool allocation_refused(void) {
-    if (!atomic_load_explicit(&allocations.armed, memory_order_relaxed)) return false;
+    if (allocations_apart || !atomic_load_explicit(&allocations.armed, memory_order_relaxed)) return false;
     long n = atomic_fetch_add(&allocations.count, 1) + 1, at = atomic_load(&allocations.fail_at);
     if (at == 0 || (n != at && !(atomic_load(&allocations.onwards) && n > at))) return false;
     atomic_fetch_add(&allocations.refused, 1);

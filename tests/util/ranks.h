@@ -25,6 +25,7 @@ typedef struct rank {
 
 struct meeting {
     size_t ranks;
+    orthsr_exchange exchange; /* NULL: meet */
     pthread_barrier_t barrier;
     rank rank[MOST_RANKS];
     size_t fail_rank, fail_at; /* that rank's exchange of this number fails, from 1; 0: none does */
@@ -56,7 +57,7 @@ static inline orthsr_status meet(void *payload, const void *const *send, const s
 static inline void *begin_rank(void *argument) {
     rank *me = argument;
     orthsr_error error;
-    ck_ok(orthsr_collective_new(&me->collective, me->index, me->meeting->ranks, meet, me, &error));
+    ck_ok(orthsr_collective_new(&me->collective, me->index, me->meeting->ranks, me->meeting->exchange ? me->meeting->exchange : meet, me, &error));
     me->work(me);
     orthsr_collective_free(me->collective);
     return NULL;
