@@ -156,28 +156,23 @@ static void expect_own(const char *what) {
 
 /* ---- one input --------------------------------------------------------------------------------------------------------------- */
 
-typedef struct cursor {
-    const uint8_t *at, *end;
-} cursor;
-
-static size_t take(cursor *c) { return c->at < c->end ? *c->at++ : 0; }
-
-static void change(content *sections, cursor *c) {
-    content *section = &sections[take(c) % SECTIONS];
-    size_t kind = take(c) % 5, place = take(c) | take(c) << 8, n = take(c) % 33;
-    if (n > (size_t)(c->end - c->at)) n = (size_t)(c->end - c->at);
+static void change(content *sections, fuzz_part *input) {
+    content *section = &sections[fuzz_byte(input) % SECTIONS];
+    size_t kind = fuzz_byte(input) % 5, low = fuzz_byte(input), place = low | (size_t)fuzz_byte(input) << 8, n = fuzz_byte(input) % 33;
+    if (n > input->size) n = input->size;
     if (kind == 0) section->missing = 1;
     if (kind == 1) section->size = place % (section->size + 1);
     if (kind == 2 && section->size + n <= ROOM) { /* lengthen */
-        memcpy(section->bytes + section->size, c->at, n);
+        memcpy(section->bytes + section->size, input->bytes, n);
         section->size += n;
     }
     if (kind > 2) { /* any bytes, or whole numbers */
         place %= section->size + 1;
         if (kind == 4) place -= place % 4;
-        memcpy(section->bytes + place, c->at, n < section->size - place ? n : section->size - place);
+        memcpy(section->bytes + place, input->bytes, n < section->size - place ? n : section->size - place);
     }
-    c->at += n;
+    input->bytes += n;
+    input->size -= n;
 }
 
 static orthsr_status load(const content *sections, char **text) {
@@ -194,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text;
     if (!run.trainer) make_run();
     memcpy(changed, run.own, sizeof changed);
-    for (cursor c = {data, data + size}; c.at < c.end;) change(changed, &c);
+    for (fuzz_part input = {data, size}; input.size > 0;) change(changed, &input);
     orthsr_status status = load(changed, &text);
     fuzz_check(status, &error, "x.checkpoint");
     if (status) {

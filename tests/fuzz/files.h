@@ -18,6 +18,12 @@ typedef struct fuzz_part {
     size_t size;
 } fuzz_part;
 fuzz_part fuzz_next(fuzz_part *input);
+/* Its next byte, taken off; 0 at its end. */
+static inline uint8_t fuzz_byte(fuzz_part *input) {
+    if (input->size == 0) return 0;
+    input->size--;
+    return *input->bytes++;
+}
 
 /* What every failure must be: one with a message in plain UTF-8 that names the file. Anything else ends the program. */
 void fuzz_check(orthsr_status status, const orthsr_error *error, const char *name);

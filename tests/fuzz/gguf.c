@@ -16,31 +16,27 @@ static gguf_file parsed;
 
 /* ---- what is to be written, taken from the input ------------------------------------------------------------------------- */
 
-typedef struct cursor {
-    const uint8_t *at, *end;
-} cursor;
+static unsigned take(fuzz_part *input, unsigned below) { return fuzz_byte(input) % below; }
 
-static unsigned take(cursor *c, unsigned below) { return c->at < c->end ? *c->at++ % below : 0; }
-
-static uint32_t take_u32(cursor *c) {
+static uint32_t take_u32(fuzz_part *input) {
     uint32_t value = 0;
-    for (int i = 0; i < 4; i++) value = value << 8 | take(c, 256);
+    for (int i = 0; i < 4; i++) value = value << 8 | take(input, 256);
     return value;
 }
 
-static float take_float(cursor *c) {
-    uint32_t bits = take_u32(c);
+static float take_float(fuzz_part *input) {
+    uint32_t bits = take_u32(input);
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
 /* Of any bytes but zero: shorter than room. */
-static void take_text(cursor *c, char *text, unsigned room) {
-    unsigned n = take(c, room), used = 0;
-    while (used < n && c->at < c->end) {
-        if (*c->at) text[used++] = (char)*c->at;
-        c->at++;
+static void take_text(fuzz_part *input, char *text, unsigned room) {
+    unsigned n = take(input, room), used = 0;
+    while (used < n && input->size > 0) {
+        uint8_t byte = fuzz_byte(input);
+        if (byte) text[used++] = (char)byte;
     }
     text[used] = '\0';
 }
@@ -60,46 +56,46 @@ static void expect_float(const uint8_t *at, float value) {
 
 /* ---- keys: each is written, or, with a value that was read, compared with it ---------------------------------------------- */
 
-static void key(cursor *c, orthsr__gguf *to, const gguf_value *read) {
+static void key(fuzz_part *input, orthsr__gguf *to, const gguf_value *read) {
     char name[GGUF_NAME], text[GGUF_NAME], texts[LONGEST_ARRAY][8];
     const char *list[LONGEST_ARRAY];
     float floats[LONGEST_ARRAY];
-    take_text(c, name, GGUF_NAME);
-    unsigned kind = take(c, 6), n;
+    take_text(input, name, GGUF_NAME);
+    unsigned kind = take(input, 6), n;
     static const uint32_t types[] = {GGUF_TEXT, GGUF_BOOL, GGUF_U32, GGUF_F32, GGUF_ARRAY, GGUF_ARRAY};
     if (read) fuzz_require(strcmp(read->key, name) == 0 && read->type == types[kind], "the key that was written");
     switch (kind) {
     case 0:
-        take_text(c, text, GGUF_NAME);
+        take_text(input, text, GGUF_NAME);
         if (read) expect_text(read->at - 8, text);
         else orthsr__gguf_add_text(to, name, text);
         return;
     case 1:
-        n = take(c, 2);
+        n = take(input, 2);
         if (read) fuzz_require(read->at[0] == n, "the truth that was written");
         else orthsr__gguf_add_bool(to, name, n);
         return;
     case 2: {
-        uint32_t value = take_u32(c);
+        uint32_t value = take_u32(input);
         if (read) fuzz_require(gguf_number(read->at, 4) == value, "the number that was written");
         else orthsr__gguf_add_u32(to, name, value);
         return;
     }
     case 3:
-        floats[0] = take_float(c);
+        floats[0] = take_float(input);
         if (read) expect_float(read->at, floats[0]);
         else orthsr__gguf_add_f32(to, name, floats[0]);
         return;
     case 4:
-        n = take(c, LONGEST_ARRAY);
-        for (unsigned i = 0; i < n; i++) floats[i] = take_float(c);
+        n = take(input, LONGEST_ARRAY);
+        for (unsigned i = 0; i < n; i++) floats[i] = take_float(input);
         if (!read) orthsr__gguf_add_f32s(to, name, floats, n);
         else fuzz_require(read->count == n && read->element == GGUF_F32, "the array that was written");
         for (unsigned i = 0; i < n && read; i++) expect_float(read->at + 4 * i, floats[i]);
         return;
     default:
-        n = take(c, LONGEST_ARRAY);
-        for (unsigned i = 0; i < n; i++) take_text(c, texts[i], sizeof texts[i]), list[i] = texts[i];
+        n = take(input, LONGEST_ARRAY);
+        for (unsigned i = 0; i < n; i++) take_text(input, texts[i], sizeof texts[i]), list[i] = texts[i];
         if (!read) orthsr__gguf_add_texts(to, name, list, n);
         else fuzz_require(read->count == n && read->element == GGUF_TEXT, "the texts that were written");
         const uint8_t *at = read ? read->at : NULL;
@@ -115,13 +111,13 @@ typedef struct shape {
     size_t extents[4], rank, bytes;
 } shape;
 
-static shape take_shape(cursor *c) {
+static shape take_shape(fuzz_part *input) {
     shape s = {.type = ORTHSR__GGUF_F32};
-    take_text(c, s.name, GGUF_NAME);
-    s.type = take(c, 2) ? ORTHSR__GGUF_F16 : ORTHSR__GGUF_F32;
-    s.rank = 1 + take(c, 4);
+    take_text(input, s.name, GGUF_NAME);
+    s.type = take(input, 2) ? ORTHSR__GGUF_F16 : ORTHSR__GGUF_F32;
+    s.rank = 1 + take(input, 4);
     s.bytes = s.type == ORTHSR__GGUF_F16 ? 2 : 4;
-    for (size_t i = 0; i < s.rank; i++) s.bytes *= s.extents[i] = 1 + take(c, LARGEST_EXTENT);
+    for (size_t i = 0; i < s.rank; i++) s.bytes *= s.extents[i] = 1 + take(input, LARGEST_EXTENT);
     return s;
 }
 
@@ -143,7 +139,7 @@ static void expect_tensor(const gguf_tensor *t, const shape *s, size_t k) {
 
 enum { MOST_TENSORS = 6, MOST_KEYS = 12 };
 
-static void write_and_read(cursor input) {
+static void write_and_read(fuzz_part input) {
     static int fd = -1;
     orthsr__gguf header = {0};
     orthsr_error error;
@@ -151,12 +147,12 @@ static void write_and_read(cursor input) {
     fuzz_require(fd >= 0 && ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0, "a file in memory");
     orthsr__writer writer = {.fd = fd, .path = (char *)(uintptr_t) "x.gguf"};
 
-    cursor c = input;
-    unsigned keys = take(&c, MOST_KEYS), tensors = take(&c, MOST_TENSORS);
+    fuzz_part rest = input;
+    unsigned keys = take(&rest, MOST_KEYS), tensors = take(&rest, MOST_TENSORS);
     shape shapes[MOST_TENSORS];
-    for (unsigned i = 0; i < keys; i++) key(&c, &header, NULL);
+    for (unsigned i = 0; i < keys; i++) key(&rest, &header, NULL);
     for (unsigned i = 0; i < tensors; i++) {
-        shapes[i] = take_shape(&c);
+        shapes[i] = take_shape(&rest);
         orthsr__gguf_add_tensor(&header, shapes[i].name, shapes[i].type, shapes[i].extents, shapes[i].rank);
     }
     fuzz_require(orthsr__gguf_write_header(&header, &writer, &error) == ORTHSR_OK, "a header written");
@@ -169,9 +165,10 @@ static void write_and_read(cursor input) {
     gguf_parse(&parsed, bytes, size);
     if (parsed.wrong) fuzz_require(0, parsed.wrong);
     fuzz_require(parsed.value_count == keys && parsed.tensor_count == tensors, "as many keys and tensors");
-    c = input;
-    c.at += c.end - c.at < 2 ? c.end - c.at : 2;
-    for (unsigned i = 0; i < keys; i++) key(&c, NULL, &parsed.values[i]);
+    rest = input;
+    fuzz_byte(&rest);
+    fuzz_byte(&rest);
+    for (unsigned i = 0; i < keys; i++) key(&rest, NULL, &parsed.values[i]);
     for (unsigned i = 0; i < tensors; i++) expect_tensor(&parsed.tensors[i], &shapes[i], i);
     free(bytes);
 }
@@ -179,7 +176,7 @@ static void write_and_read(cursor input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     if (data[0] != 0) {
-        write_and_read((cursor){data + 1, data + size});
+        write_and_read((fuzz_part){data + 1, size - 1});
         return 0;
     }
     uint8_t *copy = malloc(size > 1 ? size - 1 : 1); /* of just this size, so that whoever reads beyond it is found */
