@@ -2,12 +2,11 @@
  *
  * It runs build/bin/orthsr (or $ORTHSR) on the default model and on small folder datasets that it makes.
  */
-#include <jansson.h>
 #include <png.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "util/tool.h"
+#include "util/json.h"
 
 #define MODEL "examples/data/mini"
 #define SIDE 28
@@ -17,28 +16,6 @@ static orthsr_error error;
 static void expect_usage(outcome o, const char *text) {
     expect_failure(o, 2, text);
     ck_assert_msg(strstr(o.err, "orthsr help") != NULL, "no hint in: %s", o.err);
-}
-
-/* Success with exactly one JSON object on stdout. The caller releases it. */
-static json_t *expect_json(outcome o) {
-    json_error_t where;
-    ck_assert_msg(o.code == 0, "exit code %d: %s", o.code, o.err);
-    json_t *object = json_loads(o.out, 0, &where);
-    ck_assert_msg(object != NULL, "not one JSON object: %s: %.200s", where.text, o.out);
-    ck_assert(json_is_object(object));
-    return object;
-}
-
-static double number_in(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    ck_assert_msg(json_is_number(value), "no number '%s'", key);
-    return json_number_value(value);
-}
-
-static const char *text_in(const json_t *object, const char *key) {
-    const char *value = json_string_value(json_object_get(object, key));
-    ck_assert_msg(value != NULL, "no text '%s'", key);
-    return value;
 }
 
 static int exists(const char *name) { return access(scratch_file(name), F_OK) == 0; }

@@ -1,11 +1,10 @@
 /* test_report.c - pages that the orthsr tool writes: what a person reads is what result.json says, whatever stands in names, and it is valid HTML. */
-#include <jansson.h>
 #include <png.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "util/tool.h"
+#include "util/json.h"
 
 #define MODEL "examples/data/mini"
 enum { SIDE = 28 };
@@ -56,18 +55,6 @@ static json_t *load(const char *name) {
     json_t *object = json_load_file(scratch_file(name), 0, NULL);
     ck_assert_msg(json_is_object(object), "%s is no object", name);
     return object;
-}
-
-static double number_in(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    ck_assert_msg(json_is_number(value), "no number '%s'", key);
-    return json_number_value(value);
-}
-
-static const char *text_in(const json_t *object, const char *key) {
-    const char *value = json_string_value(json_object_get(object, key));
-    ck_assert_msg(value != NULL, "no text '%s'", key);
-    return value;
 }
 
 /* ---- reading a page as a person does -------------------------------------------------------------------------------------------------- */
@@ -395,8 +382,7 @@ START_TEST(several_runs) {
     }
     mean[2] = 2 * mean[0] * mean[1] / (mean[0] + mean[1]);
     outcome o = run("report @/run1 @/run2 @/run3 @/run4 --out @/compared.html --json");
-    ck_assert_msg(o.code == 0, "%s", o.err);
-    json_t *printed = json_loads(o.out, 0, NULL);
+    json_t *printed = expect_json(o);
     ck_assert_uint_eq(json_array_size(json_object_get(printed, "groups")), 3);
     char *page = read_text(scratch_file("compared.html"));
     const char *table = table_of(page, "Percent correct on test images");
@@ -448,8 +434,7 @@ END_TEST
 
 START_TEST(evaluations) {
     outcome o = run("evaluate --model " MODEL " --data @/data --adapter @/run1/adapter --adapter @/run1/adapter --out @/measured --json");
-    ck_assert_msg(o.code == 0, "%s", o.err);
-    json_t *printed = json_loads(o.out, 0, NULL), *result = load("measured/result.json"), *trained = load("run1/result.json");
+    json_t *printed = expect_json(o), *result = load("measured/result.json"), *trained = load("run1/result.json");
     ck_assert(json_equal(printed, result));
     ck_assert(json_equal(json_object_get(result, "per_class"), json_object_get(trained, "per_class")));
     ck_assert(json_equal(json_object_get(result, "confusion"), json_object_get(trained, "confusion")));
@@ -496,8 +481,7 @@ START_TEST(names_are_text) {
     make_idx("odd \"names\" <i>", names, 6, 2, 3);
     outcome o =
         run("train --model " MODEL " --data '@/odd \"names\" <i>' --shots 1 --epochs 1 --template '<u>{}</u> & \"it\"' --out '@/<out> '\\''&'\\''' --json");
-    ck_assert_msg(o.code == 0, "%s", o.err);
-    json_t *printed = json_loads(o.out, 0, NULL);
+    json_t *printed = expect_json(o);
     char *page = read_text(scratch_file("<out> '&'/report.html"));
     static const char *const markup[] = {"<script", "<b>bold", "<i>", "<u>", "<!--", "<out>"};
     for (size_t i = 0; i < sizeof markup / sizeof *markup; i++) ck_assert_msg(!strstr(page, markup[i]), "'%s' is markup", markup[i]);
@@ -572,7 +556,7 @@ START_TEST(unreadable_images) {
     ck_assert_int_eq(run("evaluate --model " MODEL " --data @/spoilt --protocol all --strict").code, 1);
     ck_assert_int_eq(run("zeroshot --model " MODEL " --data @/spoilt --strict").code, 1);
     o = run("zeroshot --model " MODEL " --data @/spoilt --json");
-    json_t *printed = json_loads(o.out, 0, NULL);
+    json_t *printed = expect_json(o);
     ck_assert(number_in(printed, "items") == 7 && json_array_size(json_object_get(printed, "unreadable")) == 2);
     json_decref(printed);
     for (unsigned i = 0; i < 4; i++) {
@@ -615,8 +599,7 @@ END_TEST
 START_TEST(explanations) {
     write_picture("picture.png", 5);
     outcome o = run("explain --model " MODEL " --data @/data --adapter @/run1/adapter --image @/picture.png --out @/seen.png --json");
-    ck_assert_msg(o.code == 0, "%s", o.err);
-    json_t *printed = json_loads(o.out, 0, NULL);
+    json_t *printed = expect_json(o);
     ck_assert_ptr_nonnull(strstr(text_in(printed, "page"), "/seen.html"));
     char *page = read_text(scratch_file("seen.html"));
     const char *table = table_of(page, "Probability in percent");
