@@ -191,6 +191,30 @@ START_TEST(an_image_of_which_nothing_is_left_is_an_error) {
 }
 END_TEST
 
+/* Nor are all images unreadable where the model takes none: who goes around such images hears of the model. */
+START_TEST(a_refused_model_is_no_unreadable_image) {
+    static const char *const name = "cat";
+    static const int32_t labels[2];
+    static const uint8_t black[2];
+    orthsr_error error;
+    orthsr_model *model;
+    orthsr_dataset *images;
+    orthsr_reader *reader;
+    float pixels[3 * 24 * 24];
+    size_t item, n;
+    ck_ok(orthsr_model_open(&model, model_with("hf", "preprocessor_config.json", "{\"crop_size\": null}"), &error));
+    ck_assert_uint_le(orthsr_model_image_size(model), 24);
+    ck_ok(orthsr_dataset_new(&images, black, 2, 1, 1, 1, labels, &name, 1, &error));
+    ck_ok(orthsr_reader_new(&reader, images, model, 0, 2, &error));
+    ck_ok(orthsr_reader_set_skip(reader, 1, &error));
+    ck_fails(orthsr_reader_next(reader, pixels, &item, 1, &n, &error), ORTHSR_ERROR_UNSUPPORTED, "'crop_size': null");
+    ck_assert_uint_eq(orthsr_reader_skipped(reader), 0);
+    orthsr_reader_free(reader);
+    orthsr_dataset_free(images);
+    orthsr_model_free(model);
+}
+END_TEST
+
 static TCase *peers(void) {
     TCase *tests = tcase_create("peers");
     tcase_set_timeout(tests, 60);
@@ -203,6 +227,7 @@ static TCase *refusals(void) {
     tcase_add_loop_test(tests, what_would_change_pixels_is_refused_by_name, 0, sizeof refused / sizeof *refused);
     tcase_add_test(tests, processor_config_comes_first);
     tcase_add_test(tests, an_image_of_which_nothing_is_left_is_an_error);
+    tcase_add_test(tests, a_refused_model_is_no_unreadable_image);
     return tests;
 }
 

@@ -42,7 +42,9 @@ static orthsr_status read_item(const orthsr__supply *s, size_t item, size_t epoc
 }
 
 /* Of the image, not of the memory that it takes or of a model that takes no images. */
-static bool is_unreadable(orthsr_status status) { return status == ORTHSR_ERROR_IO || status == ORTHSR_ERROR_FORMAT || status == ORTHSR_ERROR_UNSUPPORTED; }
+static bool is_unreadable(const orthsr__supply *s, orthsr_status status) {
+    return !s->model->config.preprocess.refused && (status == ORTHSR_ERROR_IO || status == ORTHSR_ERROR_FORMAT || status == ORTHSR_ERROR_UNSUPPORTED);
+}
 
 static void read_into(const orthsr__supply *s, slot *to, size_t item, size_t epoch) {
     size_t count = s->dataset->count;
@@ -50,7 +52,7 @@ static void read_into(const orthsr__supply *s, slot *to, size_t item, size_t epo
     for (;;) {
         to->item = item;
         to->status = read_item(s, item, epoch, to);
-        if (!to->status || !is_unreadable(to->status) || s->unreadable == ORTHSR__UNREADABLE_FAILS) return;
+        if (!to->status || !is_unreadable(s, to->status) || s->unreadable == ORTHSR__UNREADABLE_FAILS) return;
         to->unreadable++;
         if (s->unreadable == ORTHSR__UNREADABLE_LEFT_OUT) return;
         if (to->unreadable == count) {
