@@ -62,7 +62,7 @@ LIB_OBJ   := $(LIB_SRC:%.c=$B/obj/%.o)
 DOUBLE_OBJ := $(patsubst %.c,$B/obj64/%.o,$(filter-out %/api.c,$(LIB_SRC)))
 TOOL_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/orthsr/*.c))
 DEMO_OBJ  := $(patsubst %.c,$B/obj/%.o,$(wildcard examples/demo/*.c) $(addprefix examples/orthsr/,chart.c details.c gallery.c html.c \
-             output.c page.c page_classes.c page_curves.c page_model.c page_scores.c picture.c report.c rotation.c run_log.c tally.c terminal.c))
+             output.c page.c page_classes.c page_curves.c page_model.c page_scores.c picture.c report.c rotation.c run_log.c tally.c terminal.c whole.c))
 # train_mpi needs a compiler for MPI, and is left out without one.
 MPICC     := $(shell command -v mpicc)
 EXAMPLES  := $(patsubst examples/%.c,$B/bin/%,$(if $(MPICC),$(wildcard examples/*.c),$(filter-out %_mpi.c,$(wildcard examples/*.c))))

@@ -108,6 +108,23 @@ START_TEST(unreadable) {
 }
 END_TEST
 
+/* Files of rows that are made again bring the list up to date, and repeat nothing in it. */
+START_TEST(list_of_unreadable) {
+    static const struct {
+        size_t again, broken; /* the file that is made again, and the item that is broken meanwhile; ALL: it is whole again */
+        const char *lines;
+    } steps[] = {{0, 6, "6\n"}, {4, 6, "6\n"}, {0, 1, "1\n6\n"}, {8, 9, "1\n6\n9\n"}, {4, ALL, "1\n9\n"}, {8, 9, "1\n9\n"}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        make_list(steps[i].broken);
+        char name[64];
+        snprintf(name, sizeof name, "list/%08zu.npy", steps[i].again);
+        remove(scratch_file(name));
+        outcome o = run("embed --model " MODEL " --data @/list.tsv --rows 4 --out @/list && cut -f 1 @/list/unreadable.txt");
+        ck_assert_msg(o.code == 0 && strstr(o.out, steps[i].lines) == o.out + strlen(o.out) - strlen(steps[i].lines), "%zu: %s%s", i, o.out, o.err);
+    }
+}
+END_TEST
+
 /* The commands that take a data set take a manifest. */
 START_TEST(manifests) {
     make_list(ALL);
@@ -133,6 +150,7 @@ static TCase *embedding(void) {
     tcase_add_test(tc, rows_of_images);
     tcase_add_test(tc, goes_on);
     tcase_add_test(tc, unreadable);
+    tcase_add_test(tc, list_of_unreadable);
     tcase_add_test(tc, manifests);
     return tc;
 }

@@ -343,6 +343,35 @@ static orthsr_status open_dataset(void) {
     return status;
 }
 
+/* A list whose images lie in a directory beside it, one of them within a larger file. */
+static void a_manifest(void) {
+    folders();
+    static const char lines[] = "train/a/1.png\tcat\ntrain/b/1.jpg\tdog\ntrain/a/1.png\tcat\t0\t1843\n";
+    ck_ok(orthsr__write_file(in_work("list.tsv"), lines, sizeof lines - 1, &error));
+}
+
+/* Its lines and images, one by one and by a reader. */
+static orthsr_status read_manifest(void) {
+    orthsr_dataset *dataset;
+    orthsr_reader *reader = NULL;
+    float *pixels = floats(3 * 3 * orthsr_model_image_size(tiny) * orthsr_model_image_size(tiny), 0, 1);
+    orthsr_status status = orthsr_dataset_open(&dataset, in_work("list.tsv"), NULL, &error);
+    for (size_t i = 0; !status && i < orthsr_dataset_count(dataset); i++) {
+        char *name;
+        status = orthsr_dataset_copy_item_name(dataset, i, &name, &error);
+        if (!status) orthsr_free(name);
+        if (!status) status = orthsr_dataset_check_item(dataset, i, 1, &error);
+    }
+    size_t found[3], n;
+    if (!status) status = orthsr_reader_new(&reader, dataset, tiny, 0, 3, &error);
+    if (!status) status = orthsr_reader_set_threads(reader, 0, &error);
+    if (!status) status = orthsr_reader_next(reader, pixels, found, 3, &n, &error);
+    orthsr_reader_free(reader);
+    orthsr_dataset_free(dataset);
+    free(pixels);
+    return status;
+}
+
 /* A view of a view of it, and one image's pixels. */
 static orthsr_status read_view(void) {
     orthsr_dataset *dataset, *part = NULL, *one = NULL;
@@ -430,6 +459,19 @@ static orthsr_status embed_file(void) {
     return tool(arguments);
 }
 
+/* A file for each of three images, of which two cannot be read. */
+static orthsr_status embed_rows(void) {
+    char arguments[1200];
+    snprintf(arguments, sizeof arguments, "embed --model " TINY_MODEL " --threads 1 --readers 0 --rows 1 --data %s-images/list.tsv --out %s", work,
+             in_work("rows"));
+    return tool(arguments);
+}
+static void no_rows(void) {}
+static void two_rows(void) {
+    ck_ok(embed_rows());
+    ck_assert_int_eq(remove(in_work("rows/00000000.npy")), 0);
+}
+
 static const struct scenario {
     const char *name;
     orthsr_status (*act)(void);
@@ -461,9 +503,12 @@ static const struct scenario {
     {"folders, read", open_dataset, folders, READS},
     {"view of folders, read", read_view, folders, READS},
     {"view of aircraft, read", read_view, aircraft, READS},
+    {"manifest, read", read_manifest, a_manifest, READS},
     {"orthsr train", train_run, NULL, TOOL_WRITES},
     {"orthsr train --resume", resume_run, a_stopped_run, TOOL_WRITES},
     {"orthsr embed", embed_file, NULL, TOOL_WRITES},
+    {"orthsr embed --data", embed_rows, no_rows, TOOL_WRITES},
+    {"orthsr embed --data, gone on with", embed_rows, two_rows, TOOL_WRITES},
     {"orthsr merge", merge_files, a_model_and_an_adapter, TOOL_WRITES},
     {"orthsr convert", convert_files, a_model_and_an_adapter, TOOL_WRITES},
     {"orthsr report", compare_runs, two_runs, TOOL_WRITES},
@@ -600,6 +645,7 @@ static void open_base(void) {
     snprintf(work, sizeof work, "%s/work-images", scratch_directory());
     ck_assert_int_eq(mkdir(work, 0777), 0);
     folders(); /* what the tool trains on lies beside the directory that is looked at */
+    ck_ok(orthsr__write_file(in_work("list.tsv"), "list.tsv\tcat\ntrain/a/1.png\tcat\nlist.tsv\tdog\n", 44, &error));
     snprintf(name, sizeof name, "%s/work", scratch_directory());
     snprintf(work, sizeof work, "%s", name);
 }

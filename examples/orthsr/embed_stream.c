@@ -5,7 +5,6 @@
  */
 #include "embed_stream.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "output.h"
 #include "report.h"
 #include "terminal.h"
+#include "whole.h"
 
 enum { BATCH = 32, ROWS = 10000 };
 
@@ -90,22 +90,26 @@ static orthsr_status compare(const json_t *there, const json_t *own, const char 
     return ORTHSR_OK;
 }
 
+static orthsr_status write_state(const char *path, const json_t *own, orthsr_error *error) {
+    char *line = report_line(own);
+    orthsr_status status = line ? output_write(path, line, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for '%s'", path);
+    free(line);
+    return status;
+}
+
 /* stream.json is written before the first row. */
 static orthsr_status begin(stream *t, orthsr_error *error) {
-    json_t *own = describe(t), *there = NULL;
+    json_t *own = describe(t), *state = NULL;
+    char *text = NULL;
+    size_t n;
+    int there;
     if (!own) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a description of '%s'", t->settings->data);
-    orthsr_status status = ORTHSR_OK;
-    if (access(t->state_path, F_OK) == 0) {
-        there = json_load_file(t->state_path, 0, NULL);
-        status = there
-                     ? compare(there, own, t->state_path, error)
-                     : failed(error, ORTHSR_ERROR_FORMAT, "'%s' is not what embed writes; give another --out, or remove it and the .npy files", t->state_path);
-    } else {
-        char *line = report_line(own);
-        status = line ? output_write(t->state_path, line, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for '%s'", t->state_path);
-        free(line);
-    }
-    json_decref(there);
+    orthsr_status status = whole_read(&text, &n, &there, t->state_path, error);
+    if (status == ORTHSR_OK && there && !(state = json_loadb(text, n, 0, NULL)))
+        status = failed(error, ORTHSR_ERROR_FORMAT, "'%s' is not what embed writes; give another --out, or remove it and the .npy files", t->state_path);
+    if (status == ORTHSR_OK) status = there ? compare(state, own, t->state_path, error) : write_state(t->state_path, own, error);
+    free(text);
+    json_decref(state);
     json_decref(own);
     return status;
 }
@@ -132,21 +136,48 @@ static orthsr_status open_stream(stream *t, orthsr_error *error) {
 
 /* ---- rows ---- */
 
-static orthsr_status note_unreadable(stream *t, const size_t *items, size_t n, size_t first, size_t count, orthsr_error *error) {
-    char *path = join_path(t->settings->out, "unreadable.txt");
-    FILE *file = path ? fopen(path, "a") : NULL;
-    orthsr_status status = file ? ORTHSR_OK : failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path ? path : t->settings->out, strerror(errno));
-    for (size_t i = first, k = 0; i < first + count && file; i++) {
+/* The lines of a list of items first .. end - 1; a line begins with the item's number. */
+static void copy_lines(FILE *to, const char *lines, size_t first, size_t end) {
+    int wanted = 0;
+    for (const char *line = lines; *line;) {
+        char *after;
+        size_t item = strtoul(line, &after, 10), length = strcspn(line, "\n");
+        if (after != line && *after == '\t') wanted = item >= first && item < end; /* else it is the rest of a name with a line end in it */
+        if (wanted) fprintf(to, "%.*s\n", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+/* The list says of these items what was found now: it is written anew, so that a file that is made again leaves no line twice. */
+static orthsr_status write_list(const stream *t, const char *path, const char *before, const size_t *items, size_t n, size_t first, size_t count,
+                                orthsr_error *error) {
+    output_file f;
+    orthsr_status status = output_open(&f, path, error);
+    if (status != ORTHSR_OK) return status;
+    copy_lines(f.stream, before, 0, first);
+    for (size_t i = first, k = 0; i < first + count; i++) {
         if (k < n && items[k] == i) {
             k++;
             continue;
         }
         char *name = item_name(t->data, i);
-        fprintf(file, "%zu\t%s\n", i, name ? name : "");
+        fprintf(f.stream, "%zu\t%s\n", i, name ? name : "");
         orthsr_free(name);
-        t->unreadable++;
     }
-    if (file && fclose(file) != 0) status = failed(error, ORTHSR_ERROR_IO, "cannot write '%s': %s", path, strerror(errno));
+    copy_lines(f.stream, before, first + count, SIZE_MAX);
+    return output_commit(&f, error);
+}
+
+/* Of items first .. first + count - 1 those n could be read. */
+static orthsr_status note_unreadable(stream *t, const size_t *items, size_t n, size_t first, size_t count, orthsr_error *error) {
+    char *path = join_path(t->settings->out, "unreadable.txt"), *before = NULL;
+    size_t size;
+    int there;
+    if (!path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a name in '%s'", t->settings->out);
+    orthsr_status status = whole_read(&before, &size, &there, path, error);
+    if (status == ORTHSR_OK && (there || n < count)) status = write_list(t, path, before ? before : "", items, n, first, count, error);
+    t->unreadable += count - n;
+    free(before);
     free(path);
     return status;
 }
@@ -165,7 +196,7 @@ static orthsr_status encode_file(stream *t, orthsr_reader *reader, size_t first,
         if (status == ORTHSR_OK) n += got;
         if (status == ORTHSR_OK) progress_show(&t->bar, t->done + n, NULL);
     } while (status == ORTHSR_OK && got > 0);
-    if (status == ORTHSR_OK && n < count) status = note_unreadable(t, items, n, first, count, error);
+    if (status == ORTHSR_OK) status = note_unreadable(t, items, n, first, count, error);
     free(items);
     free(rows);
     return status;

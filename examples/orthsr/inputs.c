@@ -11,6 +11,7 @@
 #include "output.h"
 #include "report.h"
 #include "terminal.h"
+#include "whole.h"
 
 static const char *const default_template[] = {"a photo of a {}."};
 
@@ -169,27 +170,6 @@ const char *const *templates_of(const settings *s, size_t *count) {
 
 /* ---- texts ---- */
 
-static orthsr_status read_whole(char **bytes, size_t *length, const char *path, orthsr_error *error) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
-    size_t room = 0, n = 0, got = 1;
-    char *buffer = NULL;
-    while (got > 0) {
-        if (room - n < 4096) {
-            char *grown = realloc(buffer, room = 2 * room + 65536);
-            if (!grown) break;
-            buffer = grown;
-        }
-        n += got = fread(buffer + n, 1, room - n, file);
-    }
-    int unread = ferror(file), reason = errno;
-    fclose(file);
-    *bytes = buffer;
-    *length = n;
-    if (unread) return failed(error, ORTHSR_ERROR_IO, "cannot read '%s': %s", path, strerror(reason));
-    return got > 0 ? failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the texts of '%s'", path) : ORTHSR_OK;
-}
-
 static void split_lines(texts *t, size_t length) {
     for (size_t start = 0; start < length;) {
         const char *newline = memchr(t->bytes + start, '\n', length - start);
@@ -205,7 +185,7 @@ static void split_lines(texts *t, size_t length) {
 orthsr_status texts_read(texts *t, const char *path, orthsr_error *error) {
     *t = (texts){NULL, NULL, NULL, 0};
     size_t length = 0, lines = 1;
-    orthsr_status status = read_whole(&t->bytes, &length, path, error);
+    orthsr_status status = whole_read(&t->bytes, &length, NULL, path, error);
     if (status != ORTHSR_OK) return status;
     for (size_t i = 0; i < length; i++) lines += t->bytes[i] == '\n';
     t->starts = malloc(lines * sizeof *t->starts);

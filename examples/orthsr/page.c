@@ -1,7 +1,7 @@
 /* page.c - reading a run's files, the head of its page, and the facts at its end. */
 #include "page.h"
+#include "whole.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,25 +232,23 @@ static void write_head(const page *p) {
 
 orthsr_status page_read_result(json_t **out, const char *directory, orthsr_error *error) {
     json_error_t where;
-    char *path = join_path(directory, "result.json");
-    if (!path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a name in '%s'", directory);
-    FILE *file = fopen(path, "rb");
-    orthsr_status status = ORTHSR_OK;
+    char *path = join_path(directory, "result.json"), *text = NULL;
+    size_t n;
+    int there;
     *out = NULL;
-    if (!file && errno != ENOENT && errno != ENOTDIR) status = failed(error, ORTHSR_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
-    else if (!file)
+    if (!path) return failed(error, ORTHSR_ERROR_MEMORY, "out of memory for a name in '%s'", directory);
+    orthsr_status status = whole_read(&text, &n, &there, path, error);
+    if (status == ORTHSR_OK && !there)
         status = failed(error, ORTHSR_ERROR_IO, "'%s' holds no result.json: it is no directory that train or evaluate --out wrote, or the run has not ended",
                         directory);
-    if (file) *out = json_loadf(file, 0, &where);
-    if (file && ferror(file)) status = failed(error, ORTHSR_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
-    else if (file && !json_is_object(*out))
+    if (status == ORTHSR_OK) *out = json_loadb(text, n, 0, &where);
+    if (status == ORTHSR_OK && !json_is_object(*out)) {
         status =
             failed(error, ORTHSR_ERROR_FORMAT, "'%s' is not what a run writes: %s at line %d", path, *out ? "no object" : where.text, *out ? 1 : where.line);
-    if (file) fclose(file);
-    if (status != ORTHSR_OK) {
         json_decref(*out);
         *out = NULL;
     }
+    free(text);
     free(path);
     return status;
 }

@@ -10,7 +10,7 @@
 #include "data/manifest.h"
 #include "data/names.h"
 
-typedef enum kind { SPLIT_FILE, MANIFEST, AIRCRAFT, IMAGENET, PLAIN } kind;
+typedef enum kind { SPLIT_FILE, MANIFEST, MANIFEST_PARTS, AIRCRAFT, IMAGENET, PLAIN } kind;
 
 typedef struct layout {
     kind kind;
@@ -45,22 +45,24 @@ static orthsr_status find_split_file(char **out, const char *directory, orthsr_e
     return status;
 }
 
-/* A manifest, or a directory of manifests called by their parts. */
-static bool is_manifest(const char *path) {
-    return orthsr__manifest_is(path) || orthsr__has_file(path, "train.tsv") || orthsr__has_file(path, "test.tsv") || orthsr__has_file(path, "val.tsv");
-}
-
-/* Of a part in such a directory, as opposed to a manifest itself. */
 static bool has_manifest_of(const char *directory, const char *split) {
     char name[16];
     snprintf(name, sizeof name, "%s.tsv", split);
-    return !orthsr__is_file(directory) && orthsr__has_file(directory, name);
+    return orthsr__has_file(directory, name);
+}
+
+static bool has_manifests(const char *directory) {
+    return has_manifest_of(directory, "train") || has_manifest_of(directory, "test") || has_manifest_of(directory, "val");
 }
 
 static orthsr_status layout_find(layout *out, const char *path, orthsr_error *error) {
     *out = (layout){.kind = PLAIN};
-    if (is_manifest(path)) {
+    if (orthsr__manifest_is(path)) {
         out->kind = MANIFEST;
+        return ORTHSR_OK;
+    }
+    if (has_manifests(path)) {
+        out->kind = MANIFEST_PARTS;
         return ORTHSR_OK;
     }
     if (orthsr__is_file(path)) {
@@ -97,12 +99,13 @@ static orthsr_status open_plain(orthsr_dataset **out, const char *directory, con
 }
 
 static orthsr_status open_manifest(orthsr_dataset **out, const char *path, const char *split, orthsr_error *error) {
-    if (orthsr__is_file(path)) {
-        if (!split) return orthsr__manifest_open(out, path, error);
-        return orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is a manifest, which has no parts: there is no %s part", path, split);
-    }
-    if (!split) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' has parts: name train, val or test", path);
-    char *file = orthsr__format("%s/%s.tsv", path, split);
+    if (!split) return orthsr__manifest_open(out, path, error);
+    return orthsr__fail(error, ORTHSR_ERROR_IO, "'%s' is a manifest, which has no parts: there is no %s part", path, split);
+}
+
+static orthsr_status open_manifest_part(orthsr_dataset **out, const char *directory, const char *split, orthsr_error *error) {
+    if (!split) return orthsr__fail(error, ORTHSR_ERROR_ARGUMENT, "'%s' has parts: name train, val or test", directory);
+    char *file = orthsr__format("%s/%s.tsv", directory, split);
     orthsr_status status = file ? orthsr__manifest_open(out, file, error) : orthsr__fail_memory(error, "a file name");
     free(file);
     return status;
@@ -114,6 +117,7 @@ static orthsr_status open_part(orthsr_dataset **out, const char *directory, cons
     if (!status) switch (found.kind) {
         case SPLIT_FILE: status = orthsr__split_file_open(out, found.split_file, split, look, error); break;
         case MANIFEST: status = open_manifest(out, directory, split, error); break;
+        case MANIFEST_PARTS: status = open_manifest_part(out, directory, split, error); break;
         case AIRCRAFT: status = orthsr__aircraft_open(out, directory, split, look, error); break;
         case IMAGENET: status = orthsr__imagenet_open(out, &found.imagenet, split, error); break;
         case PLAIN: status = open_plain(out, directory, split, error); break;
@@ -146,7 +150,8 @@ int orthsr_dataset_has_split(const char *directory, const char *split) {
     if (!directory || !split || !is_split(split)) return 0;
     if (!layout_find(&found, directory, NULL)) switch (found.kind) {
         case SPLIT_FILE: has = orthsr__split_file_has(found.split_file, split); break;
-        case MANIFEST: has = has_manifest_of(directory, split); break;
+        case MANIFEST: break;
+        case MANIFEST_PARTS: has = has_manifest_of(directory, split); break;
         case AIRCRAFT: has = orthsr__aircraft_has(directory, split); break;
         case IMAGENET: has = orthsr__imagenet_has(&found.imagenet, split); break;
         case PLAIN: has = orthsr__has_folder(directory, split) || orthsr__idx_has(directory, split); break;
@@ -172,7 +177,8 @@ orthsr_status orthsr_dataset_layout(const char **out, const char *directory, ort
     orthsr_status status = layout_find(&found, directory, error);
     if (!status) switch (found.kind) {
         case SPLIT_FILE: *out = "split file"; break;
-        case MANIFEST: *out = "manifest"; break;
+        case MANIFEST:
+        case MANIFEST_PARTS: *out = "manifest"; break;
         case AIRCRAFT: *out = "fgvc-aircraft"; break;
         case IMAGENET: *out = found.imagenet.has_parts ? "imagenet" : "imagenet variant"; break;
         case PLAIN: *out = describe_plain(directory); break;
