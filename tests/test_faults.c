@@ -452,6 +452,26 @@ static void a_model_and_an_adapter(void) {
     an_adapter();
 }
 
+/* Of images beside the directory that is looked at. turned: other ones. */
+static orthsr_status measure(void) {
+    char arguments[1600];
+    snprintf(arguments, sizeof arguments, "evaluate --model " TINY_MODEL " --threads 1 --protocol all --data %s-images/%s --out %s --csv %s", work,
+             turned > 1 ? "train" : "more", in_work("measured"), in_work("table.csv"));
+    return tool(arguments);
+}
+static orthsr_status predict(void) {
+    char arguments[1600];
+    snprintf(arguments, sizeof arguments, "zeroshot --model " TINY_MODEL " --threads 1 --data %s-images/%s --predictions %s", work,
+             turned > 1 ? "train" : "more", in_work("predictions.csv"));
+    return tool(arguments);
+}
+static orthsr_status explain(void) {
+    char arguments[1600];
+    snprintf(arguments, sizeof arguments, "explain --model " TINY_MODEL " --threads 1 --data %s-images/train --image %s-images/train/%s --out %s", work, work,
+             turned > 1 ? "a/1.png" : "b/1.jpg", in_work("seen.png"));
+    return tool(arguments);
+}
+
 static orthsr_status embed_file(void) {
     char arguments[1200];
     snprintf(arguments, sizeof arguments, "embed --model " TINY_MODEL " --threads 1 --images %s-images/train/%s --out %s", work,
@@ -509,6 +529,9 @@ static const struct scenario {
     {"orthsr embed", embed_file, NULL, TOOL_WRITES},
     {"orthsr embed --data", embed_rows, no_rows, TOOL_WRITES},
     {"orthsr embed --data, gone on with", embed_rows, two_rows, TOOL_WRITES},
+    {"orthsr evaluate", measure, NULL, TOOL_WRITES},
+    {"orthsr zeroshot", predict, NULL, TOOL_WRITES},
+    {"orthsr explain", explain, NULL, TOOL_WRITES},
     {"orthsr merge", merge_files, a_model_and_an_adapter, TOOL_WRITES},
     {"orthsr convert", convert_files, a_model_and_an_adapter, TOOL_WRITES},
     {"orthsr report", compare_runs, two_runs, TOOL_WRITES},
@@ -645,6 +668,11 @@ static void open_base(void) {
     snprintf(work, sizeof work, "%s/work-images", scratch_directory());
     ck_assert_int_eq(mkdir(work, 0777), 0);
     folders(); /* what the tool trains on lies beside the directory that is looked at */
+    static const char *const more[] = {"more", "more/a", "more/b", "more/c"};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) ck_ok(orthsr__make_directory(in_work(more[i]), &error));
+    copy("tests/data/images/rgb8.png", "more/a/2.png");
+    copy("tests/data/images/rgb8.png", "more/b/2.png");
+    copy("tests/data/images/rgb8.png", "more/c/2.png");
     ck_ok(orthsr__write_file(in_work("list.tsv"), "list.tsv\tcat\ntrain/a/1.png\tcat\nlist.tsv\tdog\n", 44, &error));
     snprintf(name, sizeof name, "%s/work", scratch_directory());
     snprintf(work, sizeof work, "%s", name);

@@ -179,8 +179,8 @@ static orthsr_status measure(evaluation_run *run, size_t row, orthsr_error *erro
 static orthsr_status measure_frozen(evaluation_run *run, orthsr_error *error) {
     orthsr_session *session = NULL;
     run->frozen = calloc(run->table.n_columns, sizeof *run->frozen);
-    orthsr_status status = run->frozen ? open_session(&session, run->model, NULL, 0, run->settings, error)
-                                       : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
+    orthsr_status status =
+        run->frozen ? open_session(&session, run->model, NULL, 0, run->settings, error) : failed(error, ORTHSR_ERROR_MEMORY, "out of memory for the table");
     for (size_t i = 0; i < run->n_tests && status == ORTHSR_OK; i++) {
         scores result;
         status = measure_test(run->frozen, &result, run, session, i, "zero-shot", error);

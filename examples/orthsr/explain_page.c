@@ -8,21 +8,24 @@
 #include "html.h"
 #include "output.h"
 #include "page.h"
+#include "whole.h"
 
-enum { MOST_BYTES = 1 << 24, MOST_GRID = 40 }; /* of the picture; of a map that is written as a table */
+enum { MOST_GRID = 40 }; /* of a map that is written as a table */
 
-static void write_picture(FILE *f, const char *path, const json_t *result) {
+static orthsr_status write_picture(FILE *f, const char *path, const json_t *result, orthsr_error *error) {
     size_t n;
-    unsigned char *bytes = page_read_bytes(path, MOST_BYTES, &n);
-    if (!bytes) return;
+    char *bytes;
+    orthsr_status status = whole_read(&bytes, &n, NULL, path, error);
+    if (status != ORTHSR_OK) return status;
     fputs("<figure>\n<img class=\"picture\" alt=\"The image as the network sees it, and the same under the map of ", f);
     html_text(f, string_of(result, "class"));
     fputs("; what attentive CutOut cuts is framed.\" src=\"", f);
-    html_data_uri(f, "image/png", bytes, n);
+    html_data_uri(f, "image/png", (const unsigned char *)bytes, n);
     fputs("\">\n<figcaption>Left: what the network sees. Right: by the frozen model, how much each patch speaks for ", f);
     html_name(f, string_of(result, "class"));
     fputs(": yellow most, blue least. Framed: what attentive CutOut cuts.</figcaption>\n</figure>\n", f);
     free(bytes);
+    return ORTHSR_OK;
 }
 
 static void write_classes(FILE *f, const json_t *classes) {
@@ -123,9 +126,9 @@ orthsr_status explain_page_write(const char *path, const char *picture_path, con
     fputs("</h1>\n<p class=\"lead\">", f);
     html_name(f, string_of(result, "image"));
     fputs("</p>\n</header>\n<main>\n", f);
-    write_picture(f, picture_path, result);
+    status = write_picture(f, picture_path, result, error);
     write_classes(f, json_object_get(result, "classes"));
-    status = write_class_maps(f, json_object_get(result, "classes"), maps, error);
+    if (status == ORTHSR_OK) status = write_class_maps(f, json_object_get(result, "classes"), maps, error);
     write_map(f, json_object_get(result, "map"), json_object_get(result, "regions"));
     page_section(f, "run", "This page", NULL);
     fputs("<h3>Command</h3>\n<pre>", f);

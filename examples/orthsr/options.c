@@ -52,7 +52,8 @@ const option_row option_rows[] = {
     {"template", "T", OPTION_LIST, AT(templates), ZEROSHOT | TRAIN | EVALUATE | EXPLAIN, 0,
      "a prompt with {} for the class name; repeat it for an ensemble; @NAME for CoOp's of a dataset, @ensemble for its seven (default: the adapter's learned "
      "prompt, else \"a photo of a {}.\")"},
-    {"template", "T", OPTION_LIST, AT(templates), BENCH, 0, "a prompt with {} for the class name, as for train; repeated, or @ensemble, for several (default: one)"},
+    {"template", "T", OPTION_LIST, AT(templates), BENCH, 0,
+     "a prompt with {} for the class name, as for train; repeated, or @ensemble, for several (default: one)"},
     {"predictions", "F.csv", OPTION_TEXT, AT(predictions), ZEROSHOT, 0, "also write item, class and prediction of every image"},
     {"protocol", "base-new|all|cross|domain", OPTION_CHOICE, AT(protocol), EVALUATE, 0,
      "what is measured (default: base-new): base and new classes, all classes, other data sets, other images of the same classes"},

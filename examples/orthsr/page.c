@@ -29,16 +29,6 @@ const char *page_method(const json_t *result) {
     return strcmp(method, "coop+orthsr") == 0 ? "CoOp+OrthSR" : *method ? "OrthSR" : "tuned";
 }
 
-unsigned char *page_read_bytes(const char *path, size_t most, size_t *n) {
-    FILE *f = fopen(path, "rb");
-    unsigned char *bytes = f ? malloc(most + 1) : NULL;
-    *n = bytes ? fread(bytes, 1, most + 1, f) : 0;
-    if (f) fclose(f);
-    if (*n > 0 && *n <= most) return bytes;
-    free(bytes);
-    return NULL;
-}
-
 void page_section(FILE *f, const char *id, const char *title, const char *note) {
     fprintf(f, "<section id=\"%s\">\n<h2>%s</h2>\n", id, title);
     if (note) fprintf(f, "<p class=\"note\">%s</p>\n", note);

@@ -34,9 +34,6 @@ void page_facts(const page *p);     /* page.c */
 double number_of(const json_t *object, const char *key);
 const char *string_of(const json_t *object, const char *key);
 
-/* A file's bytes in fresh memory; NULL when it cannot be read, is empty or has more than `most`. */
-unsigned char *page_read_bytes(const char *path, size_t most, size_t *n);
-
 /* <h2> and a line that says what is seen. */
 void page_section(FILE *f, const char *id, const char *title, const char *note);
 

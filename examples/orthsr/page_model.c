@@ -208,6 +208,17 @@ void page_rotations(const page *p) {
 
 enum { MOST_BYTES = 65536 }; /* of one picture */
 
+/* A file's bytes in fresh memory; NULL when it cannot be read, is empty or has more than `most`. */
+static unsigned char *read_bytes(const char *path, size_t most, size_t *n) {
+    FILE *f = fopen(path, "rb");
+    unsigned char *bytes = f ? malloc(most + 1) : NULL;
+    *n = bytes ? fread(bytes, 1, most + 1, f) : 0;
+    if (f) fclose(f);
+    if (*n > 0 && *n <= most) return bytes;
+    free(bytes);
+    return NULL;
+}
+
 /* Names lead nowhere else: "shots/NNN.jpg". */
 static unsigned char *read_picture(const char *directory, const char *name, size_t *n) {
     char expected[32];
@@ -215,7 +226,7 @@ static unsigned char *read_picture(const char *directory, const char *name, size
     if (sscanf(name, "shots/%3u.jpg", &number) != 1) return NULL;
     snprintf(expected, sizeof expected, "shots/%03u.jpg", number);
     char *path = strcmp(name, expected) == 0 ? join_path(directory, name) : NULL;
-    unsigned char *bytes = path ? page_read_bytes(path, MOST_BYTES, n) : NULL;
+    unsigned char *bytes = path ? read_bytes(path, MOST_BYTES, n) : NULL;
     free(path);
     return bytes;
 }
