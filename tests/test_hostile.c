@@ -356,7 +356,9 @@ START_TEST(no_json_is_believed) {
         ck_refused(subject, opened, path, JSON_LIES[i].text);
     }
     put(path, "{\"a\0\": 1}", 9);
-    ck_refused(subject, opened, path, "line 1");
+    ck_refused(subject, opened, path, "line 1, column 3: a zero byte");
+    put(path, "{\n\"a\": 5\0}", 10);
+    ck_refused(subject, opened, path, "line 2, column 6: a zero byte");
     memcpy(large, "{\"a\":", 5);
     memset(large + 5, '[', DEPTH);
     put(path, large, 5 + DEPTH);

@@ -335,7 +335,10 @@ START_TEST(long_names_leave_room_for_the_reason) {
 }
 END_TEST
 
-START_TEST(a_zero_byte_in_the_header_is_refused) { ck_refused("{\"a\0\":{}}", 9, 0, "not valid JSON"); }
+START_TEST(a_zero_byte_in_the_header_is_refused) {
+    ck_refused("{\"a\0\":{}}", 9, 0, "not valid JSON, byte 3: a zero byte");
+    ck_refused("{\"a\":[5\0]}", 10, 0, "not valid JSON, byte 7: a zero byte");
+}
 END_TEST
 
 START_TEST(what_is_no_file_is_refused) {

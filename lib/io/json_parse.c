@@ -3,6 +3,8 @@
  * jansson 2.14 copies each token into a buffer that grows, and does not look whether it could: without memory a byte of the token is lost in silence, or an
  * assertion ends the process. Writing loses a key the same way. So the text is given a first member whose key is longer than any token of it: when that
  * arrives whole, the buffer is large enough for all that follow. And what is written goes into room that is there before.
+ *
+ * Outside strings jansson passes over zero bytes, and does not count them in its places: a text with one is refused before.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +21,14 @@ static size_t longest_token(const char *text, size_t size) {
         if (text[i] == '"')
             while (++i < size && text[i] != '"') i += text[i] == '\\';
         else
-            while (i + 1 < size && !strchr(BLANKS ",:[]{}\"", text[i + 1])) i++; /* a zero byte ends it too */
+            while (i + 1 < size && !strchr(BLANKS ",:[]{}\"", text[i + 1])) i++;
         if (i - begin >= longest) longest = i - begin + 1;
     }
     return longest;
 }
 
 static size_t skip_blanks(const char *text, size_t size, size_t at) {
-    while (at < size && text[at] && strchr(BLANKS, text[at])) at++;
+    while (at < size && strchr(BLANKS, text[at])) at++;
     return at;
 }
 
@@ -49,9 +51,15 @@ static bool is_starved(const json_error_t *where, char before) {
 json_t *orthsr__json_parse(const char *text, size_t size, size_t flags, json_error_t *where, bool *starved) {
     enum { MARGIN = 12 }; /* the buffer has 16, 32, 64 ... bytes; the end of the key is never where it grows */
     static const char end[] = "\":null,";
-    size_t head = skip_blanks(text, size, 0) + 1, length = 64;
+    const char *zero = size ? memchr(text, '\0', size) : NULL;
     *starved = false;
-    if (head <= size && text[head - 1] && strchr("[\"-0123456789tfn", text[head - 1])) return json_null(); /* not what was asked for, whatever follows */
+    if (zero) {
+        *where = (json_error_t){.position = (int)(zero - text), .text = "a zero byte"};
+        count_lines(where, text);
+        return NULL;
+    }
+    size_t head = skip_blanks(text, size, 0) + 1, length = 64;
+    if (head <= size && strchr("[\"-0123456789tfn", text[head - 1])) return json_null(); /* not what was asked for, whatever follows */
     if (head > size || text[head - 1] != '{') return json_loadb(text, size < head ? size : head, JSON_DECODE_ANY | flags, where);
 
     while (length < longest_token(text, size) + 2 * MARGIN) length *= 2;
