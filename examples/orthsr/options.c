@@ -418,9 +418,11 @@ size_t budget_bytes(const settings *s) { return s->memory_budget.value > SIZE_MA
 
 void settings_free(settings *s) {
     free(s->positional.items);
-    free(s->adapters.items);
-    free(s->images.items);
-    free(s->templates.items);
-    free(s->datasets.items);
-    free(s->frozen_templates.items);
+    for (size_t i = 0; i < option_row_count; i++) {
+        const option_row *row = &option_rows[i];
+        if (row->kind != OPTION_LIST && row->kind != OPTION_FILES) continue;
+        list *l = (list *)(void *)((char *)s + row->offset);
+        free(l->items);
+        *l = (list){0}; /* several rows have the same */
+    }
 }
