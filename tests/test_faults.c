@@ -192,20 +192,24 @@ static orthsr_dataset *items;
 static fixture tiny_fixture;
 
 /* A run's state into the file or out of it. */
-static orthsr_status with_trainer(orthsr_status (*act)(orthsr_trainer *, const char *), const char *name, uint64_t seed) {
+static orthsr_status with_trainer_of(const orthsr_dataset *images, orthsr_status (*act)(orthsr_trainer *, const char *), const char *name, uint64_t seed) {
     orthsr_trainer *trainer;
     orthsr_trainer_options *options;
     orthsr_status status = orthsr_trainer_options_new(&options, &error);
     if (!status) status = orthsr_trainer_options_set_threads(options, 1, &error);
     if (!status) status = orthsr_trainer_options_set_readers(options, 0, &error); /* one after the other, so that the i-th is always the same */
     if (!status) status = orthsr_trainer_options_set_seed(options, seed, &error);
-    if (!status) status = orthsr_trainer_new(&trainer, tiny, adapter, items, options, &error);
+    if (!status) status = orthsr_trainer_new(&trainer, tiny, adapter, images, options, &error);
     if (!status) {
         status = act(trainer, in_work(name));
         orthsr_trainer_free(trainer);
     }
     orthsr_trainer_options_free(options);
     return status;
+}
+
+static orthsr_status with_trainer(orthsr_status (*act)(orthsr_trainer *, const char *), const char *name, uint64_t seed) {
+    return with_trainer_of(items, act, name, seed);
 }
 
 static orthsr_status save(orthsr_trainer *trainer, const char *path) { return orthsr_trainer_save(trainer, path, "a line of the caller's", &error); }
@@ -372,6 +376,21 @@ static orthsr_status read_manifest(void) {
     return status;
 }
 
+/* Every step reads its images. */
+static orthsr_status two_steps(orthsr_trainer *trainer, const char *unused) {
+    (void)unused;
+    orthsr_status status = orthsr_trainer_step(trainer, &error);
+    return status ? status : orthsr_trainer_step(trainer, &error);
+}
+
+static orthsr_status train_from_files(void) {
+    orthsr_dataset *dataset;
+    orthsr_status status = orthsr_dataset_open(&dataset, in_work("list.tsv"), NULL, &error);
+    if (!status) status = with_trainer_of(dataset, two_steps, "", 1);
+    orthsr_dataset_free(dataset);
+    return status;
+}
+
 /* A view of a view of it, and one image's pixels. */
 static orthsr_status read_view(void) {
     orthsr_dataset *dataset, *part = NULL, *one = NULL;
@@ -524,6 +543,7 @@ static const struct scenario {
     {"view of folders, read", read_view, folders, READS},
     {"view of aircraft, read", read_view, aircraft, READS},
     {"manifest, read", read_manifest, a_manifest, READS},
+    {"manifest, trained from", train_from_files, a_manifest, READS},
     {"orthsr train", train_run, NULL, TOOL_WRITES},
     {"orthsr train --resume", resume_run, a_stopped_run, TOOL_WRITES},
     {"orthsr embed", embed_file, NULL, TOOL_WRITES},

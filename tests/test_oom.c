@@ -566,9 +566,9 @@ static void optimizers(const char *arg) {
 
 /* ---- training and evaluating ---------------------------------------------------------------------------------------------- */
 
-/* Two steps, a checkpoint, and a third, by one rank. which: the parametrisation, or 'p' for a prompt alone and 'b' for both; then an optimizer; then 'c' for
- * CutOut and augmentation. */
-static void train_by(const char *which, orthsr_collective *ranks) {
+/* Two steps on images, a checkpoint, and a third, by one rank. which: the parametrisation, or 'p' for a prompt alone and 'b' for both; then an optimizer; then
+ * 'c' for CutOut and augmentation. */
+static void train_by(const char *which, const orthsr_dataset *images, orthsr_collective *ranks) {
     orthsr_trainer_options *options;
     orthsr_trainer *trainer;
     orthsr_adapter *adapter = NULL;
@@ -596,7 +596,7 @@ static void train_by(const char *which, orthsr_collective *ranks) {
     TRY(orthsr_trainer_options_set_shards(options, orthsr_collective_ranks(ranks), &error));
     TRY(orthsr_trainer_options_set_collective(options, ranks, &error));
     atomic_store(own_failures(), 0);
-    NEW(trainer, orthsr_trainer_new_with_prompt(&trainer, tiny, adapter, prompt, items, options, &error));
+    NEW(trainer, orthsr_trainer_new_with_prompt(&trainer, tiny, adapter, prompt, images, options, &error));
     for (int step = 0; step < 2; step++) {
         TRY(orthsr_trainer_step(trainer, &error));
         for (int m = 0; m <= ORTHSR_METRIC_KL_CUT; m++) {
@@ -629,7 +629,15 @@ static void train_by(const char *which, orthsr_collective *ranks) {
     orthsr_adapter_free(adapter);
 }
 
-static void train(const char *which) { train_by(which, NULL); }
+static void train(const char *which) { train_by(which, items, NULL); }
+
+/* Images that are read from their files in every step, by the calling thread. */
+static void train_from_files(const char *which) {
+    orthsr_dataset *manifest;
+    NEW(manifest, orthsr_dataset_open(&manifest, scratch_file("list.tsv"), NULL, &error));
+    train_by(which, manifest, NULL);
+    orthsr_dataset_free(manifest);
+}
 
 /* What brings bytes from rank to rank allocates for itself. */
 static orthsr_status meet_apart(void *payload, const void *const *send, const size_t *send_sizes, void *const *receive, const size_t *receive_sizes,
@@ -646,7 +654,7 @@ static orthsr_status meet_apart(void *payload, const void *const *send, const si
 static void train_as_rank(rank *me) {
     allocations_apart = me->index != (size_t)(((const char *)me->context)[3] - '0');
     ck_ok(orthsr_collective_barrier(me->collective, &error)); /* nothing fails before both are there */
-    train_by(me->context, me->collective);
+    train_by(me->context, items, me->collective);
 }
 
 static void train_by_ranks(const char *which) {
@@ -842,8 +850,7 @@ static void views(const char *name) {
 }
 
 /* Items that stay in their file, one by one and read ahead, and a rank's end of a connection. */
-static void streams(const char *arg) {
-    (void)arg;
+static void streams(const char *threads) {
     orthsr_dataset *manifest, *part;
     orthsr_reader *reader;
     orthsr_collective *collective;
@@ -867,7 +874,7 @@ static void streams(const char *arg) {
     note_dataset(part);
     orthsr_dataset_free(part);
     NEW(reader, orthsr_reader_new(&reader, manifest, tiny, 0, orthsr_dataset_count(manifest), &error));
-    TRY(orthsr_reader_set_threads(reader, 0, &error));
+    TRY(orthsr_reader_set_threads(reader, (size_t)atoi(threads), &error));
     for (size_t i = 0; i < orthsr_dataset_count(manifest); i++) {
         TRY(orthsr_reader_next(reader, pixels, &item, 1, &n, &error));
         note_size(n);
@@ -997,6 +1004,8 @@ static const struct scenario {
     {train, "train", "53-"},
     {train, "train", "p0-"},
     {train, "train", "b1c"},
+    {train_from_files, "train from files", "01-"},
+    {train_from_files, "train from files", "b1c"},
     {train_by_ranks, "train by ranks", "01-0"},
     {train_by_ranks, "train by ranks", "53-0"},
     {train_by_ranks, "train by ranks", "b1c0"},
@@ -1014,7 +1023,8 @@ static const struct scenario {
     {views, "views", "folders"},
     {views, "views", "idx"},
     {views, "views", "aircraft"},
-    {streams, "manifest, reader", ""},
+    {streams, "manifest, reader", "0"},
+    {streams, "manifest, reader", "2"},
     {memory, "data in memory", ""},
     {decode, "image", "rgb8.png"},
     {decode, "image", "palette8-interlaced.png"},
