@@ -350,7 +350,7 @@ START_TEST(damaged) {
     for (size_t i = 0; i < size; i += stride)
         for (unsigned flip = 0; flip < 2; flip++) {
             uint8_t kept = bytes[i];
-            bytes[i] ^= flip ? 0xff : (uint8_t)(1u << i % 8);
+            bytes[i] ^= (uint8_t)(flip ? 0xffu : 1u << i % 8);
             write_file(path, bytes, size);
             ck_fails(orthsr_trainer_load(r.trainer, path, NULL, &error), ORTHSR_ERROR_FORMAT, "small'");
             bytes[i] = kept;

@@ -73,7 +73,7 @@ static double beside(size_t map, const int *maps) {
 }
 
 static chart *new_tower_chart(FILE *f, const char *what, const char *title, const char *tower, size_t layers, const int *maps, const axis *y) {
-    static char numbers[MOST_LAYERS][8];
+    static char numbers[MOST_LAYERS][24];
     const char *names[MOST_LAYERS];
     char heading[64];
     for (size_t i = 0; i < layers; i++) {

@@ -140,7 +140,7 @@ static orthsr_status read_context(orthsr_prompt **out, const orthsr__safetensors
 }
 
 static orthsr_status read_file(orthsr_prompt **out, const orthsr__safetensors *file, orthsr_error *error) {
-    orthsr_class_position position;
+    orthsr_class_position position = ORTHSR_CLASS_END;
     size_t classes = 0;
     ORTHSR__TRY(read_head(&position, file, error));
     const char **names = orthsr__calloc(MAX_CLASSES, sizeof *names);
