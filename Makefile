@@ -204,7 +204,7 @@ FUZZ_CC      := clang
 FUZZ_SECONDS := 60
 FUZZ_TARGETS := $(FUZZ)
 FUZZ_CFLAGS   = $(filter-out -fvect-cost-model=%,$(CFLAGS))
-FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D__SANITIZE_ADDRESS__ -Wno-unknown-warning-option
+FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D__SANITIZE_ADDRESS__ -Wno-unknown-warning-option -Wno-pass-failed
 $B/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(CPPFLAGS) -Itests $(PC_CFLAGS) $(FUZZ_CFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
