@@ -131,7 +131,7 @@ START_TEST(manifests) {
     outcome o = run("zeroshot --model " MODEL " --data @/list.tsv --predictions @/p.csv && cat @/p.csv");
     ck_assert_msg(o.code == 0 && strstr(o.out, "/11.png,trouser,"), "%s%s", o.out, o.err);
     o = run("data check @/list.tsv");
-    ck_assert_msg(o.code == 0 && strstr(o.out, "manifest"), "%s%s", o.out, o.err);
+    ck_assert_msg(o.code == 0 && strstr(o.out, "manifest") && !strstr(o.out, "passed over"), "%s%s", o.out, o.err); /* other files are none of its business */
     o = run("train --model " MODEL " --data @/list.tsv --shots all --epochs 1 --cutout off --readers 2 --shards 2 --out @/all");
     ck_assert_msg(o.code == 0, "%s", o.err);
     o = run("train --model " MODEL " --data @/list.tsv --shots 2 --epochs 1 --cutout off --out @/few --json");

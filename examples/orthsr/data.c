@@ -193,7 +193,7 @@ static int check_duplicates(check *c) {
 /* Of layouts that are folders: a list says itself what belongs to it. */
 static void find_passed_over(check *c) {
     char first[1024];
-    if (strcmp(c->layout, "split file") == 0 || strcmp(c->layout, "fgvc-aircraft") == 0) return;
+    if (strcmp(c->layout, "split file") == 0 || strcmp(c->layout, "manifest") == 0 || strcmp(c->layout, "fgvc-aircraft") == 0) return;
     for (size_t p = 0; p < c->n_parts; p++) {
         size_t n = data_count_passed_over(c->parts[p].images, first, sizeof first);
         if (n > 0) say(c->notes, "%zu files of %s are passed over, first '%s': images are called .png, .jpg or .jpeg", n, c->parts[p].name, first);
