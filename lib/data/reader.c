@@ -66,12 +66,13 @@ orthsr_status orthsr_reader_next(orthsr_reader *reader, float *pixels, size_t *i
                                        .context = &reader->range};
         ORTHSR__TRY(orthsr__feed_new(&reader->feed, &supply, reader->threads, READY > 2 * reader->threads ? READY : 2 * reader->threads, error));
     }
+    /* Where the last call failed for want of memory: again from there, and nothing of what was read ahead meanwhile, which may have failed alike. */
+    if (reader->feed) orthsr__feed_begin(reader->feed, reader->taken);
     while (*n < most && reader->taken < reader->range.end - reader->range.first) {
         size_t item, label;
         bool left_out;
         orthsr_status status = orthsr__feed_take(reader->feed, pixels + *n * image, &item, &label, &left_out, error);
-        if (status == ORTHSR_ERROR_MEMORY) orthsr__feed_begin(reader->feed, reader->taken); /* no fault of the image */
-        else reader->taken++;
+        if (status != ORTHSR_ERROR_MEMORY) reader->taken++; /* that is no fault of the image */
         if (status) return status;
         if (left_out) continue;
         if (items) items[*n] = item;
