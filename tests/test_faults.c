@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -409,9 +410,14 @@ static orthsr_status read_view(void) {
 
 /* ---- the tool, with the shim as LD_PRELOAD ---- */
 
-static orthsr_status tool(const char *arguments) {
-    char command[2400], report[300];
+/* Arguments as the shell reads them. */
+__attribute__((format(printf, 1, 2))) static orthsr_status tool(const char *format, ...) {
+    char arguments[1600], command[2400], report[300];
     const char *program = getenv("ORTHSR"), *shim = getenv("ORTHSR_SHIM");
+    va_list list;
+    va_start(list, format);
+    vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
     snprintf(report, sizeof report, "%s-report", work);
     snprintf(command, sizeof command, "ORTHSR_FAULT='%d %ld %s %s' LD_PRELOAD=%s %s %s >/dev/null 2>%s-stderr", point.kind, point.at, report, work,
              shim ? shim : "build/tests/faults.so", program ? program : "build/bin/orthsr", arguments, work);
@@ -430,10 +436,7 @@ static orthsr_status tool(const char *arguments) {
 }
 
 static orthsr_status train_into(const char *name, const char *more) {
-    char arguments[1200];
-    snprintf(arguments, sizeof arguments, "train --model " TINY_MODEL " --data %s-images --shots 1 --epochs 2 --threads 1 %s --out %s", work, more,
-             in_work(name));
-    return tool(arguments);
+    return tool("train --model " TINY_MODEL " --data %s-images --shots 1 --epochs 2 --threads 1 %s --out %s", work, more, in_work(name));
 }
 
 static orthsr_status train_run(void) { return train_into("run", turned > 1 ? "--checkpoint-every 1 --lr 2" : "--checkpoint-every 1 --lr 1"); }
@@ -450,22 +453,10 @@ static void two_runs(void) {
     ck_ok(train_into("first", "--lr 1"));
     ck_ok(train_into("second", "--lr 2"));
 }
-static orthsr_status compare_runs(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "report %s %s --out %s", in_work("first"), in_work("second"), in_work("compared.html"));
-    return tool(arguments);
-}
+static orthsr_status compare_runs(void) { return tool("report %s %s --out %s", in_work("first"), in_work("second"), in_work("compared.html")); }
 
-static orthsr_status merge_files(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "merge --model %s --adapter %s --out %s", work, in_work("adapter"), in_work("merged"));
-    return tool(arguments);
-}
-static orthsr_status convert_files(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "convert --to gguf --model %s --adapter %s --out %s", work, in_work("adapter"), in_work("m.gguf"));
-    return tool(arguments);
-}
+static orthsr_status merge_files(void) { return tool("merge --model %s --adapter %s --out %s", work, in_work("adapter"), in_work("merged")); }
+static orthsr_status convert_files(void) { return tool("convert --to gguf --model %s --adapter %s --out %s", work, in_work("adapter"), in_work("m.gguf")); }
 static void a_model_and_an_adapter(void) {
     a_model();
     an_adapter();
@@ -473,37 +464,25 @@ static void a_model_and_an_adapter(void) {
 
 /* Of images beside the directory that is looked at. turned: other ones. */
 static orthsr_status measure(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "evaluate --model " TINY_MODEL " --threads 1 --protocol all --data %s-images/%s --out %s --csv %s", work,
-             turned > 1 ? "train" : "more", in_work("measured"), in_work("table.csv"));
-    return tool(arguments);
+    return tool("evaluate --model " TINY_MODEL " --threads 1 --protocol all --data %s-images/%s --out %s --csv %s", work, turned > 1 ? "train" : "more",
+                in_work("measured"), in_work("table.csv"));
 }
 static orthsr_status predict(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "zeroshot --model " TINY_MODEL " --threads 1 --data %s-images/%s --predictions %s", work,
-             turned > 1 ? "train" : "more", in_work("predictions.csv"));
-    return tool(arguments);
+    return tool("zeroshot --model " TINY_MODEL " --threads 1 --data %s-images/%s --predictions %s", work, turned > 1 ? "train" : "more",
+                in_work("predictions.csv"));
 }
 static orthsr_status explain(void) {
-    char arguments[1600];
-    snprintf(arguments, sizeof arguments, "explain --model " TINY_MODEL " --threads 1 --data %s-images/train --image %s-images/train/%s --out %s", work, work,
-             turned > 1 ? "a/1.png" : "b/1.jpg", in_work("seen.png"));
-    return tool(arguments);
+    return tool("explain --model " TINY_MODEL " --threads 1 --data %s-images/train --image %s-images/train/%s --out %s", work, work,
+                turned > 1 ? "a/1.png" : "b/1.jpg", in_work("seen.png"));
 }
 
 static orthsr_status embed_file(void) {
-    char arguments[1200];
-    snprintf(arguments, sizeof arguments, "embed --model " TINY_MODEL " --threads 1 --images %s-images/train/%s --out %s", work,
-             turned > 1 ? "a/1.png" : "b/1.jpg", in_work("e.npy"));
-    return tool(arguments);
+    return tool("embed --model " TINY_MODEL " --threads 1 --images %s-images/train/%s --out %s", work, turned > 1 ? "a/1.png" : "b/1.jpg", in_work("e.npy"));
 }
 
 /* A file for each of three images, of which two cannot be read. */
 static orthsr_status embed_rows(void) {
-    char arguments[1200];
-    snprintf(arguments, sizeof arguments, "embed --model " TINY_MODEL " --threads 1 --readers 0 --rows 1 --data %s-images/list.tsv --out %s", work,
-             in_work("rows"));
-    return tool(arguments);
+    return tool("embed --model " TINY_MODEL " --threads 1 --readers 0 --rows 1 --data %s-images/list.tsv --out %s", work, in_work("rows"));
 }
 static void no_rows(void) {}
 static void two_rows(void) {
